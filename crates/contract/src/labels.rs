@@ -1,0 +1,126 @@
+//! Labels that a device gets from its hardware.
+//!
+//! Names and normalisation are Flotta's (`internal/edgeapi/hardware`), with one correction: Flotta neither trims again
+//! after deleting characters nor cuts at 63, so a long or non-ASCII value makes Kubernetes refuse the device. Here every
+//! value is a valid label value.
+
+use std::collections::BTreeMap;
+
+use crate::HardwareInfo;
+
+/// Longest label value, in bytes (Kubernetes).
+pub const MAX_VALUE: usize = 63;
+
+/// Host name.
+pub const HOSTNAME: &str = "device.hostname";
+/// Processor architecture.
+pub const CPU_ARCHITECTURE: &str = "device.cpu-architecture";
+/// Processor model.
+pub const CPU_MODEL: &str = "device.cpu-model";
+/// System vendor's manufacturer.
+pub const SYSTEM_MANUFACTURER: &str = "device.system-manufacturer";
+/// System vendor's product.
+pub const SYSTEM_PRODUCT: &str = "device.system-product";
+/// System vendor's serial number.
+pub const SYSTEM_SERIAL: &str = "device.system-serial";
+
+/// The labels that follow from this hardware; what it does not tell, or tells in no usable character, has no label.
+pub fn from_hardware(hardware: &HardwareInfo) -> BTreeMap<String, String> {
+    let cpu = hardware.cpu.as_ref();
+    let vendor = hardware.system_vendor.as_ref();
+    [
+        (HOSTNAME, Some(&hardware.hostname)),
+        (CPU_ARCHITECTURE, cpu.map(|cpu| &cpu.architecture)),
+        (CPU_MODEL, cpu.map(|cpu| &cpu.model_name)),
+        (SYSTEM_MANUFACTURER, vendor.map(|vendor| &vendor.manufacturer)),
+        (SYSTEM_PRODUCT, vendor.map(|vendor| &vendor.product_name)),
+        (SYSTEM_SERIAL, vendor.map(|vendor| &vendor.serial_number)),
+    ]
+    .into_iter()
+    .filter_map(|(label, text)| Some((label.to_owned(), normalise(text?)?)))
+    .collect()
+}
+
+/// Makes a label value of a text; `None` if no letter or digit of it can stay.
+///
+/// Lower-cases by Unicode, deletes everything other than `a-z`, `0-9`, `-`, `_` and `.`, and trims to letters and
+/// digits at both ends, before and after cutting at [`MAX_VALUE`]. Flotta's own trim before deleting, by Unicode letters
+/// and digits, has no effect on what this one leaves.
+pub fn normalise(text: &str) -> Option<String> {
+    let punctuation = ['-', '_', '.'];
+    let kept: String = text
+        .chars()
+        .flat_map(char::to_lowercase)
+        .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || punctuation.contains(c))
+        .collect();
+    let trimmed = kept.trim_matches(punctuation);
+    let cut = trimmed
+        .get(..MAX_VALUE)
+        .unwrap_or(trimmed)
+        .trim_end_matches(punctuation);
+    (!cut.is_empty()).then(|| cut.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cpu, SystemVendor};
+
+    #[test]
+    fn flotta_s_examples() {
+        for (text, label) in [
+            ("Fedora.Local", Some("fedora.local")),
+            (
+                "Intel(R) Core(TM) i7-6820HQ CPU @ 2.70GHz",
+                Some("intelrcoretmi7-6820hqcpu2.70ghz"),
+            ),
+            ("VMware, Inc.", Some("vmwareinc")),
+            ("--x--", Some("x")),
+            ("AbC.", Some("abc")),
+            ("x_y-z.9", Some("x_y-z.9")),
+            ("", None),
+            ("___", None),
+        ] {
+            assert_eq!(normalise(text).as_deref(), label, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_flotta_gets_wrong() {
+        assert_eq!(normalise("é-x").as_deref(), Some("x"));
+        assert_eq!(normalise("日本"), None);
+        assert_eq!(normalise(&"a".repeat(64)), Some("a".repeat(63)));
+        assert_eq!(normalise(&format!("{}..b", "a".repeat(62))), Some("a".repeat(62)));
+    }
+
+    #[test]
+    fn only_what_the_hardware_tells_has_a_label() {
+        let hardware = HardwareInfo {
+            hostname: "Edge-1".into(),
+            cpu: Some(Cpu {
+                architecture: "x86_64".into(),
+                ..Cpu::default()
+            }),
+            ..HardwareInfo::default()
+        };
+        let labels = from_hardware(&hardware);
+        assert_eq!(
+            labels
+                .iter()
+                .map(|(k, v)| (k.as_str(), v.as_str()))
+                .collect::<Vec<_>>(),
+            [(CPU_ARCHITECTURE, "x86_64"), (HOSTNAME, "edge-1")]
+        );
+        let vendor = SystemVendor {
+            manufacturer: "ACME".into(),
+            product_name: "Box 1".into(),
+            serial_number: "(none)".into(),
+            r#virtual: true,
+        };
+        let labels = from_hardware(&HardwareInfo {
+            system_vendor: Some(vendor),
+            ..HardwareInfo::default()
+        });
+        assert_eq!(labels.values().collect::<Vec<_>>(), ["acme", "box1", "none"]);
+    }
+}
