@@ -1,0 +1,351 @@
+//! What an administrator may do to a device, each act with its author.
+
+use contract::Namespace;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Change, Context, DeletionMode, Device, Event, Life, Phase, Presence, Report, Severity, State, Stray,
+    Tombstone, condition, registration::Registration,
+};
+
+/// An administrator's act.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "kebab-case")]
+pub enum Act {
+    /// The device may join, in the namespace that it asked for or in this one.
+    Approve {
+        /// Where it shall live instead.
+        namespace: Option<Namespace>,
+    },
+    /// It may not, until somebody says otherwise.
+    Reject,
+    /// It lives in another namespace from now on.
+    Move {
+        /// Where.
+        namespace: Namespace,
+    },
+    /// It leaves the fleet and removes its workloads.
+    Delete {
+        /// What a later enrolment means.
+        mode: DeletionMode,
+    },
+    /// Any key may register for a while.
+    AllowRegistration,
+    /// An id that speaks to the server becomes an approved device without a disconnect, its configuration withheld.
+    Adopt {
+        /// Where it lives; otherwise where it was heard.
+        namespace: Option<Namespace>,
+        /// Send it its configuration at once. What it runs and the configuration does not list is removed.
+        #[serde(default)]
+        release: bool,
+    },
+    /// An adopted device gets its configuration from now on.
+    Release,
+    /// A deletion of an earlier epoch of the store is meant in this one too.
+    Confirm,
+}
+
+/// Why an act is not possible.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActError {
+    /// There is no such device, and the act does not make one.
+    #[error("there is no device {0}; 'edge-config-server device list' shows those there are")]
+    NoSuchDevice(contract::DeviceId),
+    /// The device is not in a state in which the act has a meaning.
+    #[error("the device is {phase}: {remedy}", phase = phase.as_str())]
+    WrongState {
+        /// Its state.
+        phase: Phase,
+        /// What to do instead.
+        remedy: &'static str,
+    },
+    /// The device was never heard, so nobody knows where it is.
+    #[error("the device was never heard from; name its namespace with --namespace to adopt it all the same")]
+    NeverHeard,
+}
+
+/// Carries out an act on a device; `stray` is what was heard of the id if it is no approved device.
+pub fn act(
+    id: &contract::DeviceId,
+    device: Option<&Device>,
+    stray: Option<&Stray>,
+    act: &Act,
+    by: &str,
+    context: &Context<'_>,
+) -> Result<Change, ActError> {
+    if let Act::Adopt { namespace, release } = act {
+        return adopt(id, device, stray, namespace.as_ref(), *release, by, context);
+    }
+    let device = device.ok_or_else(|| ActError::NoSuchDevice(id.clone()))?;
+    match act {
+        Act::Approve { namespace } => approve(device, namespace.as_ref(), by, context),
+        Act::Reject => reject(device, by, context),
+        Act::Move { namespace } => relocate(device, namespace, by),
+        Act::Delete { mode } => Ok(delete(device, *mode, by, context)),
+        Act::AllowRegistration => allow_registration(device, by, context),
+        Act::Release => release(device, by),
+        Act::Confirm => confirm(device, by, context),
+        Act::Adopt { .. } => Ok(Change::default()),
+    }
+}
+
+fn changed(device: &Device, state: State, reason: &str, message: String) -> Change {
+    Change {
+        life: Some(Life {
+            state,
+            ..device.life.clone()
+        }),
+        events: vec![Event::server(Severity::Normal, reason, message)],
+        ..Change::default()
+    }
+}
+
+fn wrong<T>(device: &Device, remedy: &'static str) -> Result<T, ActError> {
+    Err(ActError::WrongState {
+        phase: device.life.state.phase(),
+        remedy,
+    })
+}
+
+fn approved(by: &str, now: Timestamp) -> State {
+    State::Approved {
+        at: now,
+        by: by.to_owned(),
+        configuration_withheld: false,
+    }
+}
+
+fn approve(
+    device: &Device,
+    namespace: Option<&Namespace>,
+    by: &str,
+    context: &Context<'_>,
+) -> Result<Change, ActError> {
+    match &device.life.state {
+        State::Waiting { .. } | State::Rejected { .. } => {}
+        State::Approved { .. } if namespace.is_none_or(|namespace| *namespace == device.life.namespace) => {
+            return Ok(Change::default());
+        }
+        State::Approved { .. } => {
+            return wrong(
+                device,
+                "to change its namespace use 'edge-config-server device move'",
+            );
+        }
+        State::Deleted(_) => {
+            return wrong(
+                device,
+                "it has to enrol first; to take it back without a disconnect use 'edge-config-server device adopt'",
+            );
+        }
+    }
+    let mut change = changed(
+        device,
+        approved(by, context.now),
+        "Approved",
+        format!("approved by {by}"),
+    );
+    if let Some(life) = &mut change.life {
+        life.registration = Registration::default();
+        if let Some(namespace) = namespace {
+            life.namespace = namespace.clone();
+        }
+    }
+    Ok(change)
+}
+
+fn reject(device: &Device, by: &str, context: &Context<'_>) -> Result<Change, ActError> {
+    match device.life.state {
+        State::Waiting { .. } => Ok(changed(
+            device,
+            State::Rejected {
+                at: context.now,
+                by: by.to_owned(),
+            },
+            "Rejected",
+            format!("rejected by {by}"),
+        )),
+        State::Rejected { .. } => Ok(Change::default()),
+        State::Approved { .. } | State::Deleted(_) => wrong(
+            device,
+            "only a waiting device can be rejected; use 'edge-config-server device delete' to remove it",
+        ),
+    }
+}
+
+fn relocate(device: &Device, namespace: &Namespace, by: &str) -> Result<Change, ActError> {
+    if !matches!(device.life.state, State::Approved { .. }) {
+        return wrong(device, "only an approved device has a place that it can leave");
+    }
+    if *namespace == device.life.namespace {
+        return Ok(Change::default());
+    }
+    let message = format!("moved from {} to {namespace} by {by}", device.life.namespace);
+    Ok(Change {
+        life: Some(Life {
+            namespace: namespace.clone(),
+            ..device.life.clone()
+        }),
+        events: vec![Event::server(Severity::Normal, "Moved", message)],
+        ..Change::default()
+    })
+}
+
+fn delete(device: &Device, mode: DeletionMode, by: &str, context: &Context<'_>) -> Change {
+    if let State::Deleted(tombstone) = &device.life.state {
+        if tombstone.mode == mode {
+            return Change::default();
+        }
+        let state = State::Deleted(Tombstone {
+            mode,
+            ..tombstone.clone()
+        });
+        return changed(
+            device,
+            state,
+            "DeletionModeChanged",
+            format!("changed to {} by {by}", mode.as_str()),
+        );
+    }
+    let tombstone = Tombstone {
+        at: context.now,
+        by: by.to_owned(),
+        mode,
+        epoch: context.epoch,
+        told: None,
+        grace_until: None,
+    };
+    let word = match mode {
+        DeletionMode::Remove => "removed",
+        DeletionMode::Forget => "forgotten",
+    };
+    changed(
+        device,
+        State::Deleted(tombstone),
+        "Deleted",
+        format!("{word} by {by}"),
+    )
+}
+
+fn allow_registration(device: &Device, by: &str, context: &Context<'_>) -> Result<Change, ActError> {
+    if !matches!(device.life.state, State::Approved { .. }) {
+        return wrong(
+            device,
+            "only an approved device can be permitted to register anew",
+        );
+    }
+    let until = context
+        .now
+        .saturating_add(context.policy.permission_window)
+        .unwrap_or(Timestamp::MAX);
+    let mut life = device.life.clone();
+    life.registration.permit(by, until, context.now);
+    let mut report = device.report.clone();
+    report.identity.settle();
+    Ok(Change {
+        life: Some(life),
+        report: (report != device.report).then_some(report),
+        events: vec![Event::server(
+            Severity::Normal,
+            "RegistrationAllowed",
+            format!("{by} allows a registration with any key until {until}"),
+        )],
+        ..Change::default()
+    })
+}
+
+fn release(device: &Device, by: &str) -> Result<Change, ActError> {
+    match &device.life.state {
+        State::Approved {
+            configuration_withheld: false,
+            ..
+        } => Ok(Change::default()),
+        State::Approved {
+            at,
+            by: approver,
+            configuration_withheld: true,
+        } => {
+            let state = State::Approved {
+                at: *at,
+                by: approver.clone(),
+                configuration_withheld: false,
+            };
+            Ok(changed(
+                device,
+                state,
+                "ConfigurationReleased",
+                format!("released by {by}"),
+            ))
+        }
+        _ => wrong(
+            device,
+            "only an adopted device has a configuration that is withheld",
+        ),
+    }
+}
+
+fn confirm(device: &Device, by: &str, context: &Context<'_>) -> Result<Change, ActError> {
+    match &device.life.state {
+        State::Deleted(tombstone) if condition::of_earlier_epoch(tombstone, context) => {
+            // Whatever it was told was told in a past that the store has lost: it is told anew.
+            let state = State::Deleted(Tombstone {
+                epoch: context.epoch,
+                told: None,
+                grace_until: None,
+                ..tombstone.clone()
+            });
+            Ok(changed(
+                device,
+                state,
+                "DeletionConfirmed",
+                format!("confirmed by {by}"),
+            ))
+        }
+        State::Deleted(_) => Ok(Change::default()),
+        _ => wrong(device, "only a deletion can be confirmed"),
+    }
+}
+
+fn adopt(
+    id: &contract::DeviceId,
+    device: Option<&Device>,
+    stray: Option<&Stray>,
+    namespace: Option<&Namespace>,
+    release: bool,
+    by: &str,
+    context: &Context<'_>,
+) -> Result<Change, ActError> {
+    if let Some(device) = device.filter(|device| matches!(device.life.state, State::Approved { .. })) {
+        return wrong(device, "there is nothing to adopt");
+    }
+    let namespace = namespace
+        .or(stray.map(|stray| &stray.namespace))
+        .or(device.map(|device| &device.life.namespace))
+        .ok_or(ActError::NeverHeard)?;
+    let life = Life {
+        spelling: device.map_or_else(|| id.to_string(), |device| device.life.spelling.clone()),
+        namespace: namespace.clone(),
+        state: State::Approved {
+            at: context.now,
+            by: by.to_owned(),
+            configuration_withheld: !release,
+        },
+        enrolment: device.and_then(|device| device.life.enrolment.clone()),
+        registration: Registration::taken_over(),
+        assigned_labels: device
+            .map(|device| device.life.assigned_labels.clone())
+            .unwrap_or_default(),
+    };
+    let report = device.is_none().then(Report::default);
+    Ok(Change {
+        life: Some(life),
+        report,
+        presence: Some(Presence::default()),
+        events: vec![Event::server(
+            Severity::Normal,
+            "Adopted",
+            format!("adopted by {by}"),
+        )],
+    })
+}

@@ -1,0 +1,101 @@
+//! The configuration of a device, and who gets it.
+//!
+//! For now it is the one that Flotta gives a device without workloads. It is complete: what the agent would dereference is
+//! there (`heartbeat.hardware_profile`), and `mounts` is always a list.
+
+use contract::{
+    DeviceConfiguration, DeviceConfigurationMessage, HardwareProfile, HeartbeatConfiguration,
+    MetricsConfiguration, MetricsReceiverConfiguration,
+};
+
+use crate::{Change, Context, Device, Digest, Event, Presence, Severity, State, Verdict, tombstone};
+
+/// Flotta's default period of heartbeats, in seconds.
+const HEARTBEAT_PERIOD: i64 = 60;
+/// Flotta's default number of samples in one request to a metrics receiver.
+const REQUEST_NUM_SAMPLES: i64 = 30_000;
+/// Flotta's default timeout of a request to a metrics receiver, in seconds.
+const RECEIVER_TIMEOUT: i64 = 10;
+
+/// Whether a device gets its configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigurationAnswer {
+    /// It does.
+    Serve,
+    /// It is no approved device.
+    NotApproved,
+    /// It was adopted: what it runs is not known here, and a configuration without it would remove it. It keeps what it
+    /// has until an administrator releases the configuration.
+    Withheld,
+}
+
+/// A device polls its configuration: the one request that proves a usable device certificate.
+pub fn poll(device: Option<&Device>, context: &Context<'_>) -> Verdict<ConfigurationAnswer> {
+    let Some(device) = device else {
+        return Verdict::only(ConfigurationAnswer::NotApproved);
+    };
+    let mut change = Change {
+        presence: Some(Presence::default().polled(context.now)),
+        ..Change::default()
+    };
+    let answer = match &device.life.state {
+        State::Approved {
+            configuration_withheld,
+            ..
+        } => {
+            let mut registration = device.life.registration.clone();
+            if registration.seen(context.now) {
+                let mut life = device.life.clone();
+                life.registration = registration;
+                change.life = Some(life);
+            }
+            if *configuration_withheld {
+                ConfigurationAnswer::Withheld
+            } else {
+                ConfigurationAnswer::Serve
+            }
+        }
+        State::Waiting { .. } | State::Rejected { .. } => ConfigurationAnswer::NotApproved,
+        State::Deleted(before) => {
+            if let Some(after) = tombstone::polled(before, &device.presence, context) {
+                let mut life = device.life.clone();
+                life.state = State::Deleted(after);
+                change.life = Some(life);
+                change.events.push(Event::server(
+                    Severity::Normal,
+                    "Reappeared",
+                    "the deleted device appeared again after a silence; it has a minute to enrol before it is told again",
+                ));
+            }
+            ConfigurationAnswer::NotApproved
+        }
+    };
+    Verdict { answer, change }
+}
+
+/// Puts together the configuration of a device. Its `version` is a digest of everything else in it, so it changes exactly
+/// when the content does, and the version in a heartbeat says what was applied.
+pub fn assemble(device: &Device) -> Result<DeviceConfigurationMessage, serde_json::Error> {
+    let mut message = DeviceConfigurationMessage {
+        device_id: device.id.to_string(),
+        configuration: Some(DeviceConfiguration {
+            heartbeat: Some(HeartbeatConfiguration {
+                period_seconds: HEARTBEAT_PERIOD,
+                hardware_profile: Some(HardwareProfile::default()),
+            }),
+            metrics: Some(MetricsConfiguration {
+                receiver: Some(MetricsReceiverConfiguration {
+                    request_num_samples: REQUEST_NUM_SAMPLES,
+                    timeout_seconds: RECEIVER_TIMEOUT,
+                    ..MetricsReceiverConfiguration::default()
+                }),
+                ..MetricsConfiguration::default()
+            }),
+            mounts: Some(Vec::new()),
+            ..DeviceConfiguration::default()
+        }),
+        ..DeviceConfigurationMessage::default()
+    };
+    message.version = Digest::of(&serde_json::to_vec(&message)?).to_string();
+    Ok(message)
+}

@@ -1,0 +1,187 @@
+//! What the fleet knows about one device id, in the two documents in which it is kept.
+//!
+//! [`Life`] is what was decided about the device and changes rarely; [`Report`](crate::Report) is what the device says
+//! of itself and changes with heartbeats. [`Presence`](crate::Presence) is the third part: times only, written seldom.
+
+use std::collections::BTreeMap;
+
+use contract::{DeviceId, Namespace};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Presence, Report, registration::Registration};
+
+/// Everything that is known about one device id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// The canonical, lower-case id; unique in the fleet, whatever the namespace.
+    pub id: DeviceId,
+    /// What was decided about it.
+    pub life: Life,
+    /// What it says of itself.
+    pub report: Report,
+    /// When it was last heard.
+    pub presence: Presence,
+}
+
+/// What was decided about a device, and what it asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Life {
+    /// The spelling of the id that was used last, for display.
+    pub spelling: String,
+    /// Approved: where the device lives. Waiting or rejected: where it asked to be. Deleted: where it was.
+    pub namespace: Namespace,
+    /// Where in its life it is.
+    pub state: State,
+    /// Its latest request to join, if it ever made one here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<EnrolmentRequest>,
+    /// The registration gate: which keys may register.
+    #[serde(default)]
+    pub registration: Registration,
+    /// Labels given by an administrator; those that follow from hardware are in the report.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub assigned_labels: BTreeMap<String, String>,
+}
+
+/// Where a device is in its life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "camelCase")]
+pub enum State {
+    /// It has enrolled and waits for a person.
+    #[serde(rename_all = "camelCase")]
+    Waiting {
+        /// Since when.
+        since: Timestamp,
+        /// It was removed by an administrator before, so even automatic approval waits for a person.
+        #[serde(default)]
+        returned: bool,
+    },
+    /// A person said no; it waits until a person says otherwise.
+    #[serde(rename_all = "camelCase")]
+    Rejected {
+        /// When.
+        at: Timestamp,
+        /// Who said so.
+        by: String,
+    },
+    /// It belongs to the fleet.
+    #[serde(rename_all = "camelCase")]
+    Approved {
+        /// When it was approved or adopted.
+        at: Timestamp,
+        /// Who did, `automatic approval` if no person.
+        by: String,
+        /// Its configuration is withheld, since what it runs is not known here: set by adoption.
+        #[serde(default)]
+        configuration_withheld: bool,
+    },
+    /// An administrator deleted it; what remains is its tombstone.
+    Deleted(Tombstone),
+}
+
+/// Name of a [`State`] without its details, for lists, columns and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// [`State::Waiting`].
+    Waiting,
+    /// [`State::Rejected`].
+    Rejected,
+    /// [`State::Approved`].
+    Approved,
+    /// [`State::Deleted`].
+    Deleted,
+}
+
+impl Phase {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Rejected, Self::Approved, Self::Deleted];
+
+    /// The name in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Rejected => "rejected",
+            Self::Approved => "approved",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+impl State {
+    /// The name of this state.
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::Waiting { .. } => Phase::Waiting,
+            Self::Rejected { .. } => Phase::Rejected,
+            Self::Approved { .. } => Phase::Approved,
+            Self::Deleted(_) => Phase::Deleted,
+        }
+    }
+}
+
+/// A device's request to join the fleet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnrolmentRequest {
+    /// When this request was first made. Repetitions change nothing.
+    pub at: Timestamp,
+    /// Where the device asked to be.
+    pub namespace: Namespace,
+    /// What it said about itself, as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<contract::Features>,
+}
+
+/// What remains of a device that an administrator deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tombstone {
+    /// When it was deleted.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// What a later enrolment means.
+    pub mode: DeletionMode,
+    /// The store's epoch in which the deletion was made, or confirmed. In any other epoch it disconnects nobody.
+    pub epoch: Epoch,
+    /// When the device was first answered `unregistered`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Timestamp>,
+    /// Until then a device that came back after a silence hears `unknown`, so that its enrolment can leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_until: Option<Timestamp>,
+}
+
+/// What a deletion means for a later enrolment of the same id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeletionMode {
+    /// It waits for a person, even with automatic approval.
+    #[default]
+    Remove,
+    /// The ordinary rules apply.
+    Forget,
+}
+
+impl DeletionMode {
+    /// The word as it is given on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Remove => "remove",
+            Self::Forget => "forget",
+        }
+    }
+}
+
+/// A span of a store's life in which nothing that it acknowledged was taken back. A restored backup begins a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub uuid::Uuid);
+
+impl std::fmt::Display for Epoch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,135 @@
+//! Enrolment: a device asks to join.
+//!
+//! A new request is always answered [`EnrolmentAnswer::Wait`], also when it was approved on the spot: with Flotta's
+//! operator approval comes after the answer too, and an agent whose very first attempt succeeds would enrol and register a
+//! second time ten seconds later.
+
+use contract::{DeviceId, EnrolmentInfo, Namespace};
+
+use crate::{
+    AUTOMATIC_APPROVAL, Approval, Change, Context, DeletionMode, Device, EnrolmentRequest, Event, Life,
+    Presence, Report, Severity, State, Verdict, registration::Registration,
+};
+
+/// A device's request to join, with its id already read.
+#[derive(Clone, Debug)]
+pub struct Enrolment {
+    /// The canonical id.
+    pub id: DeviceId,
+    /// The spelling that was used.
+    pub spelling: String,
+    /// Where it asks to be.
+    pub namespace: Namespace,
+    /// What it says.
+    pub info: EnrolmentInfo,
+}
+
+/// What the device hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnrolmentAnswer {
+    /// It is approved: go on to register.
+    Approved,
+    /// The request is recorded: ask again.
+    Wait,
+}
+
+/// Decides on a request to join.
+pub fn enrol(device: Option<&Device>, request: Enrolment, context: &Context<'_>) -> Verdict<EnrolmentAnswer> {
+    let Some(device) = device else {
+        return join(request, false, context);
+    };
+    match &device.life.state {
+        State::Approved { .. } => Verdict {
+            answer: EnrolmentAnswer::Approved,
+            change: respell(&device.life, &request),
+        },
+        State::Waiting { .. } | State::Rejected { .. } => Verdict {
+            answer: EnrolmentAnswer::Wait,
+            change: respell(&device.life, &request),
+        },
+        State::Deleted(tombstone) if tombstone.told.is_some() => {
+            join(request, tombstone.mode == DeletionMode::Remove, context)
+        }
+        State::Deleted(_) => Verdict {
+            answer: EnrolmentAnswer::Wait,
+            change: Change {
+                events: vec![Event::server(
+                    Severity::Warning,
+                    "EnrolmentWaits",
+                    "the device enrols but was deleted and has not been told so yet: it waits until it has asked for its \
+                     registration status once, or until it is taken back with 'edge-config-server device adopt'",
+                )],
+                ..Change::default()
+            },
+        },
+    }
+}
+
+/// A request of an id that was not known, or that was deleted and told so.
+fn join(request: Enrolment, returned: bool, context: &Context<'_>) -> Verdict<EnrolmentAnswer> {
+    let approved = context.policy.approval == Approval::Automatic && !returned;
+    let (state, event) = if approved {
+        (
+            State::Approved {
+                at: context.now,
+                by: AUTOMATIC_APPROVAL.to_owned(),
+                configuration_withheld: false,
+            },
+            Event::server(
+                Severity::Normal,
+                "Approved",
+                format!("approved by {AUTOMATIC_APPROVAL}"),
+            ),
+        )
+    } else {
+        let why = if returned {
+            ", since it was removed before"
+        } else {
+            ""
+        };
+        (
+            State::Waiting {
+                since: context.now,
+                returned,
+            },
+            Event::server(
+                Severity::Normal,
+                "WaitingForApproval",
+                format!("the device enrolled and waits for approval{why}"),
+            ),
+        )
+    };
+    let life = Life {
+        spelling: request.spelling,
+        namespace: request.namespace.clone(),
+        state,
+        enrolment: Some(EnrolmentRequest {
+            at: context.now,
+            namespace: request.namespace,
+            features: request.info.features,
+        }),
+        registration: Registration::default(),
+        assigned_labels: std::collections::BTreeMap::new(),
+    };
+    Verdict {
+        answer: EnrolmentAnswer::Wait,
+        change: Change {
+            life: Some(life),
+            report: Some(Report::default()),
+            presence: Some(Presence::default()),
+            events: vec![event],
+        },
+    }
+}
+
+/// The spelling that was used last is what a person will look for.
+fn respell(life: &Life, request: &Enrolment) -> Change {
+    let life = (life.spelling != request.spelling).then(|| Life {
+        spelling: request.spelling.clone(),
+        ..life.clone()
+    });
+    Change {
+        life,
+        ..Change::default()
+    }
+}

@@ -1,0 +1,151 @@
+//! Heartbeats: what a device tells once a period, and what is new in it.
+//!
+//! One heartbeat can arrive up to four times: the Edge API repeats it unmarked after every error, also when only the answer
+//! was lost. Copies are recognised from what is stored with the device, so neither a restart nor another server in
+//! between counts its events twice.
+
+use std::collections::BTreeMap;
+
+use contract::{HardwareInfo, Heartbeat, WorkloadStatus};
+use jiff::SignedDuration;
+
+use crate::{
+    Change, Context, Device, Digest, Event, Presence, Report, Severity, State, Verdict, hardware,
+    identity::Trait,
+    report::{Recent, WorkloadReport},
+};
+
+/// A copy of a heartbeat comes within this span: four tries of at most 800 ms, and the pauses between them.
+pub const COPIES_WITHIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// How many recorded heartbeats are remembered for recognising copies.
+const REMEMBERED: usize = 4;
+
+/// Whether a heartbeat was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeartbeatAnswer {
+    /// It was, or is a copy of one that was.
+    Recorded,
+    /// Its sender is no approved device.
+    NotApproved,
+}
+
+/// Takes a heartbeat. A change that carries more than times must be durable before it is acknowledged.
+pub fn heartbeat(
+    device: Option<&Device>,
+    beat: &Heartbeat,
+    context: &Context<'_>,
+) -> Result<Verdict<HeartbeatAnswer>, serde_json::Error> {
+    let Some(device) = device.filter(|device| matches!(device.life.state, State::Approved { .. })) else {
+        return Ok(Verdict::only(HeartbeatAnswer::NotApproved));
+    };
+    let now = context.now;
+    let mut change = Change {
+        // Joined with what is known: the first heartbeat since the last poll stays the first.
+        presence: Some(Presence {
+            beat: Some(now),
+            beating_since: device.presence.beat(now).beating_since,
+            ..Presence::default()
+        }),
+        ..Change::default()
+    };
+    let digest = Digest::of(&serde_json::to_vec(beat)?);
+    let copies = |recent: &&Recent| now.duration_since(recent.at) <= COPIES_WITHIN;
+    if device
+        .report
+        .recent
+        .iter()
+        .filter(copies)
+        .any(|recent| recent.digest == digest)
+    {
+        return Ok(Verdict {
+            answer: HeartbeatAnswer::Recorded,
+            change,
+        });
+    }
+
+    let mut report = device.report.clone();
+    change.events = beat.events.iter().flatten().map(Event::device).collect();
+    change.events.extend(apply(&mut report, beat, context));
+    if report != device.report || !change.events.is_empty() {
+        report.recent.retain(|recent| copies(&recent));
+        report.recent.push(Recent { digest, at: now });
+        let excess = report.recent.len().saturating_sub(REMEMBERED);
+        report.recent.drain(..excess);
+        change.report = Some(report);
+    }
+    Ok(Verdict {
+        answer: HeartbeatAnswer::Recorded,
+        change,
+    })
+}
+
+/// Takes hardware over, from a heartbeat or a registration, with the labels that follow from it.
+pub(crate) fn take_hardware(report: &mut Report, news: &HardwareInfo) {
+    let known = report.hardware.take().unwrap_or_default();
+    report.hardware = Some(hardware::merge(&known, news));
+    report
+        .hardware_labels
+        .extend(contract::labels::from_hardware(news));
+}
+
+fn apply(report: &mut Report, beat: &Heartbeat, context: &Context<'_>) -> Option<Event> {
+    report.status.clone_from(&beat.status);
+    report.version.clone_from(&beat.version);
+    report.upgrade.clone_from(&beat.upgrade);
+    if let Some(news) = &beat.hardware {
+        take_hardware(report, news);
+    }
+    if let Some(statuses) = &beat.workloads {
+        report.workloads = workloads(&report.workloads, statuses, context);
+    }
+    for execution in beat.playbook_executions.iter().flatten() {
+        report.playbooks.insert(execution.name.clone(), execution.clone());
+    }
+    two_machines(report, beat, context)
+}
+
+/// The heartbeat lists every pod that exists on the device, so what it does not list is gone.
+fn workloads(
+    known: &BTreeMap<String, WorkloadReport>,
+    statuses: &[WorkloadStatus],
+    context: &Context<'_>,
+) -> BTreeMap<String, WorkloadReport> {
+    let take = |status: &WorkloadStatus| {
+        let before = known.get(&status.name);
+        let changed = match before {
+            Some(before) if before.status == status.status => before.changed,
+            _ => Some(context.now),
+        };
+        let last_data_upload = status
+            .last_data_upload
+            .to_timestamp()
+            .or_else(|| before.and_then(|before| before.last_data_upload));
+        (
+            status.name.clone(),
+            WorkloadReport {
+                status: status.status.clone(),
+                changed,
+                last_data_upload,
+            },
+        )
+    };
+    statuses.iter().map(take).collect()
+}
+
+fn two_machines(report: &mut Report, beat: &Heartbeat, context: &Context<'_>) -> Option<Event> {
+    let trail = &mut report.identity;
+    let mut proven = trail.observe(Trait::AppliedVersion, &beat.version, context.now);
+    if let Some(hardware) = &beat.hardware {
+        proven |= trail.observe(Trait::Hostname, &hardware.hostname, context.now);
+        if let Some(vendor) = &hardware.system_vendor {
+            proven |= trail.observe(Trait::SystemSerial, &vendor.serial_number, context.now);
+        }
+    }
+    let condition = trail.duplicate(context.now).filter(|_| proven)?;
+    Some(Event::server(
+        Severity::Warning,
+        "DuplicateIdentity",
+        condition.message,
+    ))
+}

@@ -1,0 +1,224 @@
+//! Two machines with one id: what shows it, and the condition that says so.
+//!
+//! Cloned disks carry one `/etc/machine-id`. Both machines then speak as one device, and what it reports jumps between
+//! two values. Going back once is no proof (a configuration may be reverted, a host renamed back), so an alternation is
+//! counted when a value *returns* twice within [`WINDOW`]: A, B, A, B. Nothing is ever disconnected for it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Returns of a value count as one alternation only within this span.
+pub const WINDOW: SignedDuration = SignedDuration::from_mins(10);
+
+/// The condition ends when nothing showed it for this long.
+pub const EVIDENCE_LASTS: SignedDuration = SignedDuration::from_hours(1);
+
+/// What could differ between two machines of one id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Trait {
+    /// A registration with a key that is not the device's was refused.
+    Key,
+    /// `hostname` of the hardware.
+    Hostname,
+    /// `serial_number` of the system vendor.
+    SystemSerial,
+    /// Version of the configuration that was applied last.
+    AppliedVersion,
+}
+
+impl Trait {
+    /// The name as a person reads it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Hostname => "hostname",
+            Self::SystemSerial => "system serial",
+            Self::AppliedVersion => "applied version",
+        }
+    }
+}
+
+/// What was seen of the traits, kept with the report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityTrail {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    trails: BTreeMap<Trait, Trail>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    evidence: BTreeMap<Trait, Evidence>,
+}
+
+/// The last two values of one trait.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Trail {
+    current: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<String>,
+    /// When the current value came.
+    changed: Timestamp,
+    /// How often the value before came back, each time within the window.
+    #[serde(default)]
+    returns: u32,
+}
+
+/// What showed that two machines use one id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// The two values, or the refused key.
+    pub values: Vec<String>,
+    /// When it was seen first.
+    pub first: Timestamp,
+    /// When it was seen last.
+    pub last: Timestamp,
+}
+
+/// The condition `DuplicateIdentity`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DuplicateIdentity {
+    /// Since when.
+    pub since: Timestamp,
+    /// What differs, in a sentence.
+    pub message: String,
+}
+
+impl IdentityTrail {
+    /// A heartbeat showed this value. True if it is a further proof of two machines.
+    pub fn observe(&mut self, what: Trait, value: &str, now: Timestamp) -> bool {
+        if value.is_empty() {
+            return false;
+        }
+        let Some(trail) = self.trails.get_mut(&what) else {
+            self.trails.insert(
+                what,
+                Trail {
+                    current: value.to_owned(),
+                    before: None,
+                    changed: now,
+                    returns: 0,
+                },
+            );
+            return false;
+        };
+        if trail.current == value {
+            return false;
+        }
+        let returned = trail.before.as_deref() == Some(value) && now.duration_since(trail.changed) <= WINDOW;
+        trail.returns = if returned {
+            trail.returns.saturating_add(1)
+        } else {
+            0
+        };
+        trail.before = Some(std::mem::replace(&mut trail.current, value.to_owned()));
+        trail.changed = now;
+        if trail.returns < 2 {
+            return false;
+        }
+        let mut values: Vec<String> = trail.before.iter().cloned().chain([value.to_owned()]).collect();
+        values.sort();
+        self.prove(what, values, now);
+        true
+    }
+
+    /// A registration with a key that is not the device's was refused.
+    pub fn foreign_key(&mut self, fingerprint: &str, now: Timestamp) {
+        self.prove(Trait::Key, vec![fingerprint.to_owned()], now);
+    }
+
+    /// An administrator settled it: what was seen so far proves nothing any more.
+    pub fn settle(&mut self) {
+        *self = Self::default();
+    }
+
+    fn prove(&mut self, what: Trait, values: Vec<String>, now: Timestamp) {
+        let entry = self.evidence.entry(what).or_insert_with(|| Evidence {
+            values: Vec::new(),
+            first: now,
+            last: now,
+        });
+        if now.duration_since(entry.last) >= EVIDENCE_LASTS {
+            entry.first = now;
+        }
+        entry.values = values;
+        entry.last = entry.last.max(now);
+    }
+
+    /// The condition, if it holds at `now`.
+    pub fn duplicate(&self, now: Timestamp) -> Option<DuplicateIdentity> {
+        let fresh: Vec<_> = self
+            .evidence
+            .iter()
+            .filter(|(_, evidence)| now.duration_since(evidence.last) < EVIDENCE_LASTS)
+            .collect();
+        let since = fresh.iter().map(|(_, evidence)| evidence.first).min()?;
+        let parts: Vec<String> = fresh
+            .iter()
+            .map(|(what, evidence)| match what {
+                Trait::Key => {
+                    format!(
+                        "a registration with the foreign key {} was refused",
+                        evidence.values.join(", ")
+                    )
+                }
+                _ => format!(
+                    "its {} alternates between {}",
+                    what.as_str(),
+                    evidence.values.join(" and ")
+                ),
+            })
+            .collect();
+        Some(DuplicateIdentity {
+            since,
+            message: format!("two machines may be using this id: {}", parts.join("; ")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn two_hosts_that_take_turns_are_found_and_named() {
+        let mut trail = IdentityTrail::default();
+        let found: Vec<bool> = [(0, "a"), (30, "b"), (60, "a"), (90, "b"), (120, "a")]
+            .iter()
+            .map(|&(second, host)| trail.observe(Trait::Hostname, host, at(second)))
+            .collect();
+        assert_eq!(found, [false, false, false, true, true]);
+        let condition = trail.duplicate(at(150)).unwrap();
+        assert_eq!(
+            condition.message,
+            "two machines may be using this id: its hostname alternates between a and b"
+        );
+        assert_eq!(trail.duplicate(at(120) + EVIDENCE_LASTS), None);
+    }
+
+    #[test]
+    fn a_change_that_is_taken_back_once_proves_nothing() {
+        let mut trail = IdentityTrail::default();
+        for (second, version) in [(0, "1"), (1, "2"), (2, "1")] {
+            assert!(!trail.observe(Trait::AppliedVersion, version, at(second)));
+        }
+        assert_eq!(trail.duplicate(at(3)), None);
+    }
+
+    #[test]
+    fn slow_returns_and_empty_values_prove_nothing() {
+        let mut trail = IdentityTrail::default();
+        for n in 0..6 {
+            let host = if n % 2 == 0 { "a" } else { "b" };
+            assert!(!trail.observe(Trait::Hostname, host, at(n * (WINDOW.as_secs() + 1))));
+            assert!(!trail.observe(Trait::SystemSerial, "", at(n)));
+        }
+    }
+}

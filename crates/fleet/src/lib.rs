@@ -1,0 +1,47 @@
+//! The rules of a fleet, without IO: time, settings and the store's epoch come in as values, and what has to be recorded
+//! goes out as a [`Change`].
+//!
+//! | Question | Module |
+//! |---|---|
+//! | What is known about a device? | [`device`], [`report`], [`presence`] |
+//! | May it join? | [`enrolment`] |
+//! | What does it hear when it asks whether it belongs? | [`status`], [`tombstone`] |
+//! | May this key be certified for it? | [`register`], [`registration`] |
+//! | What does a heartbeat change? | [`heartbeat`], [`hardware`] |
+//! | Do two machines use one id? | [`identity`] |
+//! | What should a person know about it? | [`condition`] |
+//! | What configuration does it get? | [`configuration`] |
+//! | What may an administrator do? | [`administration`] |
+
+pub mod administration;
+pub mod condition;
+pub mod configuration;
+pub mod device;
+mod digest;
+pub mod enrolment;
+mod event;
+pub mod hardware;
+pub mod heartbeat;
+pub mod identity;
+mod policy;
+pub mod presence;
+pub mod register;
+pub mod registration;
+pub mod report;
+pub mod status;
+mod stray;
+pub mod tombstone;
+mod verdict;
+
+pub use device::{DeletionMode, Device, EnrolmentRequest, Epoch, Life, Phase, State, Tombstone};
+pub(crate) use digest::hex;
+pub use digest::{Digest, InvalidDigest};
+pub use event::{Event, Origin, RecordedEvent, Severity};
+pub use policy::{Approval, Policy, UnknownKey};
+pub use presence::{Connectivity, Presence};
+pub use report::Report;
+pub use stray::{Operation, Stray};
+pub use verdict::{Change, Context, Verdict};
+
+/// Who approves when no person does.
+pub const AUTOMATIC_APPROVAL: &str = "automatic approval";

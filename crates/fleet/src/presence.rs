@@ -1,0 +1,121 @@
+//! When a device was last heard: times that change with every request and carry nothing else.
+//!
+//! They reach the store late (within seconds) and out of order, so joining two of them must not depend on the order.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Heartbeats without a configuration poll for this long: the device is [`Connectivity::NotPolling`].
+pub const NOT_POLLING_AFTER: SignedDuration = SignedDuration::from_mins(2);
+
+/// Nothing heard for this long: the device is [`Connectivity::Silent`]. Three of Flotta's default heartbeat periods.
+pub const SILENT_AFTER: SignedDuration = SignedDuration::from_mins(3);
+
+/// Times at which a device was heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Presence {
+    /// Its last configuration poll: the one request that only the holder of an unexpired device certificate can make.
+    pub polled: Option<Timestamp>,
+    /// Its last control poll, or the first half of a registration, which looks the same.
+    pub asked: Option<Timestamp>,
+    /// Its last heartbeat.
+    pub beat: Option<Timestamp>,
+    /// The first heartbeat after the last configuration poll; meaningless when older than `polled`.
+    pub beating_since: Option<Timestamp>,
+}
+
+/// Whether a device is heard, and whether it still receives its configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Connectivity {
+    /// Never heard since it is known.
+    NeverSeen,
+    /// It polls its configuration.
+    Online,
+    /// It sends heartbeats but has not polled its configuration for [`NOT_POLLING_AFTER`]: its certificate has probably
+    /// expired, and devices do not renew by themselves.
+    NotPolling,
+    /// Nothing was heard for [`SILENT_AFTER`].
+    Silent,
+}
+
+impl Connectivity {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::NeverSeen, Self::Online, Self::NotPolling, Self::Silent];
+
+    /// The name as it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverSeen => "NeverSeen",
+            Self::Online => "Online",
+            Self::NotPolling => "NotPolling",
+            Self::Silent => "Silent",
+        }
+    }
+}
+
+impl Presence {
+    /// A configuration poll was heard.
+    #[must_use]
+    pub fn polled(mut self, now: Timestamp) -> Self {
+        self.polled = self.polled.max(Some(now));
+        self
+    }
+
+    /// A registration status was asked for.
+    #[must_use]
+    pub fn asked(mut self, now: Timestamp) -> Self {
+        self.asked = self.asked.max(Some(now));
+        self
+    }
+
+    /// A heartbeat was heard.
+    #[must_use]
+    pub fn beat(mut self, now: Timestamp) -> Self {
+        if self.beating_since.is_none_or(|since| Some(since) <= self.polled) {
+            self.beating_since = Some(now);
+        }
+        self.beat = self.beat.max(Some(now));
+        self
+    }
+
+    /// The union of two sightings, in any order.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let polled = self.polled.max(other.polled);
+        let beating_since = [self.beating_since, other.beating_since]
+            .into_iter()
+            .flatten()
+            .filter(|since| Some(*since) > polled)
+            .min();
+        Self {
+            polled,
+            asked: self.asked.max(other.asked),
+            beat: self.beat.max(other.beat),
+            beating_since,
+        }
+    }
+
+    /// The last time anything was heard.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.polled.max(self.asked).max(self.beat)
+    }
+
+    /// What these times say at `now`.
+    pub fn connectivity(&self, now: Timestamp) -> Connectivity {
+        let Some(last) = self.last() else {
+            return Connectivity::NeverSeen;
+        };
+        if now.duration_since(last) >= SILENT_AFTER {
+            return Connectivity::Silent;
+        }
+        match (self.beating_since, self.beat) {
+            (Some(since), Some(beat))
+                if Some(since) > self.polled && beat.duration_since(since) >= NOT_POLLING_AFTER =>
+            {
+                Connectivity::NotPolling
+            }
+            _ => Connectivity::Online,
+        }
+    }
+}

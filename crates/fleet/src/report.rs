@@ -1,0 +1,65 @@
+//! What a device says of itself: the sum of its registrations and heartbeats.
+
+use std::collections::BTreeMap;
+
+use contract::{HardwareInfo, PlaybookExecutionStatus, UpgradeStatus};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{digest::Digest, identity::IdentityTrail};
+
+/// What a device says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Its own word for how it is; `up` at this version of the agent.
+    #[serde(default)]
+    pub status: String,
+    /// Version of the configuration that it last applied; empty before the first.
+    #[serde(default)]
+    pub version: String,
+    /// Its hardware, merged from everything that it ever sent: partial reports wipe nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<HardwareInfo>,
+    /// Labels that follow from its hardware; never removed, as in Flotta.
+    #[serde(default)]
+    pub hardware_labels: BTreeMap<String, String>,
+    /// Its workloads, by name, as its last heartbeat listed them.
+    #[serde(default)]
+    pub workloads: BTreeMap<String, WorkloadReport>,
+    /// Its playbook executions, by name.
+    #[serde(default)]
+    pub playbooks: BTreeMap<String, PlaybookExecutionStatus>,
+    /// Its operating system upgrade, as its last heartbeat had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<UpgradeStatus>,
+    /// The last heartbeats that were recorded as more than a time, for recognising copies.
+    #[serde(default)]
+    pub recent: Vec<Recent>,
+    /// What could show that two machines use this id.
+    #[serde(default)]
+    pub identity: IdentityTrail,
+}
+
+/// A workload as the device reports it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadReport {
+    /// Free text: podman's pod states, capitalised, in practice.
+    pub status: String,
+    /// When the status last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Timestamp>,
+    /// When it last uploaded data; absent for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_data_upload: Option<Timestamp>,
+}
+
+/// A heartbeat that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recent {
+    /// Digest of its content.
+    pub digest: Digest,
+    /// When it was recorded.
+    pub at: Timestamp,
+}
