@@ -94,7 +94,7 @@ fn changed(device: &Device, state: State, reason: &str, message: String) -> Chan
     Change {
         life: Some(Life {
             state,
-            ..device.life.clone()
+            ..(*device.life).clone()
         }),
         events: vec![Event::server(Severity::Normal, reason, message)],
         ..Change::default()
@@ -185,7 +185,7 @@ fn relocate(device: &Device, namespace: &Namespace, by: &str) -> Result<Change, 
     Ok(Change {
         life: Some(Life {
             namespace: namespace.clone(),
-            ..device.life.clone()
+            ..(*device.life).clone()
         }),
         events: vec![Event::server(Severity::Normal, "Moved", message)],
         ..Change::default()
@@ -239,13 +239,13 @@ fn allow_registration(device: &Device, by: &str, context: &Context<'_>) -> Resul
         .now
         .saturating_add(context.policy.permission_window)
         .unwrap_or(Timestamp::MAX);
-    let mut life = device.life.clone();
+    let mut life = (*device.life).clone();
     life.registration.permit(by, until, context.now);
-    let mut report = device.report.clone();
+    let mut report = (*device.report).clone();
     report.identity.settle();
     Ok(Change {
         life: Some(life),
-        report: (report != device.report).then_some(report),
+        report: (report != *device.report).then_some(report),
         events: vec![Event::server(
             Severity::Normal,
             "RegistrationAllowed",

@@ -45,7 +45,7 @@ pub fn poll(device: Option<&Device>, context: &Context<'_>) -> Verdict<Configura
         } => {
             let mut registration = device.life.registration.clone();
             if registration.seen(context.now) {
-                let mut life = device.life.clone();
+                let mut life = (*device.life).clone();
                 life.registration = registration;
                 change.life = Some(life);
             }
@@ -58,7 +58,7 @@ pub fn poll(device: Option<&Device>, context: &Context<'_>) -> Verdict<Configura
         State::Waiting { .. } | State::Rejected { .. } => ConfigurationAnswer::NotApproved,
         State::Deleted(before) => {
             if let Some(after) = tombstone::polled(before, &device.presence, context) {
-                let mut life = device.life.clone();
+                let mut life = (*device.life).clone();
                 life.state = State::Deleted(after);
                 change.life = Some(life);
                 change.events.push(Event::server(

@@ -3,7 +3,7 @@
 //! [`Life`] is what was decided about the device and changes rarely; [`Report`](crate::Report) is what the device says
 //! of itself and changes with heartbeats. [`Presence`](crate::Presence) is the third part: times only, written seldom.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use contract::{DeviceId, Namespace};
 use jiff::Timestamp;
@@ -16,10 +16,10 @@ use crate::{Presence, Report, registration::Registration};
 pub struct Device {
     /// The canonical, lower-case id; unique in the fleet, whatever the namespace.
     pub id: DeviceId,
-    /// What was decided about it.
-    pub life: Life,
-    /// What it says of itself.
-    pub report: Report,
+    /// What was decided about it. Shared: a poll looks at it without copying it.
+    pub life: Arc<Life>,
+    /// What it says of itself. Shared, for the same reason.
+    pub report: Arc<Report>,
     /// When it was last heard.
     pub presence: Presence,
 }

@@ -64,10 +64,10 @@ pub fn heartbeat(
         });
     }
 
-    let mut report = device.report.clone();
+    let mut report = (*device.report).clone();
     change.events = beat.events.iter().flatten().map(Event::device).collect();
     change.events.extend(apply(&mut report, beat, context));
-    if report != device.report || !change.events.is_empty() {
+    if report != *device.report || !change.events.is_empty() {
         report.recent.retain(|recent| copies(&recent));
         report.recent.push(Recent { digest, at: now });
         let excess = report.recent.len().saturating_sub(REMEMBERED);

@@ -108,17 +108,17 @@ fn admit(device: &Device, request: &RegistrationRequest, context: &Context<'_>) 
         .as_ref()
         .map_err(|reason| Refusal::CertificateRequest(reason.clone()))?;
 
-    let mut life = device.life.clone();
+    let mut life = (*device.life).clone();
     let admission = life
         .registration
         .admit(certificate_request, context.policy, context.now)?;
-    let mut report = device.report.clone();
+    let mut report = (*device.report).clone();
     if let Some(hardware) = &request.hardware {
         heartbeat::take_hardware(&mut report, hardware);
     }
     Ok(Change {
         life: Some(life),
-        report: (report != device.report).then_some(report),
+        report: (report != *device.report).then_some(report),
         presence: None::<Presence>,
         events: vec![admitted(admission, certificate_request)],
     })
@@ -173,7 +173,7 @@ fn refused(
         ..Change::default()
     };
     if let (Refusal::Gate(GateRefusal::ForeignKey), Ok(foreign)) = (refusal, &request.certificate_request) {
-        let mut report = device.report.clone();
+        let mut report = (*device.report).clone();
         report
             .identity
             .foreign_key(&foreign.fingerprint.to_string(), context.now);

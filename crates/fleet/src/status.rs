@@ -62,7 +62,7 @@ pub fn registration_status(
             let (word, changed) = tombstone::asked(tombstone, &device.presence, context);
             if let Some(changed) = changed {
                 change.events.extend(told_event(tombstone, &changed));
-                let mut life = device.life.clone();
+                let mut life = (*device.life).clone();
                 life.state = State::Deleted(changed);
                 change.life = Some(life);
             }

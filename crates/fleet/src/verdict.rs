@@ -1,5 +1,7 @@
 //! What a rule returns: an answer, and what has to be recorded before the answer may be given.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::{Device, Epoch, Event, Life, Policy, Presence, Report};
@@ -63,8 +65,11 @@ impl Change {
     pub fn apply(&self, device: &Device) -> Device {
         Device {
             id: device.id.clone(),
-            life: self.life.clone().unwrap_or_else(|| device.life.clone()),
-            report: self.report.clone().unwrap_or_else(|| device.report.clone()),
+            life: self.life.clone().map_or_else(|| device.life.clone(), Arc::new),
+            report: self
+                .report
+                .clone()
+                .map_or_else(|| device.report.clone(), Arc::new),
             presence: self
                 .presence
                 .map_or(device.presence, |presence| device.presence.join(presence)),
