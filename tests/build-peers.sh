@@ -1,0 +1,106 @@
+#!/bin/bash
+# Builds the programs of others that the tests run against, once per machine:
+#   kubernetes   etcd and kube-apiserver in one binary (tests/kubernetes)
+#   edge-api     Flotta's Edge API, httpapi, from its published Go module (tests/edge-api)
+#
+# usage: tests/build-peers.sh [kubernetes] [edge-api]      (both when none is named)
+#
+# Prints one line "name=path" per program on stdout; progress goes to stderr. The binaries are kept outside the
+# clone in $FLOTTA_CACHE (default ~/.cache/flotta-companion), each under a hash of everything that goes into it,
+# so a second run costs nothing and a changed version is never mistaken for the old one.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${FLOTTA_CACHE:-$HOME/.cache/flotta-companion}
+
+command -v go >/dev/null || {
+    echo "build-peers: Go is not installed; install the Go toolchain (1.26 or newer) to build the Edge API and kube-apiserver" >&2
+    exit 1
+}
+
+export CGO_ENABLED=0 GOFLAGS='-mod=readonly -buildvcs=false'
+version_package=k8s.io/component-base/version
+kubernetes_version=$(awk '$2 == "k8s.io/kubernetes" { print $3 } $1 == "k8s.io/kubernetes" { print $2 }' "$here/kubernetes/go.mod")
+minor=${kubernetes_version#v*.}
+kubernetes_flags=(
+    -trimpath -tags grpcnotrace
+    # Without a version kube-apiserver calls itself v0.0.0 and refuses its own feature gates.
+    -ldflags "-s -w -X $version_package.gitVersion=$kubernetes_version -X $version_package.gitMajor=1 -X $version_package.gitMinor=${minor%.*} -X $version_package.gitTreeState=clean"
+)
+edge_api_flags=(-trimpath -ldflags '-s -w')
+
+# key FOLDER FLAGS...: a hash of the sources, the flags and the toolchain.
+key() {
+    local folder=$1
+    shift
+    {
+        go version
+        printf '%s\n' "$@"
+        find "$folder" -maxdepth 1 -type f \( -name 'go.mod' -o -name 'go.sum' -o -name '*.go' \) -print0 |
+            LC_ALL=C sort -z | xargs -0 cat
+    } | sha256sum | cut -c1-16
+}
+
+# with_progress TEXT COMMAND...: says what is being done, and every 30 s that it still is.
+with_progress() {
+    local text=$1 start=$SECONDS
+    shift
+    echo "$text" >&2
+    "$@" >&2 &
+    local job=$! tick=0
+    while kill -0 "$job" 2>/dev/null; do
+        sleep 1
+        tick=$((tick + 1))
+        ((tick % 30)) || echo "  ... still building, $((SECONDS - start)) s" >&2
+    done
+    wait "$job" || return
+    echo "  done in $((SECONDS - start)) s" >&2
+}
+
+# build NAME FOLDER BINARY TEXT PACKAGE FLAGS...
+build() {
+    local name=$1 folder=$here/$2 binary=$3 text=$4 package=$5
+    shift 5
+    local home
+    home=$cache/$name-$(key "$folder" "$@")
+    if [ ! -x "$home/$binary" ]; then
+        mkdir -p "$cache"
+        # One builder at a time: a second one waits and then finds the work done.
+        exec 9>"$cache/.$name.lock"
+        flock 9
+        if [ ! -x "$home/$binary" ]; then
+            local staging
+            staging=$(mktemp -d "$cache/.$name.XXXXXX")
+            # The trap would outlive this function otherwise, so the staging folder is removed by hand on failure.
+            if ! with_progress "$text" go -C "$folder" build "$@" -o "$staging/$binary" "$package"; then
+                rm -rf "$staging"
+                echo "build-peers: building $name failed; the reason is above" >&2
+                exit 1
+            fi
+            rm -rf "$home"
+            mv "$staging" "$home"
+        fi
+        flock -u 9
+    fi
+    echo "$name=$home/$binary"
+}
+
+[ $# -gt 0 ] || set -- kubernetes edge-api
+for peer in "$@"; do
+    case $peer in
+    kubernetes)
+        build kubernetes kubernetes kubernetes \
+            "building kube-apiserver $kubernetes_version and etcd from Go modules, about 5 minutes the first time" \
+            . "${kubernetes_flags[@]}"
+        ;;
+    edge-api)
+        build edge-api edge-api httpapi \
+            "building Flotta's Edge API from its Go module, about 2 minutes the first time" \
+            github.com/project-flotta/flotta-operator/cmd/httpapi "${edge_api_flags[@]}"
+        ;;
+    *)
+        echo "build-peers: unknown program '$peer'; known are kubernetes and edge-api" >&2
+        exit 2
+        ;;
+    esac
+done
