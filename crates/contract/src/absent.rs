@@ -126,6 +126,23 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
+/// Reads objects from JSON objects alone. What serde derives would also take an array, field by field; `remote` in
+/// [`wire_objects`] is the way to get between.
+pub(crate) struct ObjectOnly<D>(pub(crate) D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for ObjectOnly<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_map(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
 /// Declares wire objects. The fields are public; how each is written and read follows from its type (see the module).
 macro_rules! wire_objects {
     ($(
@@ -136,7 +153,7 @@ macro_rules! wire_objects {
     )*) => {$(
         $(#[$about])*
         #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-        #[serde(default)]
+        #[serde(default, remote = "Self")]
         pub struct $name {
             $(
                 $(#[$field_about])*
@@ -146,6 +163,27 @@ macro_rules! wire_objects {
                 )]
                 pub $field: $type,
             )*
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::deserialize(crate::absent::ObjectOnly(deserializer))
+            }
+        }
+
+        impl crate::absent::Field for $name {
+            fn is_absent(&self) -> bool {
+                false
+            }
+            fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                crate::absent::null_or(deserializer)
+            }
         }
 
         impl crate::absent::Field for Option<$name> {

@@ -6,26 +6,21 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::absent::{null_or, wire_objects};
+use crate::absent::wire_objects;
 use crate::confidential::Confidential;
 use crate::hardware::Mount;
 use crate::workload::{Secret, Workload};
 
-/// Answer to `GET .../configuration`, also as an error.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DeviceConfigurationEnvelope {
-    /// The configuration; written also when it is empty, as Flotta does.
-    #[serde(rename = "device-configuration", deserialize_with = "null_or")]
-    pub device_configuration: DeviceConfigurationMessage,
-    /// For a person, in an error.
-    #[serde(deserialize_with = "null_or", skip_serializing_if = "String::is_empty")]
-    pub message: String,
-}
-
 wire_objects! {
+    /// Answer to `GET .../configuration`, also as an error.
+    pub struct DeviceConfigurationEnvelope {
+        /// The configuration; written also when it is empty, as Flotta does.
+        #[serde(rename = "device-configuration")]
+        device_configuration: DeviceConfigurationMessage,
+        /// For a person, in an error.
+        message: String,
+    }
+
     /// A device's configuration with all that it is to run.
     pub struct DeviceConfigurationMessage {
         /// The device.

@@ -1,6 +1,8 @@
 //! Enrolment and registration: how a device becomes known, and the answers to that.
 
-use crate::absent::wire_objects;
+use serde::{Deserialize, Serialize};
+
+use crate::absent::{null_or, wire_objects};
 use crate::hardware::HardwareInfo;
 
 wire_objects! {
@@ -41,12 +43,15 @@ wire_objects! {
         /// For a person.
         message: String,
     }
+}
 
-    /// Body of every other error.
-    pub struct ErrorMessage {
-        /// For a person; it reaches the Edge API's log, not the device.
-        message: String,
-    }
+/// Body of every other error.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ErrorMessage {
+    /// For a person; it reaches the Edge API's log, not the device. Written also when it is empty.
+    #[serde(deserialize_with = "null_or")]
+    pub message: String,
 }
 
 impl RegistrationStatus {
