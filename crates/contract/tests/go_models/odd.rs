@@ -123,7 +123,7 @@ impl Oddity {
         match self {
             Self::Null | Self::Missing | Self::Unknown => true,
             Self::WrongType => !free && !date,
-            // Not of a list of texts: Go, but not the Edge API's own lists, makes an empty text of `null` there.
+            // Not of a list of texts: there Go reads `null` as an empty text, and the Edge API never sends one.
             Self::NullElement => {
                 !free
                     && field
