@@ -1,0 +1,11 @@
+//! The Edge Configuration API of Project Flotta, served from a store of its own.
+//!
+//! `transport` and `tls` carry requests; `settings`, `check`, `ops`, `metrics` and `telemetry` are what an operator sees.
+
+pub mod admin;
+pub mod metrics;
+pub mod service;
+pub mod telemetry;
+pub mod tls;
+pub mod transport;
+pub mod upkeep;

@@ -1,0 +1,249 @@
+//! Keeps the newest good set of material, whatever happens to the files.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use jiff::{SignedDuration, Timestamp};
+use pki::{Facts, Fingerprint};
+use serde::Serialize;
+use std::sync::{Mutex, PoisonError};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::material::{Fault, Files, Material};
+use crate::metrics::Metrics;
+
+/// Time between two looks at the files.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Remaining life at which a certificate is reported as expiring soon.
+const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Whether a certificate is near its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expiry {
+    /// More than 30 days are left.
+    Fine,
+    /// At most 30 days are left.
+    Soon,
+    /// It has expired.
+    Expired,
+}
+
+impl Expiry {
+    /// Of a certificate, at `now`.
+    pub fn of(certificate: &Facts, now: Timestamp) -> Self {
+        let left = certificate.not_after.duration_since(now);
+        if left.is_negative() {
+            Self::Expired
+        } else if left <= SOON {
+            Self::Soon
+        } else {
+            Self::Fine
+        }
+    }
+}
+
+/// The newest good set, and what is wrong with the files now.
+#[derive(Debug)]
+pub struct Keeper {
+    files: Files,
+    current: ArcSwapOption<Material>,
+    state: Mutex<State>,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Of the contents that were judged last.
+    judged: Option<Fingerprint>,
+    faults: Vec<Fault>,
+    /// When the present faults were first seen.
+    since: Option<Timestamp>,
+    /// The expiry that was told last, and of which certificate.
+    told: Option<(Fingerprint, Expiry)>,
+}
+
+/// What a person asks a keeper.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The set that is served with; absent before the first.
+    pub loaded: Option<Loaded>,
+    /// What is wrong with the files now; the set above goes on serving.
+    pub faults: Vec<String>,
+    /// Since when.
+    pub faults_since: Option<Timestamp>,
+}
+
+/// A set that is served with.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Loaded {
+    /// When it was loaded.
+    pub at: Timestamp,
+    /// The server's certificate.
+    pub server: Described,
+    /// The CAs of the bundle.
+    pub authorities: Vec<Described>,
+    /// SHA-256 of each public key that may connect.
+    pub pins: Vec<Fingerprint>,
+}
+
+/// A certificate and whether it is near its end.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Described {
+    /// What it says.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// Whether it is near its end.
+    pub expiry: Expiry,
+}
+
+impl Described {
+    fn new(facts: &Facts, now: Timestamp) -> Self {
+        Self {
+            facts: facts.clone(),
+            expiry: Expiry::of(facts, now),
+        }
+    }
+}
+
+impl Keeper {
+    /// A keeper that has not looked yet.
+    pub fn new(files: Files, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            files,
+            current: ArcSwapOption::empty(),
+            state: Mutex::default(),
+            metrics,
+        })
+    }
+
+    /// The set to accept the next connection with; `None` until there was a good one.
+    pub fn current(&self) -> Option<Arc<Material>> {
+        self.current.load_full()
+    }
+
+    /// What is loaded and what is wrong.
+    pub fn status(&self, now: Timestamp) -> Status {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = self.current.load().as_ref().map(|material| Loaded {
+            at: material.loaded(),
+            server: Described::new(material.server(), now),
+            authorities: material.authorities().map(|ca| Described::new(ca, now)).collect(),
+            pins: material.pins().to_vec(),
+        });
+        Status {
+            loaded,
+            faults: state.faults.iter().map(ToString::to_string).collect(),
+            faults_since: state.since,
+        }
+    }
+
+    /// Looks at the files and publishes what they hold, if it is new and good. Blocks for as long as reading takes.
+    pub fn look(&self, now: Timestamp) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.files.read();
+        let digest = snapshot.digest();
+        let settled = state.judged == Some(digest) && state.faults.is_empty();
+        let outdated = self
+            .current
+            .load()
+            .as_ref()
+            .is_some_and(|material| material.roots_changed(now));
+        // Faults are judged again although nothing changed: a certificate may have become valid by now.
+        if !settled || outdated {
+            if state.judged != Some(digest) && self.files.read().digest() != digest {
+                // Somebody is writing; the next look sees the rest.
+                return;
+            }
+            state.judged = Some(digest);
+            match self.files.judge(&snapshot, now) {
+                Ok(material) => self.publish(&mut state, material),
+                Err(faults) => self.remember(&mut state, faults, now),
+            }
+        }
+        self.tell_expiry(&mut state, now);
+    }
+
+    fn publish(&self, state: &mut State, material: Material) {
+        state.faults.clear();
+        state.since = None;
+        let pins: Vec<_> = material.pins().iter().map(ToString::to_string).collect();
+        tracing::info!(
+            certificate = %material.server().fingerprint,
+            expires = %material.server().not_after,
+            authorities = material.authorities().count(),
+            pins = pins.join(","),
+            "TLS material loaded"
+        );
+        self.metrics.material_loaded(&material);
+        self.current.store(Some(Arc::new(material)));
+    }
+
+    fn remember(&self, state: &mut State, faults: Vec<Fault>, now: Timestamp) {
+        if state.faults == faults {
+            return;
+        }
+        self.metrics.material_refused();
+        let serving = self.current.load().is_some();
+        for fault in &faults {
+            if serving {
+                tracing::error!(%fault, "new TLS material was refused; the old goes on serving");
+            } else {
+                tracing::warn!(%fault, "waiting for TLS material; connections are closed until it is there");
+            }
+        }
+        state.faults = faults;
+        state.since = Some(now);
+    }
+
+    /// Logs each certificate once when it is near its end and once when it is over.
+    fn tell_expiry(&self, state: &mut State, now: Timestamp) {
+        let current = self.current.load();
+        let Some(material) = current.as_ref() else { return };
+        let server = material.server();
+        let now_told = (server.fingerprint, Expiry::of(server, now));
+        if state.told == Some(now_told) {
+            return;
+        }
+        state.told = Some(now_told);
+        match now_told.1 {
+            Expiry::Fine => {}
+            Expiry::Soon => {
+                tracing::warn!(expires = %server.not_after, "the server certificate expires soon; replace it")
+            }
+            Expiry::Expired => tracing::error!(
+                expired = %server.not_after,
+                "the server certificate has expired and the Edge API refuses it; replace it"
+            ),
+        }
+    }
+
+    /// Looks at the files every second and on SIGHUP, until `shutdown` is cancelled.
+    pub async fn watch(self: Arc<Self>, shutdown: CancellationToken) -> std::io::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut tick = interval(PERIOD);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                _ = tick.tick() => {}
+                _ = hangup.recv() => tracing::info!("looking at the TLS material because of SIGHUP"),
+            }
+            let keeper = Arc::clone(&self);
+            if tokio::task::spawn_blocking(move || keeper.look(Timestamp::now()))
+                .await
+                .is_err()
+            {
+                tracing::error!("a look at the TLS material failed because of a defect in this program");
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Carries requests from a socket to a [`Handler`] and its answers back; knows nothing of what they mean.
+//!
+//! HTTP/1.1 only, with hyper 1. Everything that a caller could hold is bounded ([`Limits`]): connections, handshakes, heads,
+//! bodies, requests under way, idle time, time to take an answer. A request ends within [`Limits::request`], whatever the
+//! handler does. Head and body of an answer leave in one write: two cost the Edge API 40 ms each (delayed acknowledgement).
+//!
+//! Rejected: a framework (axum, dropshot) over hyper. Six routes do not repay it, and the bounds below are where it ends.
+
+pub mod answer;
+
+mod connection;
+mod guard;
+mod listener;
+mod request;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use listener::Listener;
+
+use crate::{metrics::Metrics, tls};
+
+/// Answers requests.
+///
+/// The body has arrived whole and within [`Limits::body`]. [`Peer`] is in the request's extensions. The future is dropped
+/// when [`Limits::request`] is over or the caller has gone; a panic in it becomes a 500.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. `Content-Length` is set by the transport, `Content-Type` is not.
+    fn handle(&self, request: Request<Bytes>) -> impl Future<Output = Response<Bytes>> + Send;
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Somebody: no TLS.
+    Anybody,
+    /// The holder of this pinned public key.
+    Pinned(pki::Fingerprint),
+}
+
+/// How a listener is secured.
+#[derive(Clone, Debug)]
+pub enum Security {
+    /// Not at all.
+    Plain,
+    /// By TLS with pinned client certificates. While there is no material yet, connections are closed as they arrive.
+    Tls(Arc<tls::Keeper>),
+}
+
+/// What a caller may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest body, in bytes; above it the answer is 413.
+    pub body: usize,
+    /// From the last byte of a head to the last byte of the handler's answer; then the answer is 503, or 408 where the body
+    /// has not arrived.
+    pub request: Duration,
+    /// From the first byte of a head to its last.
+    pub header: Duration,
+    /// Between requests on a connection.
+    pub idle: Duration,
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// For a caller to take an answer.
+    pub write: Duration,
+    /// Open connections; above it a new one is closed as it arrives.
+    pub connections: usize,
+    /// Requests under way; above it the answer is 503 with `Retry-After`.
+    pub concurrent_requests: usize,
+    /// For requests under way when the server stops; then their connections are cut.
+    pub drain: Duration,
+}
+
+/// A listener with all that it needs to serve.
+#[derive(Debug)]
+pub struct Server<H> {
+    /// Name in metrics and logs: `device`, `ops`, `admin`.
+    pub plane: &'static str,
+    /// Where connections arrive.
+    pub listener: Listener,
+    /// How they are secured.
+    pub security: Security,
+    /// What they may use.
+    pub limits: Limits,
+    /// Who answers.
+    pub handler: Arc<H>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl<H: Handler> Server<H> {
+    /// Serves until `shutdown` is cancelled: then accepts no more, lets requests under way finish within
+    /// [`Limits::drain`], cuts the rest and returns.
+    pub async fn serve(self, shutdown: CancellationToken) {
+        let Self {
+            plane,
+            mut listener,
+            security,
+            limits,
+            handler,
+            metrics,
+        } = self;
+        let shared = Arc::new(connection::Shared {
+            plane,
+            security,
+            limits,
+            handler,
+            metrics,
+            requests: Semaphore::new(limits.concurrent_requests),
+            stopping: shutdown.clone(),
+            cut: CancellationToken::new(),
+        });
+        let seats = Arc::new(Semaphore::new(limits.connections));
+        let tasks = TaskTracker::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok(stream) => stream,
+                Err(error) => {
+                    listener::after_failure(plane, &error).await;
+                    continue;
+                }
+            };
+            let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else {
+                shared.metrics.limit_hit(plane, "connections");
+                continue;
+            };
+            let shared = Arc::clone(&shared);
+            tasks.spawn(async move {
+                connection::run(shared, stream).await;
+                drop(seat);
+            });
+        }
+        drop(listener);
+        tasks.close();
+        if tokio::time::timeout(limits.drain, tasks.wait()).await.is_err() {
+            tracing::warn!(
+                plane,
+                connections = tasks.len(),
+                "cutting connections that did not finish in time"
+            );
+            shared.cut.cancel();
+            tasks.wait().await;
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! One request: admission, body, handler, and an answer within the deadline whatever happens.
+
+use std::{
+    any::Any,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Handler, Peer, answer, connection::Shared};
+
+/// Answers one request.
+pub(super) async fn respond<H: Handler>(
+    shared: &Shared<H>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Response<Bytes> {
+    let deadline = Instant::now() + shared.limits.request;
+    let (mut parts, body) = request.into_parts();
+    if parts.version != Version::HTTP_11 {
+        return closing(answer::error(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "this server speaks HTTP/1.1 only",
+        ));
+    }
+    let Ok(_place) = shared.requests.try_acquire() else {
+        shared.metrics.limit_hit(shared.plane, "concurrent_requests");
+        return closing(answer::busy("too many requests are under way; try again"));
+    };
+    let body = match receive(shared, body, deadline).await {
+        Ok(body) => body,
+        Err(refusal) => return closing(refusal),
+    };
+    parts.extensions.insert(peer);
+    let request = Request::from_parts(parts, body);
+    if let Ok(outcome) = timeout_at(deadline, caught(shared.handler.handle(request))).await {
+        outcome.unwrap_or_else(|panic| {
+            shared.metrics.panicked(shared.plane);
+            let reason = panic_message(&*panic);
+            tracing::error!(
+                plane = shared.plane,
+                reason,
+                "a request failed because of a defect in this program"
+            );
+            answer::error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the request failed because of a defect in this server",
+            )
+        })
+    } else {
+        shared.metrics.limit_hit(shared.plane, "request_time");
+        answer::busy("the request could not be answered in time; try again")
+    }
+}
+
+/// Reads a body within the deadline and the size.
+async fn receive<H: Handler>(
+    shared: &Shared<H>,
+    body: Incoming,
+    deadline: Instant,
+) -> Result<Bytes, Response<Bytes>> {
+    let limit = shared.limits.body;
+    let too_large = || {
+        shared.metrics.limit_hit(shared.plane, "body_size");
+        answer::error(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &format!("the body must not be longer than {limit} bytes"),
+        )
+    };
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    // An announced length is refused before it is read.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > limit) {
+        return Err(too_large());
+    }
+    match timeout_at(deadline, Limited::new(body, limit).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(answer::error(
+            StatusCode::BAD_REQUEST,
+            "the body did not arrive whole",
+        )),
+        Err(_) => {
+            shared.metrics.limit_hit(shared.plane, "body_time");
+            Err(answer::error(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not arrive in time",
+            ))
+        }
+    }
+}
+
+/// Runs a handler; a panic is a value.
+async fn caught<T>(handler: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
+    let mut handler = pin!(handler);
+    // The future is dropped after a panic and never polled again.
+    poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        },
+    )
+    .await
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)")
+}
+
+/// An answer to a request whose body was not read: what is left of it must not be taken for the next request.
+fn closing(mut answer: Response<Bytes>) -> Response<Bytes> {
+    answer
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
