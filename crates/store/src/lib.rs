@@ -1,0 +1,85 @@
+//! Where a fleet is kept: one trait, [`Store`], with SQLite and PostgreSQL behind it, and one contract suite that runs
+//! over both (`tests/contract.rs`).
+//!
+//! A store knows documents, times and revisions; what they mean is the business of `fleet`. Each write names the revision
+//! it was decided on and fails with [`StoreError::Conflict`] when the device has changed since, so a decision is never
+//! applied to a state that it has not seen, whichever server wrote it.
+
+mod error;
+pub mod migrations;
+mod model;
+pub mod postgres;
+mod record;
+pub mod sqlite;
+
+use async_trait::async_trait;
+use contract::DeviceId;
+use fleet::{Phase, RecordedEvent, Stray};
+use jiff::Timestamp;
+
+pub use error::StoreError;
+pub use model::{
+    Bounds, Census, Changed, Identity, Listed, Page, Revision, Sighting, Stored, Write, WriteGuard,
+};
+
+/// A fleet's memory.
+///
+/// Every method either does what it says or returns an error; none answers from a guess. [`StoreError::Unavailable`]
+/// means that nothing is known about the effect of a write, so a caller repeats it: all writes can be repeated.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Which store this is; made once, and again after a restore (the epoch).
+    fn identity(&self) -> Identity;
+
+    /// True when no other process can write while this store is open, so what was read may be kept in memory.
+    fn is_exclusive(&self) -> bool;
+
+    /// One device with its revision; `None` if it was never known here.
+    async fn load(&self, id: &DeviceId) -> Result<Option<Stored>, StoreError>;
+
+    /// Writes one change and returns once it is durable. Concurrent writes are committed together.
+    async fn commit(&self, write: Write) -> Result<Revision, StoreError>;
+
+    /// Joins times and strays into what is kept; order and repetition do not matter. Changes no revision. A sighting of a
+    /// device that is not known is dropped. The number of strays stays within [`Bounds::strays`], the oldest go first.
+    async fn observe(&self, sightings: Vec<Sighting>, strays: Vec<Stray>) -> Result<(), StoreError>;
+
+    /// Devices in the order of their ids, at most `page.limit`, after `page.after`.
+    async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<Listed>, StoreError>;
+
+    /// The events of one device, latest first.
+    async fn events(&self, id: &DeviceId) -> Result<Vec<RecordedEvent>, StoreError>;
+
+    /// The ids that were heard and are no approved device, latest first, at most `limit`.
+    async fn strays(&self, limit: usize) -> Result<Vec<Stray>, StoreError>;
+
+    /// One stray.
+    async fn stray(&self, id: &DeviceId) -> Result<Option<Stray>, StoreError>;
+
+    /// Devices whose revision is above `after`, in ascending order of revision, at most `limit`: the change feed.
+    ///
+    /// On PostgreSQL revisions come from the clocks of several servers: a follower reads again from a few seconds
+    /// before the last one that it has seen. Repeated rows are expected and harmless.
+    async fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Changed>, StoreError>;
+
+    /// How many devices there are, by phase and connectivity at `now`, and how many strays.
+    async fn census(&self, now: Timestamp) -> Result<Census, StoreError>;
+
+    /// A setting, by name.
+    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;
+
+    /// Sets, or with `None` removes, a setting.
+    async fn set_setting(&self, name: &str, value: Option<&str>) -> Result<(), StoreError>;
+
+    /// Removes events that happened last before `now` minus [`Bounds::event_age`].
+    async fn prune(&self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Whether the store answers and can write.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// How many writes wait for a commit.
+    fn queue_depth(&self) -> usize;
+
+    /// Finishes what was accepted and closes. Later calls fail.
+    async fn close(&self);
+}

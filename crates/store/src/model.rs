@@ -1,0 +1,160 @@
+//! The values that cross the boundary of a store.
+
+use contract::{DeviceId, Namespace};
+use fleet::{Connectivity, Device, Epoch, Event, Life, Phase, Presence, Report};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Position of a write in the change feed; grows with every write of a device.
+///
+/// Microseconds since the Unix epoch, moved on by one where the clock has not: no sequence is needed, and a value tells
+/// when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Revision(pub i64);
+
+/// Which store this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Made once, with the store.
+    pub id: Uuid,
+    /// Made with the store, and anew when it is a restored backup.
+    pub epoch: Epoch,
+}
+
+/// A device as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The device.
+    pub device: Device,
+    /// The revision to name in a write that is decided on it.
+    pub revision: Revision,
+}
+
+/// What a write was decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteGuard {
+    /// The device was not known; the write must carry a [`Life`].
+    Absent,
+    /// The device was at this revision.
+    At(Revision),
+}
+
+/// One change of one device.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// Which device.
+    pub id: DeviceId,
+    /// What it was decided on.
+    pub guard: WriteGuard,
+    /// New decisions, if they changed.
+    pub life: Option<Life>,
+    /// A new report, if it changed.
+    pub report: Option<Report>,
+    /// Times, joined into those that are kept.
+    pub presence: Option<Presence>,
+    /// What happened. Each is counted once, however often the write is tried.
+    pub events: Vec<Event>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Times of one device that are not worth a write of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Which device.
+    pub id: DeviceId,
+    /// When it was heard.
+    pub presence: Presence,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Begin after this id.
+    pub after: Option<DeviceId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A device in a list: without its report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// The canonical id.
+    pub id: DeviceId,
+    /// What was decided.
+    pub life: Life,
+    /// When it was heard.
+    pub presence: Presence,
+    /// Its revision.
+    pub revision: Revision,
+}
+
+/// A row of the change feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Which device.
+    pub id: DeviceId,
+    /// Its revision now.
+    pub revision: Revision,
+}
+
+/// How many devices there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// By phase; every phase is listed.
+    pub phases: Vec<(Phase, u64)>,
+    /// Approved devices by connectivity; every value is listed.
+    pub connectivity: Vec<(Connectivity, u64)>,
+    /// Ids heard that are no approved device.
+    pub strays: u64,
+    /// Tombstones that disconnect nobody until an administrator confirms them.
+    pub tombstones_of_earlier_epochs: u64,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Events per device and origin.
+    pub events: usize,
+    /// Age at which an event is removed.
+    pub event_age: SignedDuration,
+    /// Stray ids in all.
+    pub strays: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            events: 256,
+            event_age: SignedDuration::from_hours(24 * 30),
+            strays: 10_000,
+        }
+    }
+}
+
+impl Listed {
+    /// Its namespace.
+    pub fn namespace(&self) -> &Namespace {
+        &self.life.namespace
+    }
+}
+
+impl Census {
+    pub(crate) fn set_phase(&mut self, phase: Phase, count: u64) {
+        for entry in self.phases.iter_mut().filter(|entry| entry.0 == phase) {
+            entry.1 = count;
+        }
+    }
+
+    pub(crate) fn set_connectivity(&mut self, name: &str, count: u64) {
+        for entry in self
+            .connectivity
+            .iter_mut()
+            .filter(|entry| entry.0.as_str() == name)
+        {
+            entry.1 = count;
+        }
+    }
+}

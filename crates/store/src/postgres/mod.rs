@@ -1,0 +1,1 @@
+//! A fleet in PostgreSQL, for any number of servers.

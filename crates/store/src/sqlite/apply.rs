@@ -1,0 +1,313 @@
+//! What a write does to the tables, inside the writer's transaction.
+//!
+//! Joins of times and strays are read, joined by `fleet`'s own rule and written back: this connection is the only one
+//! that writes, so there is nothing to race with, and the rule exists once.
+
+use contract::DeviceId;
+use fleet::{Event, Life, Origin, Phase, Presence, Stray};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::{
+    Bounds, Revision, Sighting, StoreError, Write, WriteGuard,
+    record::{self, LifeColumns, StrayRow, nanos},
+};
+
+/// Why a single write was not made.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The write itself is at fault, or comes too late.
+    Refused(StoreError),
+    /// SQLite could not.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// One write of one device at the revision `next`.
+pub(super) fn write(
+    connection: &Connection,
+    write: &Write,
+    next: Revision,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    match write.guard {
+        WriteGuard::Absent => {
+            let life = write
+                .life
+                .as_ref()
+                .ok_or_else(|| record::without_life(&write.id))?;
+            insert_device(connection, &write.id, life, next)?;
+        }
+        WriteGuard::At(revision) => update_device(connection, write, revision, next)?,
+    }
+    if let Some(report) = &write.report {
+        let document = record::document(&format!("the report of device {}", write.id), report)?;
+        connection
+            .prepare_cached(
+                "INSERT INTO report (device_id, report) VALUES (?1, ?2)
+                 ON CONFLICT (device_id) DO UPDATE SET report = excluded.report",
+            )?
+            .execute(params![write.id.as_str(), document])?;
+    }
+    if let Some(presence) = write.presence {
+        join_presence(connection, &write.id, presence)?;
+    }
+    for event in &write.events {
+        count_event(connection, &write.id, event, write.at)?;
+    }
+    for origin in [Origin::Server, Origin::Device] {
+        if write.events.iter().any(|event| event.origin == origin) {
+            trim_events(connection, &write.id, origin, bounds)?;
+        }
+    }
+    if write
+        .life
+        .as_ref()
+        .is_some_and(|life| life.state.phase() == Phase::Approved)
+    {
+        connection
+            .prepare_cached("DELETE FROM stray WHERE id = ?1")?
+            .execute([write.id.as_str()])?;
+    }
+    Ok(())
+}
+
+fn insert_device(connection: &Connection, id: &DeviceId, life: &Life, next: Revision) -> Result<(), Failure> {
+    let columns = LifeColumns::of(id, life)?;
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO device (id, namespace, phase, spelling, revision, life, epoch)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![
+            id.as_str(),
+            columns.namespace,
+            columns.phase,
+            columns.spelling,
+            next.0,
+            columns.document,
+            columns.epoch
+        ])?;
+    if inserted == 0 {
+        return Err(StoreError::Conflict.into());
+    }
+    connection
+        .prepare_cached("INSERT INTO presence (device_id) VALUES (?1)")?
+        .execute([id.as_str()])?;
+    Ok(())
+}
+
+fn update_device(
+    connection: &Connection,
+    write: &Write,
+    at: Revision,
+    next: Revision,
+) -> Result<(), Failure> {
+    let id = write.id.as_str();
+    let updated = match &write.life {
+        Some(life) => {
+            let columns = LifeColumns::of(&write.id, life)?;
+            connection
+                .prepare_cached(
+                    "UPDATE device SET namespace = ?3, phase = ?4, spelling = ?5, revision = ?6, life = ?7, epoch = ?8
+                     WHERE id = ?1 AND revision = ?2",
+                )?
+                .execute(params![
+                    id,
+                    at.0,
+                    columns.namespace,
+                    columns.phase,
+                    columns.spelling,
+                    next.0,
+                    columns.document,
+                    columns.epoch
+                ])?
+        }
+        None => connection
+            .prepare_cached("UPDATE device SET revision = ?3 WHERE id = ?1 AND revision = ?2")?
+            .execute(params![id, at.0, next.0])?,
+    };
+    if updated == 0 {
+        Err(StoreError::Conflict.into())
+    } else {
+        Ok(())
+    }
+}
+
+/// Joins times into those that are kept; a device that is not known is passed over.
+fn join_presence(connection: &Connection, id: &DeviceId, presence: Presence) -> Result<(), Failure> {
+    let kept = connection
+        .prepare_cached("SELECT polled, asked, beat, beating_since FROM presence WHERE device_id = ?1")?
+        .query_row([id.as_str()], |row| {
+            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+        })
+        .optional()?;
+    let Some(kept) = kept else { return Ok(()) };
+    let joined = record::times(&record::presence(kept).join(presence));
+    if joined == kept {
+        return Ok(());
+    }
+    let [polled, asked, beat, beating_since] = joined;
+    connection
+        .prepare_cached(
+            "UPDATE presence SET polled = ?2, asked = ?3, beat = ?4, beating_since = ?5 WHERE device_id = ?1",
+        )?
+        .execute(params![id.as_str(), polled, asked, beat, beating_since])?;
+    Ok(())
+}
+
+fn count_event(connection: &Connection, id: &DeviceId, event: &Event, at: Timestamp) -> Result<(), Failure> {
+    connection
+        .prepare_cached(
+            "INSERT INTO event (device_id, origin, kind, count, first_at, last_at, body)
+             VALUES (?1, ?2, ?3, 1, ?4, ?4, ?5)
+             ON CONFLICT (device_id, origin, kind) DO UPDATE SET
+                 count = count + 1,
+                 first_at = min(first_at, excluded.first_at),
+                 last_at = max(last_at, excluded.last_at),
+                 body = CASE WHEN excluded.last_at >= last_at THEN excluded.body ELSE body END",
+        )?
+        .execute(params![
+            id.as_str(),
+            record::origin(event.origin),
+            event.kind,
+            nanos(at),
+            record::event_body(event)?
+        ])?;
+    Ok(())
+}
+
+fn trim_events(
+    connection: &Connection,
+    id: &DeviceId,
+    origin: Origin,
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    connection
+        .prepare_cached(
+            "DELETE FROM event WHERE device_id = ?1 AND origin = ?2 AND kind IN (
+                 SELECT kind FROM event WHERE device_id = ?1 AND origin = ?2
+                 ORDER BY last_at DESC, kind LIMIT -1 OFFSET ?3)",
+        )?
+        .execute(params![
+            id.as_str(),
+            record::origin(origin),
+            record::limit(bounds.events)
+        ])?;
+    Ok(())
+}
+
+/// Joins times and strays.
+pub(super) fn observe(
+    connection: &Connection,
+    sightings: &[Sighting],
+    strays: &[Stray],
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    for sighting in sightings {
+        join_presence(connection, &sighting.id, sighting.presence)?;
+    }
+    for stray in strays {
+        join_stray(connection, stray)?;
+    }
+    if !strays.is_empty() {
+        connection
+            .prepare_cached(
+                "DELETE FROM stray WHERE id IN (
+                     SELECT id FROM stray ORDER BY last_at DESC, id LIMIT -1 OFFSET ?1)",
+            )?
+            .execute([record::limit(bounds.strays)])?;
+    }
+    Ok(())
+}
+
+/// An id that was approved since it was heard is no stray any more.
+fn join_stray(connection: &Connection, stray: &Stray) -> Result<(), Failure> {
+    let id = stray.id.as_str();
+    let approved = connection
+        .prepare_cached("SELECT 1 FROM device WHERE id = ?1 AND phase = 'approved'")?
+        .exists([id])?;
+    if approved {
+        return Ok(());
+    }
+    let joined = match read_stray(connection, id)? {
+        Some(kept) => kept.read()?.join(stray.clone()),
+        None => stray.clone(),
+    };
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO stray (id, namespace, operation, first_at, last_at, count)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            id,
+            joined.namespace.as_str(),
+            joined.operation.as_str(),
+            nanos(joined.first),
+            nanos(joined.last),
+            record::count(joined.count)
+        ])?;
+    Ok(())
+}
+
+pub(super) fn read_stray(connection: &Connection, id: &str) -> rusqlite::Result<Option<StrayRow>> {
+    connection
+        .prepare_cached("SELECT id, namespace, operation, first_at, last_at, count FROM stray WHERE id = ?1")?
+        .query_row([id], stray_row)
+        .optional()
+}
+
+pub(super) fn stray_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<StrayRow> {
+    Ok(StrayRow {
+        id: row.get(0)?,
+        namespace: row.get(1)?,
+        operation: row.get(2)?,
+        first: row.get(3)?,
+        last: row.get(4)?,
+        count: row.get(5)?,
+    })
+}
+
+pub(super) fn set_setting(connection: &Connection, name: &str, value: Option<&str>) -> Result<(), Failure> {
+    match value {
+        Some(value) => connection
+            .prepare_cached(
+                "INSERT INTO setting (name, value) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            )?
+            .execute([name, value])?,
+        None => connection
+            .prepare_cached("DELETE FROM setting WHERE name = ?1")?
+            .execute([name])?,
+    };
+    Ok(())
+}
+
+/// Removes at most `limit` events that happened last before `before`.
+pub(super) fn prune(connection: &Connection, before: Timestamp, limit: usize) -> Result<usize, Failure> {
+    Ok(connection
+        .prepare_cached(
+            "DELETE FROM event WHERE (device_id, origin, kind) IN (
+                 SELECT device_id, origin, kind FROM event WHERE last_at < ?1 LIMIT ?2)",
+        )?
+        .execute(params![nanos(before), record::limit(limit)])?)
+}
+
+/// Writes, to know that it can.
+pub(super) fn probe(connection: &Connection) -> Result<(), Failure> {
+    connection
+        .prepare_cached("UPDATE meta SET probes = probes + 1")?
+        .execute([])?;
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! What happens beside the writes: checkpoints and the mark.
+//!
+//! The log is copied into the database by passive checkpoints on a connection of their own, which never make a writer
+//! wait. They cannot shrink the log while writes go on; when it has grown large and little of it is left to copy, the
+//! writer itself truncates it between two transactions.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rusqlite::Connection;
+
+use super::{
+    mark::{self, Mark},
+    open::{self, Access},
+};
+use crate::Identity;
+
+/// Pause between two rounds; also the most that the mark is behind.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Pages of the log from which on it is truncated: 64 MiB.
+const LARGE: i64 = 16 * 1024;
+
+/// Pages left to copy that hold up a writer for a moment only.
+const LITTLE: i64 = 1024;
+
+/// The writer's end of the thread.
+pub(super) struct Housekeeper {
+    truncation_wanted: Arc<AtomicBool>,
+    thread: Option<Thread>,
+}
+
+struct Thread {
+    committed: mpsc::SyncSender<()>,
+    /// Dropped to end a pause.
+    running: mpsc::Sender<()>,
+    handle: JoinHandle<()>,
+}
+
+impl Housekeeper {
+    pub(super) fn start(path: PathBuf, identity: Identity, durable: Arc<AtomicI64>) -> std::io::Result<Self> {
+        let (committed, wake) = mpsc::sync_channel(1);
+        let (running, pause) = mpsc::channel();
+        let truncation_wanted = Arc::new(AtomicBool::new(false));
+        let marked = durable.load(Ordering::Acquire);
+        let mut house = House {
+            path,
+            identity,
+            durable,
+            marked,
+            connection: None,
+            truncation_wanted: Arc::clone(&truncation_wanted),
+        };
+        let handle = thread::Builder::new()
+            .name("store-housekeeper".to_owned())
+            .spawn(move || {
+                while wake.recv().is_ok() {
+                    house.round();
+                    if pause.recv_timeout(PAUSE) == Err(mpsc::RecvTimeoutError::Disconnected) {
+                        break;
+                    }
+                }
+            })?;
+        Ok(Self {
+            truncation_wanted,
+            thread: Some(Thread {
+                committed,
+                running,
+                handle,
+            }),
+        })
+    }
+
+    /// Says that there is something to do. Never waits.
+    pub(super) fn committed(&self) {
+        if let Some(thread) = &self.thread {
+            // A full channel has said so already.
+            let _ = thread.committed.try_send(());
+        }
+    }
+
+    /// Whether the log should be truncated; asked once each time.
+    pub(super) fn take_truncation_wish(&self) -> bool {
+        self.truncation_wanted.swap(false, Ordering::AcqRel)
+    }
+
+    /// Ends the thread and waits for it.
+    pub(super) fn stop(&mut self) {
+        let Some(Thread {
+            committed,
+            running,
+            handle,
+        }) = self.thread.take()
+        else {
+            return;
+        };
+        drop((committed, running));
+        if handle.join().is_err() {
+            tracing::error!("the store's housekeeper had panicked");
+        }
+    }
+}
+
+struct House {
+    path: PathBuf,
+    identity: Identity,
+    durable: Arc<AtomicI64>,
+    marked: i64,
+    connection: Option<Connection>,
+    truncation_wanted: Arc<AtomicBool>,
+}
+
+impl House {
+    fn round(&mut self) {
+        if let Err(error) = self.checkpoint() {
+            self.connection = None;
+            tracing::warn!(store = %self.path.display(), %error, "the log of the store could not be copied into it");
+        }
+        let revision = self.durable.load(Ordering::Acquire);
+        if revision == self.marked {
+            return;
+        }
+        match mark::write(
+            &self.path,
+            &Mark {
+                store: self.identity,
+                revision,
+            },
+        ) {
+            Ok(()) => self.marked = revision,
+            Err(error) => {
+                tracing::warn!(store = %self.path.display(), %error, "the mark of the store could not be written");
+            }
+        }
+    }
+
+    fn checkpoint(&mut self) -> rusqlite::Result<()> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => open::connect(&self.path, Access::Write)?,
+        };
+        let (log, copied) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+            Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        })?;
+        self.connection = Some(connection);
+        if log > LARGE && log - copied < LITTLE {
+            self.truncation_wanted.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+/// Copies what is left of the log and truncates it, unless a reader or a checkpoint is in the way.
+pub(super) fn truncate(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let result = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(open::BUSY)?;
+    match result {
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(()),
+        other => other,
+    }
+}

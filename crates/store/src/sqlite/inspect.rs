@@ -1,0 +1,61 @@
+//! Looking at a database without opening it as a store; works while a server has it open.
+
+use std::path::Path;
+
+use super::open::{self, Access};
+use crate::{Identity, StoreError, migrations};
+
+/// What `edge-config-server check` says about a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// Its schema number; `None` if the database does not exist yet or is empty, and a start would create it.
+    pub schema: Option<u32>,
+    /// The lowest program level that can work on it.
+    pub oldest_program: u32,
+    /// Which store it is.
+    pub identity: Option<Identity>,
+    /// Numbers of the migrations that a start would apply.
+    pub pending: Vec<u32>,
+    /// What is wrong with its content, one sentence each; empty if nothing was found.
+    pub problems: Vec<String>,
+}
+
+/// Looks at a database and changes nothing in it. Reads the whole file to find damage.
+pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
+    if !path.exists() {
+        let pending = migrations::pending(0, 0)?
+            .iter()
+            .map(|migration| migration.number)
+            .collect();
+        return Ok(Inspection {
+            schema: None,
+            oldest_program: 0,
+            identity: None,
+            pending,
+            problems: Vec::new(),
+        });
+    }
+    let failed = |error: &rusqlite::Error| open::cannot_open(path, error);
+    let connection = open::connect(path, Access::Read).map_err(|error| failed(&error))?;
+    let meta = open::meta(&connection, path)?;
+    let (schema, oldest_program) = meta.map_or((0, 0), |meta| (meta.schema, meta.oldest_program));
+    let pending = migrations::pending(schema, oldest_program)?;
+    let mut check = connection
+        .prepare("PRAGMA quick_check(10)")
+        .map_err(|error| failed(&error))?;
+    let problems = check
+        .query_map([], |row| row.get::<_, String>(0))
+        .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+        .map_err(|error| failed(&error))?
+        .into_iter()
+        .filter(|line| line != "ok")
+        .map(|line| format!("the database is damaged ({line}); restore a backup"))
+        .collect();
+    Ok(Inspection {
+        schema: meta.map(|meta| meta.schema),
+        oldest_program,
+        identity: meta.map(|meta| meta.identity),
+        pending: pending.iter().map(|migration| migration.number).collect(),
+        problems,
+    })
+}

@@ -1,0 +1,367 @@
+//! A fleet in one SQLite file, for one server.
+//!
+//! | Question | Module |
+//! |---|---|
+//! | May this process use the file, and what is in it? | `open`, `mark`, `inspect` |
+//! | How does a write become durable? | `writer`, `apply` |
+//! | What keeps the log small? | `housekeeper` |
+//! | How is it read? | `read` |
+//!
+//! Rejected: an async wrapper (a pool of connections that all write) — writers would wait for each other inside SQLite,
+//! each with an `fsync` of its own; and `locking_mode=EXCLUSIVE` — it would shut out backups and `check`.
+
+mod apply;
+mod housekeeper;
+mod inspect;
+mod mark;
+mod open;
+mod read;
+mod writer;
+
+use std::{
+    fmt,
+    fs::OpenOptions as FileOptions,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicI64},
+    thread,
+};
+
+use async_trait::async_trait;
+use contract::DeviceId;
+use fleet::{Phase, RecordedEvent, Stray};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use self::{
+    apply::Failure,
+    housekeeper::Housekeeper,
+    open::Access,
+    writer::{Job, Work, Writer},
+};
+use crate::{
+    Bounds, Census, Changed, Identity, Listed, Page, Revision, Sighting, Store, StoreError, Stored, Write,
+    record,
+};
+
+pub use inspect::{Inspection, inspect};
+
+/// Writes that may wait for a commit. More are refused at once.
+const QUEUE: usize = 4096;
+
+/// Connections that read.
+const READERS: usize = 4;
+
+/// Rows of one job of [`Store::observe`] or [`Store::prune`]: others must not wait for thousands.
+const PORTION: usize = 500;
+
+/// How to open a store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenOptions {
+    /// How much is kept.
+    pub bounds: Bounds,
+    /// It is a restored backup, though it may not look like one: begin a new epoch.
+    pub restored: bool,
+}
+
+/// A fleet in one SQLite file. The file belongs to this process until [`Store::close`], or until the process ends.
+pub struct SqliteStore {
+    path: PathBuf,
+    identity: Identity,
+    bounds: Bounds,
+    queue: mpsc::Sender<Job>,
+    readers: Arc<Readers>,
+    writer: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+impl SqliteStore {
+    /// Opens the store, creates or migrates it. Blocks; not for an async task.
+    pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self, StoreError> {
+        let opened = open::open(path.as_ref(), options.restored)?;
+        let no_thread = |error: std::io::Error| StoreError::Open {
+            location: opened.path.display().to_string(),
+            reason: format!("no thread could be started ({error}); raise the limit of processes"),
+        };
+        let durable = Arc::new(AtomicI64::new(opened.revision));
+        let housekeeper = Housekeeper::start(opened.path.clone(), opened.identity, Arc::clone(&durable))
+            .map_err(no_thread)?;
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let path = opened.path.clone();
+        let writer = Writer {
+            path: opened.path.clone(),
+            lock: opened.lock,
+            connection: Some(opened.writer),
+            identity: opened.identity,
+            revision: opened.revision,
+            durable,
+            bounds: options.bounds,
+            housekeeper,
+        };
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run(jobs))
+            .map_err(|error| StoreError::Open {
+                location: path.display().to_string(),
+                reason: format!("no thread could be started ({error}); raise the limit of processes"),
+            })?;
+        Ok(Self {
+            readers: Arc::new(Readers::new(path.clone())),
+            path,
+            identity: opened.identity,
+            bounds: options.bounds,
+            queue,
+            writer: Mutex::new(Some(thread)),
+        })
+    }
+
+    fn submit(&self, work: Work) -> Result<oneshot::Receiver<Result<i64, StoreError>>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue
+            .try_send(Job { work, reply })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => {
+                    StoreError::unavailable("too many writes wait for the disk")
+                }
+                mpsc::error::TrySendError::Closed(_) => closed(),
+            })?;
+        Ok(answer)
+    }
+
+    async fn perform(&self, work: Work) -> Result<i64, StoreError> {
+        self.submit(work)?.await.map_err(|_| closed())?
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = Arc::clone(&self.readers.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| closed())?;
+        let readers = Arc::clone(&self.readers);
+        let task = tokio::task::spawn_blocking(move || {
+            let result = readers.with(query);
+            drop(permit);
+            result
+        });
+        task.await.map_err(|error| StoreError::Unavailable {
+            reason: "a read was cut short".to_owned(),
+            source: Some(Box::new(error)),
+        })?
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
+    async fn load(&self, id: &DeviceId) -> Result<Option<Stored>, StoreError> {
+        let id = id.clone();
+        self.read(move |connection| read::load(connection, &id)).await
+    }
+
+    async fn commit(&self, write: Write) -> Result<Revision, StoreError> {
+        let at = write.at;
+        let answer = self.submit(Work::Write(Box::new(write)))?;
+        if cfg!(feature = "acknowledge-before-commit") {
+            return Ok(Revision(at.as_microsecond()));
+        }
+        answer.await.map_err(|_| closed())?.map(Revision)
+    }
+
+    async fn observe(&self, sightings: Vec<Sighting>, strays: Vec<Stray>) -> Result<(), StoreError> {
+        for portion in sightings.chunks(PORTION) {
+            self.perform(Work::Observe(portion.to_vec(), Vec::new())).await?;
+        }
+        for portion in strays.chunks(PORTION) {
+            self.perform(Work::Observe(Vec::new(), portion.to_vec())).await?;
+        }
+        Ok(())
+    }
+
+    async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<Listed>, StoreError> {
+        self.read(move |connection| read::list(connection, phase, &page))
+            .await
+    }
+
+    async fn events(&self, id: &DeviceId) -> Result<Vec<RecordedEvent>, StoreError> {
+        let id = id.clone();
+        self.read(move |connection| read::events(connection, &id)).await
+    }
+
+    async fn strays(&self, limit: usize) -> Result<Vec<Stray>, StoreError> {
+        self.read(move |connection| read::strays(connection, limit)).await
+    }
+
+    async fn stray(&self, id: &DeviceId) -> Result<Option<Stray>, StoreError> {
+        let id = id.clone();
+        self.read(move |connection| read::stray(connection, &id)).await
+    }
+
+    async fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Changed>, StoreError> {
+        self.read(move |connection| read::changes(connection, after, limit))
+            .await
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census, StoreError> {
+        let epoch = self.identity.epoch;
+        self.read(move |connection| read::census(connection, epoch, now))
+            .await
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |connection| read::setting(connection, &name))
+            .await
+    }
+
+    async fn set_setting(&self, name: &str, value: Option<&str>) -> Result<(), StoreError> {
+        record::check_setting(name, value)?;
+        self.perform(Work::Setting(name.to_owned(), value.map(str::to_owned)))
+            .await
+            .map(drop)
+    }
+
+    async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let before = now
+            .saturating_sub(self.bounds.event_age)
+            .unwrap_or(Timestamp::MIN);
+        let mut removed = 0;
+        loop {
+            let portion = self.perform(Work::Prune(before, PORTION)).await?.unsigned_abs();
+            removed += portion;
+            if portion < PORTION as u64 {
+                return Ok(removed);
+            }
+        }
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.perform(Work::Probe).await?;
+        self.read(|connection| read::setting(connection, "").map(drop))
+            .await
+    }
+
+    fn queue_depth(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    async fn close(&self) {
+        let (reply, answer) = oneshot::channel();
+        // Waits for a place: a full queue is no reason not to finish it.
+        if self
+            .queue
+            .send(Job {
+                work: Work::Close,
+                reply,
+            })
+            .await
+            .is_ok()
+        {
+            self.readers.close().await;
+            let _ = answer.await;
+        }
+        let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && !matches!(
+                tokio::task::spawn_blocking(move || thread.join()).await,
+                Ok(Ok(()))
+            )
+        {
+            tracing::error!(store = %self.path.display(), "the store's writer had panicked");
+        }
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.path)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The connections that read.
+struct Readers {
+    path: PathBuf,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            permits: Arc::new(Semaphore::new(READERS)),
+            idle: Mutex::default(),
+        }
+    }
+
+    fn with<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, StoreError> {
+        let idle = self.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open::connect(&self.path, Access::Read).map_err(|error| unavailable(&error))?,
+        };
+        let result = query(&connection);
+        // After an error the connection is not used again: the next one may find the disk in order.
+        if !matches!(result, Err(Failure::Sqlite(_))) {
+            self.idle().push(connection);
+        }
+        result.map_err(failure)
+    }
+
+    /// Waits for the reads under way; later ones fail.
+    async fn close(&self) {
+        let all = self
+            .permits
+            .acquire_many(u32::try_from(READERS).unwrap_or(u32::MAX))
+            .await;
+        self.permits.close();
+        drop(all);
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::unavailable("it is closed")
+}
+
+/// SQLite's word for it. Its errors name no content.
+fn unavailable(error: &rusqlite::Error) -> StoreError {
+    StoreError::unavailable(error.to_string())
+}
+
+fn failure(failure: Failure) -> StoreError {
+    match failure {
+        Failure::Refused(error) => error,
+        Failure::Sqlite(error) => unavailable(&error),
+    }
+}
+
+/// A file beside the database, named after it.
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Files are for their owner alone.
+fn private() -> FileOptions {
+    let mut options = FileOptions::new();
+    options.mode(0o600);
+    options
+}

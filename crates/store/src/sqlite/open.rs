@@ -1,0 +1,322 @@
+//! Opening a database: the lock, the schema, who it is, and whether it was put back from a backup.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use fleet::Epoch;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use uuid::Uuid;
+
+use super::mark::{self, Mark};
+use crate::{
+    Identity, StoreError,
+    migrations::{self, Migration},
+    record,
+};
+
+/// `FLOC` in the header of the file: no other program's database is taken for ours.
+const APPLICATION_ID: i32 = 0x464C_4F43;
+
+/// How long a statement waits for another process (`sqlite3`, a backup) that holds the database.
+pub(super) const BUSY: Duration = Duration::from_millis(250);
+
+/// A database that is open for this process alone.
+pub(super) struct Opened {
+    pub(super) path: PathBuf,
+    pub(super) lock: File,
+    pub(super) writer: Connection,
+    pub(super) identity: Identity,
+    pub(super) revision: i64,
+}
+
+/// What a database says about itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meta {
+    pub(super) schema: u32,
+    pub(super) oldest_program: u32,
+    pub(super) identity: Identity,
+}
+
+pub(super) fn open(path: &Path, restored: bool) -> Result<Opened, StoreError> {
+    let path = canonical(path)?;
+    let lock = lock(&path)?;
+    create_file(&path)?;
+    // Looked at through a connection that cannot write, so that a store of a newer program stays as it is.
+    let before = {
+        let reader = connect(&path, Access::Read).map_err(|error| cannot_open(&path, &error))?;
+        meta(&reader, &path)?
+    };
+    let (schema, oldest) = before.map_or((0, 0), |meta| (meta.schema, meta.oldest_program));
+    let pending = migrations::pending(schema, oldest)?;
+
+    let mut writer = connect(&path, Access::Write).map_err(|error| cannot_open(&path, &error))?;
+    let identity =
+        prepare(&mut writer, &path, before, pending, restored).map_err(|error| cannot_open(&path, &error))?;
+    let revision = highest_revision(&writer).map_err(|error| cannot_open(&path, &error))?;
+    // After a restore the mark must follow the database, or each start would find a restored backup again.
+    mark::write(
+        &path,
+        &Mark {
+            store: identity,
+            revision,
+        },
+    )
+    .map_err(|error| StoreError::Open {
+        location: path.display().to_string(),
+        reason: format!(
+            "its mark {} cannot be written ({error}); make the folder writable",
+            mark::path(&path).display()
+        ),
+    })?;
+    Ok(Opened {
+        path,
+        lock,
+        writer,
+        identity,
+        revision,
+    })
+}
+
+/// Creates or migrates, and settles identity and epoch.
+fn prepare(
+    writer: &mut Connection,
+    path: &Path,
+    before: Option<Meta>,
+    pending: &[Migration],
+    restored: bool,
+) -> rusqlite::Result<Identity> {
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for migration in pending {
+        tracing::info!(
+            number = migration.number,
+            name = migration.name,
+            "migrating the store"
+        );
+        transaction.execute_batch(migration.sqlite)?;
+    }
+    let (schema, oldest) = before.map_or((0, 0), |meta| (meta.schema, meta.oldest_program));
+    let (schema, oldest) = migrations::after(schema, oldest, pending);
+    let Some(before) = before else {
+        let identity = Identity {
+            id: Uuid::new_v4(),
+            epoch: Epoch(Uuid::new_v4()),
+        };
+        transaction.execute(
+            "INSERT INTO meta (one, schema_number, oldest_program, store_id, epoch) VALUES (1, ?1, ?2, ?3, ?4)",
+            params![schema, oldest, identity.id.to_string(), identity.epoch.to_string()],
+        )?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.commit()?;
+        return Ok(identity);
+    };
+    transaction.execute(
+        "UPDATE meta SET schema_number = ?1, oldest_program = ?2",
+        params![schema, oldest],
+    )?;
+    let identity = if restored || was_restored(&transaction, path, before.identity)? {
+        let identity = Identity {
+            epoch: Epoch(Uuid::new_v4()),
+            ..before.identity
+        };
+        tracing::warn!(
+            store = %path.display(),
+            epoch = %identity.epoch,
+            "the store is a restored backup: a new epoch begins, deletions of earlier epochs disconnect nobody until confirmed"
+        );
+        transaction.execute("UPDATE meta SET epoch = ?1", params![identity.epoch.to_string()])?;
+        identity
+    } else {
+        before.identity
+    };
+    transaction.commit()?;
+    Ok(identity)
+}
+
+fn was_restored(connection: &Connection, path: &Path, found: Identity) -> rusqlite::Result<bool> {
+    let Some(mark) = mark::read(path) else {
+        return Ok(false);
+    };
+    Ok(mark.shows_restore(found, highest_revision(connection)?))
+}
+
+fn highest_revision(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT coalesce(max(revision), 0) FROM device", [], |row| {
+        row.get(0)
+    })
+}
+
+/// What a connection may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// A connection with the settings that all of them share.
+pub(super) fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
+    let mode = match access {
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    if access == Access::Write {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    }
+    Ok(connection)
+}
+
+/// What the database says about itself; `None` if it is empty.
+pub(super) fn meta(connection: &Connection, path: &Path) -> Result<Option<Meta>, StoreError> {
+    read_meta(connection)
+        .map_err(|error| cannot_open(path, &error))?
+        .transpose()
+        .map_err(|reason| StoreError::Open {
+            location: path.display().to_string(),
+            reason,
+        })
+}
+
+fn read_meta(connection: &Connection) -> rusqlite::Result<Option<Result<Meta, String>>> {
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application != APPLICATION_ID {
+        return Ok(Some(Err(
+            "it is another program's database; name another file".to_owned()
+        )));
+    }
+    let row = connection
+        .query_row(
+            "SELECT schema_number, oldest_program, store_id, epoch FROM meta",
+            [],
+            |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get::<_, String>(2)?,
+                    row.get::<_, String>(3)?,
+                ))
+            },
+        )
+        .optional()?;
+    let Some((schema, oldest_program, store_id, epoch)) = row else {
+        return Ok(Some(Err(
+            "it does not say which store it is; restore a backup".to_owned()
+        )));
+    };
+    Ok(Some(match record::identity(&store_id, &epoch) {
+        Ok(identity) => Ok(Meta {
+            schema,
+            oldest_program,
+            identity,
+        }),
+        Err(error) => Err(format!("{error}; restore a backup")),
+    }))
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, StoreError> {
+    let failed = |reason: String| StoreError::Open {
+        location: path.display().to_string(),
+        reason,
+    };
+    if path.exists() {
+        return fs::canonicalize(path).map_err(|error| failed(error.to_string()));
+    }
+    let Some(name) = path.file_name() else {
+        return Err(failed(
+            "it names no file; name the file of the database".to_owned(),
+        ));
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    fs::canonicalize(folder)
+        .map(|folder| folder.join(name))
+        .map_err(|error| {
+            failed(format!(
+                "the folder {} cannot be used ({error}); create it",
+                folder.display()
+            ))
+        })
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let failed = |reason: String| StoreError::Open {
+        location: path.display().to_string(),
+        reason,
+    };
+    let name = super::beside(path, ".lock");
+    let file = super::private()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&name)
+        .map_err(|error| {
+            failed(format!(
+                "{} cannot be created ({error}); make the folder writable",
+                name.display()
+            ))
+        })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(failed(
+            "another process has it open; stop that server, or give this one a file of its own or PostgreSQL"
+                .to_owned(),
+        )),
+        Err(TryLockError::Error(error)) => Err(failed(format!(
+            "{} cannot be locked ({error}); put the database on a file system with locks",
+            name.display()
+        ))),
+    }
+}
+
+/// Creates the database's file, for its owner alone: it holds certificate requests and what devices say of themselves.
+fn create_file(path: &Path) -> Result<(), StoreError> {
+    let failed = |reason: String| StoreError::Open {
+        location: path.display().to_string(),
+        reason,
+    };
+    if path.exists() {
+        return Ok(());
+    }
+    if let Some(mark) = mark::read(path).filter(|mark| mark.revision > 0) {
+        return Err(failed(format!(
+            "it is gone, though {} shows that store {} was kept here; restore it, or remove that file to begin with an empty fleet",
+            mark::path(path).display(),
+            mark.store.id
+        )));
+    }
+    match super::private().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(format!(
+            "it cannot be created ({error}); make the folder writable"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn cannot_open(path: &Path, error: &rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    let remedy = match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => "restore a backup",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "end the program that holds it, such as sqlite3"
+        }
+        Some(ErrorCode::DiskFull) => "free space",
+        _ => "check that the file and its folder are readable and writable for this user",
+    };
+    StoreError::Open {
+        location: path.display().to_string(),
+        reason: format!("{error}; {remedy}"),
+    }
+}

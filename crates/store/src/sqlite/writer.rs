@@ -1,0 +1,234 @@
+//! The one thread that writes, with group commit: whatever waits is one transaction and one `fsync`.
+//!
+//! Each job has a savepoint of its own, so that a conflict of one does not harm the others, and is answered only after
+//! the `COMMIT`. The queue is bounded; who finds it full is told so at once instead of waiting for a disk that is stuck.
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use fleet::Stray;
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    apply::{self, Failure},
+    housekeeper::{self, Housekeeper},
+    mark::{self, Mark},
+    open::{self, Access},
+};
+use crate::{Bounds, Identity, Revision, Sighting, StoreError, Write};
+
+/// Most jobs of one transaction: bounds how long the first of them waits for the last.
+const GROUP: usize = 512;
+
+/// What the writer is asked to do.
+pub(super) enum Work {
+    Write(Box<Write>),
+    Observe(Vec<Sighting>, Vec<Stray>),
+    Setting(String, Option<String>),
+    /// Removes at most so many events older than this.
+    Prune(Timestamp, usize),
+    Probe,
+    /// Finishes what was accepted and ends.
+    Close,
+}
+
+/// A job and where its answer goes: the new revision of a write, the number of rows of a removal, else nothing.
+pub(super) struct Job {
+    pub(super) work: Work,
+    pub(super) reply: oneshot::Sender<Result<i64, StoreError>>,
+}
+
+/// The state of the writer's thread.
+pub(super) struct Writer {
+    pub(super) path: PathBuf,
+    /// Held until the last write is done.
+    pub(super) lock: File,
+    /// Absent after an error that may have left it unusable; opened again for the next group.
+    pub(super) connection: Option<Connection>,
+    pub(super) identity: Identity,
+    /// The highest revision that was given away.
+    pub(super) revision: i64,
+    /// The highest revision that is durable.
+    pub(super) durable: Arc<AtomicI64>,
+    pub(super) bounds: Bounds,
+    pub(super) housekeeper: Housekeeper,
+}
+
+impl Writer {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut group = Vec::with_capacity(GROUP);
+        let mut closed = Vec::new();
+        while queue.blocking_recv_many(&mut group, GROUP) > 0 {
+            let mut jobs = Vec::with_capacity(group.len());
+            for job in group.drain(..) {
+                if matches!(job.work, Work::Close) {
+                    queue.close();
+                    closed.push(job.reply);
+                } else {
+                    jobs.push(job);
+                }
+            }
+            if !jobs.is_empty() {
+                self.commit(jobs);
+            }
+        }
+        self.finish();
+        for reply in closed {
+            let _ = reply.send(Ok(0));
+        }
+    }
+
+    fn commit(&mut self, jobs: Vec<Job>) {
+        let (works, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
+        match self.transact(&works) {
+            Ok(outcomes) => {
+                self.durable.store(self.revision, Ordering::Release);
+                self.housekeeper.committed();
+                for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                    let _ = reply.send(outcome);
+                }
+            }
+            Err(error) => {
+                tracing::error!(store = %self.path.display(), %error, writes = works.len(), "the store could not commit");
+                if keeps_connection(&error) {
+                    self.roll_back();
+                } else {
+                    self.connection = None;
+                }
+                for reply in replies {
+                    let _ = reply.send(Err(super::unavailable(&error)));
+                }
+            }
+        }
+        if self.housekeeper.take_truncation_wish() {
+            self.truncate_log();
+        }
+    }
+
+    fn transact(&mut self, works: &[Work]) -> rusqlite::Result<Vec<Result<i64, StoreError>>> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => open::connect(&self.path, Access::Write)?,
+        };
+        let result = self.transact_on(&mut connection, works);
+        self.connection = Some(connection);
+        result
+    }
+
+    fn transact_on(
+        &mut self,
+        connection: &mut Connection,
+        works: &[Work],
+    ) -> rusqlite::Result<Vec<Result<i64, StoreError>>> {
+        let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut outcomes = Vec::with_capacity(works.len());
+        for work in works {
+            let savepoint = transaction.savepoint()?;
+            let outcome = match self.apply(&savepoint, work) {
+                Ok(value) => {
+                    savepoint.commit()?;
+                    Ok(value)
+                }
+                Err(Failure::Sqlite(error)) if savepoint.is_autocommit() || concerns_all(&error) => {
+                    return Err(error);
+                }
+                Err(failure) => {
+                    // Rolls back to the savepoint and releases it.
+                    savepoint.finish()?;
+                    Err(super::failure(failure))
+                }
+            };
+            outcomes.push(outcome);
+        }
+        transaction.commit()?;
+        Ok(outcomes)
+    }
+
+    fn apply(&mut self, connection: &Connection, work: &Work) -> Result<i64, Failure> {
+        match work {
+            Work::Write(write) => {
+                let next = write.at.as_microsecond().max(self.revision + 1);
+                apply::write(connection, write, Revision(next), &self.bounds)?;
+                self.revision = next;
+                Ok(next)
+            }
+            Work::Observe(sightings, strays) => {
+                apply::observe(connection, sightings, strays, &self.bounds)?;
+                Ok(0)
+            }
+            Work::Setting(name, value) => {
+                apply::set_setting(connection, name, value.as_deref())?;
+                Ok(0)
+            }
+            Work::Prune(before, limit) => {
+                let removed = apply::prune(connection, *before, *limit)?;
+                Ok(i64::try_from(removed).unwrap_or(i64::MAX))
+            }
+            Work::Probe => {
+                apply::probe(connection)?;
+                Ok(0)
+            }
+            Work::Close => Ok(0),
+        }
+    }
+
+    fn roll_back(&self) {
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        if !connection.is_autocommit()
+            && let Err(error) = connection.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "a transaction of the store could not be rolled back");
+        }
+    }
+
+    /// Between two transactions, when hardly anything of the log is left to copy.
+    fn truncate_log(&self) {
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        if let Err(error) = housekeeper::truncate(connection) {
+            tracing::warn!(store = %self.path.display(), %error, "the log of the store could not be truncated");
+        }
+    }
+
+    fn finish(mut self) {
+        self.housekeeper.stop();
+        self.truncate_log();
+        let mark = Mark {
+            store: self.identity,
+            revision: self.durable.load(Ordering::Acquire),
+        };
+        if let Err(error) = mark::write(&self.path, &mark) {
+            tracing::warn!(store = %self.path.display(), %error, "the mark of the store could not be written");
+        }
+        drop(self.connection);
+        drop(self.lock);
+    }
+}
+
+/// Whether the error says something about the database and not about one write.
+fn concerns_all(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
+    )
+}
+
+/// Whether the connection is as good as before once the transaction is rolled back.
+fn keeps_connection(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}

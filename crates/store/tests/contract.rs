@@ -1,0 +1,34 @@
+//! The contract of `Store`: one suite, run over every store.
+
+mod suite;
+mod support;
+
+use support::place::SqlitePlace;
+
+/// Each rule of the suite as a test of each store.
+macro_rules! contract {
+    ($($file:ident: $($rule:ident),+;)+) => {
+        mod sqlite {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    crate::suite::$file::$rule(&crate::SqlitePlace::new().await).await;
+                }
+            )+)+
+        }
+    };
+}
+
+contract! {
+    writes: what_was_written_is_read, a_write_names_what_it_was_decided_on, a_repeated_write_counts_nothing_twice,
+        of_many_writers_one_wins_each_revision, a_new_device_needs_a_life, revisions_grow_though_the_clock_does_not;
+    events: events_are_counted_and_latest_first, the_oldest_events_go_first, old_events_are_pruned,
+        any_text_of_a_device_is_kept;
+    times: times_join_in_any_order, unknown_devices_are_passed_over, strays_are_joined_and_bounded,
+        an_approved_device_is_no_stray;
+    reading: lists_come_in_pages, the_change_feed_is_in_order, settings_are_set_and_removed,
+        the_census_agrees_with_the_rules;
+    identity: a_store_is_the_same_when_opened_again, a_restored_store_begins_an_epoch,
+        a_newer_store_is_used_or_left_alone, what_was_closed_answers_nothing;
+    random: any_writes_leave_what_the_model_says;
+}

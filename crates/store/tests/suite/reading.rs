@@ -1,0 +1,173 @@
+//! Lists, the change feed, settings and the census.
+
+use std::collections::BTreeSet;
+
+use fleet::{Connectivity, Epoch, Phase, Presence};
+use flotta_store::{Page, Revision, Write, WriteGuard};
+use jiff::SignedDuration;
+
+use crate::support::{place::Place, *};
+
+pub(crate) async fn lists_come_in_pages(place: &dyn Place) {
+    let store = place.open().await;
+    // Byte order, in which '-' and '.' come before digits and letters; a language's collation would differ.
+    let names = ["a", "a-b", "a.b", "a0", "aa", "b"];
+    for name in names.iter().rev() {
+        let life = if *name == "aa" { waiting() } else { approved() };
+        create(&*store, name, life).await;
+    }
+    let seen = Presence::default().polled(at(1));
+    store
+        .observe(vec![sighting("a", seen)], Vec::new())
+        .await
+        .unwrap();
+
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.list(None, Page { after, limit: 2 }).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.clone());
+        found.extend(page);
+    }
+    let ids: Vec<_> = found.iter().map(|listed| listed.id.as_str()).collect();
+    assert_eq!(names, ids[..]);
+    assert_eq!(seen, found[0].presence);
+    assert_eq!(approved(), *std::sync::Arc::new(found[0].life.clone()));
+    assert_eq!(
+        store.load(&id("a")).await.unwrap().unwrap().revision,
+        found[0].revision
+    );
+
+    let only_waiting = store.list(Some(Phase::Waiting), all()).await.unwrap();
+    assert_eq!(
+        ["aa"],
+        only_waiting
+            .iter()
+            .map(|listed| listed.id.as_str())
+            .collect::<Vec<_>>()[..]
+    );
+    let rest = store
+        .list(
+            Some(Phase::Approved),
+            Page {
+                after: Some(id("a-b")),
+                limit: 2,
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        ["a.b", "a0"],
+        rest.iter().map(|listed| listed.id.as_str()).collect::<Vec<_>>()[..]
+    );
+}
+
+pub(crate) async fn the_change_feed_is_in_order(place: &dyn Place) {
+    let store = place.open().await;
+    for (number, name) in ["c", "a", "b"].into_iter().enumerate() {
+        store
+            .commit(creation(name, waiting(), at(i64::try_from(number).unwrap())))
+            .await
+            .unwrap();
+    }
+    let all = store.changes(Revision(0), 10).await.unwrap();
+    assert_eq!(
+        [id("c"), id("a"), id("b")],
+        all.iter().map(|c| c.id.clone()).collect::<Vec<_>>()[..]
+    );
+
+    let revision = store
+        .commit(write("c", WriteGuard::At(all[0].revision), at(9)))
+        .await
+        .unwrap();
+    let later = store.changes(all[0].revision, 2).await.unwrap();
+    assert_eq!(
+        [id("a"), id("b")],
+        later.iter().map(|c| c.id.clone()).collect::<Vec<_>>()[..]
+    );
+    let last = store.changes(later[1].revision, 10).await.unwrap();
+    assert_eq!((id("c"), revision), (last[0].id.clone(), last[0].revision));
+    assert!(store.changes(revision, 10).await.unwrap().is_empty());
+}
+
+pub(crate) async fn settings_are_set_and_removed(place: &dyn Place) {
+    let store = place.open().await;
+    assert_eq!(None, store.setting("approval").await.unwrap());
+    store.set_setting("approval", Some("manual")).await.unwrap();
+    store.set_setting("approval", Some("automatic")).await.unwrap();
+    store.set_setting("other", Some("")).await.unwrap();
+    assert_eq!(
+        Some("automatic".to_owned()),
+        store.setting("approval").await.unwrap()
+    );
+    assert_eq!(Some(String::new()), store.setting("other").await.unwrap());
+    store.set_setting("approval", None).await.unwrap();
+    store.set_setting("approval", None).await.unwrap();
+    assert_eq!(None, store.setting("approval").await.unwrap());
+    assert!(
+        store.set_setting("odd", Some("\0")).await.is_err(),
+        "not every store could keep it"
+    );
+}
+
+pub(crate) async fn the_census_agrees_with_the_rules(place: &dyn Place) {
+    let store = place.open().await;
+    let now = at(3_600_000);
+    let ago = |seconds: i64| now - SignedDuration::from_secs(seconds);
+    let none = Presence::default();
+    let presences = [
+        none,
+        none.polled(ago(1)),
+        none.asked(ago(1)),
+        none.beat(ago(180)),
+        none.polled(ago(180) + SignedDuration::from_nanos(1)),
+        none.polled(ago(3000)).beat(ago(120)).beat(ago(0)),
+        none.beat(ago(119)).beat(ago(0)),
+        none.polled(ago(60))
+            .join(Presence {
+                beating_since: Some(ago(170)),
+                ..none
+            })
+            .beat(ago(1)),
+        none.polled(ago(400)).beat(ago(399)).beat(ago(300)),
+        none.polled(ago(-5)),
+    ];
+    let mut seen = BTreeSet::new();
+    let mut expected = Connectivity::ALL.map(|connectivity| (connectivity, 0));
+    for (number, presence) in presences.into_iter().enumerate() {
+        let connectivity = presence.connectivity(now);
+        seen.insert(connectivity.as_str());
+        expected
+            .iter_mut()
+            .find(|entry| entry.0 == connectivity)
+            .unwrap()
+            .1 += 1;
+        let joined = Write {
+            presence: Some(presence),
+            ..creation(&format!("d{number}"), approved(), at(0))
+        };
+        store.commit(joined).await.unwrap();
+    }
+    assert_eq!(
+        4,
+        seen.len(),
+        "the examples must show every connectivity: {seen:?}"
+    );
+    create(&*store, "w", waiting()).await;
+    create(&*store, "now", deleted(store.identity().epoch)).await;
+    create(&*store, "before", deleted(Epoch(uuid::Uuid::from_u128(1)))).await;
+    store.observe(Vec::new(), vec![stray("s", now)]).await.unwrap();
+
+    let census = store.census(now).await.unwrap();
+    assert_eq!(expected, census.connectivity[..]);
+    let phases = [
+        (Phase::Waiting, 1),
+        (Phase::Rejected, 0),
+        (Phase::Approved, presences.len() as u64),
+        (Phase::Deleted, 2),
+    ];
+    assert_eq!(phases, census.phases[..]);
+    assert_eq!((1, 1), (census.strays, census.tombstones_of_earlier_epochs));
+}
