@@ -5,7 +5,6 @@
 
 use std::{error::Error, fmt, io::IsTerminal as _};
 
-use tracing::Span;
 use tracing_subscriber::{
     EnvFilter, fmt::MakeWriter, fmt::time::SystemTime, layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
@@ -45,11 +44,6 @@ where
         Format::Text => Box::new(registry.with(layer)),
         Format::Json => Box::new(registry.with(layer.json().flatten_event(true).with_span_list(false))),
     }
-}
-
-/// The span of one request of the device plane.
-pub fn request_span(operation: &'static str, namespace: &str, device: &str) -> Span {
-    tracing::info_span!("request", operation, namespace, device)
 }
 
 /// An error with all its causes, as `what: why: why`. Causes that the text before already ends with are left out.

@@ -1,0 +1,99 @@
+//! Whether the process can do its work, and if not, why.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use store::Store;
+use tokio::time::timeout;
+
+use super::{probes::Probes, status::Status};
+use crate::tls;
+
+/// The store has this long to answer a probe.
+const PROBE_TIME: Duration = Duration::from_secs(1);
+
+/// The parts that readiness depends on.
+#[derive(Debug)]
+pub struct Health {
+    started: Timestamp,
+    /// `None` with plain HTTP.
+    keeper: Option<Arc<tls::Keeper>>,
+    store: OnceLock<Arc<dyn Store>>,
+    probes: Arc<Probes>,
+    stopping: AtomicBool,
+}
+
+impl Health {
+    /// Of a process that has just started and has no store yet. Without a keeper it serves plain HTTP.
+    pub fn new(keeper: Option<Arc<tls::Keeper>>, probes: Arc<Probes>, now: Timestamp) -> Self {
+        let stopping = AtomicBool::new(false);
+        Self {
+            started: now,
+            keeper,
+            store: OnceLock::new(),
+            probes,
+            stopping,
+        }
+    }
+
+    /// The store is open. Only the first call has an effect.
+    pub fn set_store(&self, store: Arc<dyn Store>) {
+        let _ = self.store.set(store);
+    }
+
+    /// The process is about to end: it is not ready from here on.
+    pub fn set_stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.store.get()
+    }
+
+    /// Why requests cannot be answered now; empty when they can.
+    pub async fn not_ready_because(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.stopping.load(Ordering::Relaxed) {
+            reasons.push("the server is stopping".to_owned());
+        }
+        match self.store.get() {
+            None => reasons.push("the store is not open yet".to_owned()),
+            Some(store) => match timeout(PROBE_TIME, store.probe()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => reasons.push(error.to_string()),
+                Err(_) => reasons.push("the store does not answer".to_owned()),
+            },
+        }
+        if let Some(keeper) = &self.keeper
+            && keeper.current().is_none()
+        {
+            let faults = keeper.status(Timestamp::now()).faults;
+            let faults = if faults.is_empty() {
+                "not looked yet".to_owned()
+            } else {
+                faults.join("; ")
+            };
+            reasons.push(format!("waiting for TLS material: {faults}"));
+        }
+        reasons
+    }
+
+    /// All that a person asks first.
+    pub(super) async fn status(&self, now: Timestamp) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            started: self.started,
+            not_ready_because: self.not_ready_because().await,
+            insecure_http: self.keeper.is_none(),
+            tls: self.keeper.as_ref().map(|keeper| keeper.status(now)),
+            store: self.store.get().map(|store| store.identity()),
+            probes: self.probes.latest(),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The document behind `/status`. Programs read it: fields are added, never renamed.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::probes::Probe;
+use crate::tls;
+
+/// The state of the process. No data of the fleet.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Status {
+    /// Of the program.
+    pub version: &'static str,
+    /// When the process began.
+    pub started: Timestamp,
+    /// Empty when it is ready.
+    pub not_ready_because: Vec<String>,
+    /// Whether requests are taken without TLS.
+    pub insecure_http: bool,
+    /// The material in use and what is wrong with the files; `null` with plain HTTP.
+    pub tls: Option<tls::Status>,
+    /// Which store this is; `null` before it is open.
+    pub store: Option<store::Identity>,
+    /// The last verification calls, latest first.
+    pub probes: Vec<Probe>,
+}
