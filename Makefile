@@ -1,0 +1,47 @@
+# The front door: `make` alone says what there is. Each target does its own set-up, also on a fresh machine.
+#
+#   CARGO_TARGET_DIR   where builds go (default: target in this folder)
+#   FLOTTA_CACHE       where programs of others are built, outside the clone (default: ~/.cache/flotta-companion)
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench fuzz fmt clean
+
+export FLOTTA_CACHE ?= $(HOME)/.cache/flotta-companion
+BUILT := $(or $(CARGO_TARGET_DIR),target)/release
+DATA ?= data
+ARGS ?=
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Start a server with an example fleet in ./data; DATA=folder ARGS='--for 30s' (ARGS=--help says more)
+	@scripts/setup.sh cc
+	cargo build --locked --release -p edge-config-server -p example-fleet
+	@$(BUILT)/example-fleet --data '$(DATA)' $(ARGS)
+
+test: ## Check everything: lints, dependencies, unit, contract and end-to-end tests, fuzzing
+	@scripts/setup.sh cc rust go postgres shell deny
+	@scripts/test.sh
+
+lint: ## Check without running anything: formatting, clippy, dependencies, shell scripts
+	@scripts/setup.sh cc rust go shell deny
+	@scripts/test.sh lint
+
+bench: ## Measure requests per second beside a bare hyper program (about two minutes)
+	@scripts/setup.sh cc postgres
+	cargo build --locked --release -p edge-config-server -p flotta-bench
+	@$(BUILT)/flotta-bench $(ARGS)
+
+fuzz: ## Fuzz what reads requests; FUZZ_RUNS=n inputs for each target
+	@scripts/setup.sh cc
+	@tests/fuzz/run.sh
+
+fmt: ## Format the sources
+	@scripts/setup.sh rust
+	cargo fmt --all
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml
+
+clean: ## Remove the builds of this folder; the example fleet and $FLOTTA_CACHE stay
+	cargo clean --target-dir target
+	@echo "left alone: $(DATA) (the example fleet), $(FLOTTA_CACHE) (programs of others)"
