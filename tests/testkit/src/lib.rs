@@ -6,6 +6,7 @@
 //! Nothing here depends on the crates under test: JSON goes over the wire as [`serde_json::Value`], so a mistake in our
 //! own types cannot hide itself.
 
+pub mod binary;
 pub mod caller;
 pub mod control_plane;
 pub mod device;

@@ -413,3 +413,12 @@ pub fn hex(bytes: &[u8]) -> String {
         .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
         .collect()
 }
+
+/// A certificate request with one bit of its signature flipped, PEM to PEM.
+pub fn with_broken_signature(request: &str) -> Result<String> {
+    let parsed = pem::parse(request)?;
+    let mut der = parsed.contents().to_vec();
+    // The signature is the last element of a PKCS#10 request; its last byte is the end of an integer.
+    *der.last_mut().context("an empty certificate request")? ^= 1;
+    Ok(pem("CERTIFICATE REQUEST", &der))
+}

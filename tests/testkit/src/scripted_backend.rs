@@ -4,6 +4,7 @@
 //! that the server never gives.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
@@ -64,8 +65,15 @@ type Script = dyn Fn(&Seen) -> Scripted + Send + Sync;
 pub struct ScriptedBackend {
     address: SocketAddr,
     scheme: &'static str,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    log: Arc<Log>,
     serving: JoinHandle<()>,
+}
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+struct Log {
+    requests: Mutex<Vec<Seen>>,
+    connections: AtomicUsize,
 }
 
 impl ScriptedBackend {
@@ -77,12 +85,12 @@ impl ScriptedBackend {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let serving = tokio::spawn(accept(listener, tls, Arc::new(script), seen.clone()));
+        let log = Arc::new(Log::default());
+        let serving = tokio::spawn(accept(listener, tls, Arc::new(script), log.clone()));
         Ok(Self {
             address,
             scheme,
-            seen,
+            log,
             serving,
         })
     }
@@ -99,7 +107,16 @@ impl ScriptedBackend {
 
     /// All requests so far.
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log
+            .requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// How many connections were accepted so far.
+    pub fn connections(&self) -> usize {
+        self.log.connections.load(Ordering::Relaxed)
     }
 }
 
@@ -113,21 +130,17 @@ async fn accept(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
     script: Arc<Script>,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    log: Arc<Log>,
 ) {
     let acceptor = tls.map(TlsAcceptor::from);
     while let Ok((tcp, _)) = listener.accept().await {
-        tokio::spawn(connection(tcp, acceptor.clone(), script.clone(), seen.clone()));
+        log.connections.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(connection(tcp, acceptor.clone(), script.clone(), log.clone()));
     }
 }
 
-async fn connection(
-    tcp: TcpStream,
-    acceptor: Option<TlsAcceptor>,
-    script: Arc<Script>,
-    seen: Arc<Mutex<Vec<Seen>>>,
-) {
-    let service = service_fn(move |request| answer(request, script.clone(), seen.clone()));
+async fn connection(tcp: TcpStream, acceptor: Option<TlsAcceptor>, script: Arc<Script>, log: Arc<Log>) {
+    let service = service_fn(move |request| answer(request, script.clone(), log.clone()));
     let http = hyper::server::conn::http1::Builder::new();
     // A peer that breaks off is none of this server's business.
     match acceptor {
@@ -143,7 +156,7 @@ async fn connection(
 async fn answer(
     request: Request<Incoming>,
     script: Arc<Script>,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    log: Arc<Log>,
 ) -> Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
@@ -153,7 +166,10 @@ async fn answer(
         body,
     };
     let Scripted { status, body } = script(&request);
-    seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    log.requests
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(request);
     let mut response = Response::builder().status(status);
     if !body.is_empty() {
         response = response.header("content-type", "application/json");

@@ -8,33 +8,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::binary;
 use crate::caller::BASE_PATH;
 use crate::http_client::{self, Answer};
 use crate::net::free_port;
 use crate::process::{Process, Program};
 
 const START: Duration = Duration::from_secs(30);
-
-/// The binary: `EDGE_CONFIG_SERVER` if set, else beside the running test, in the folder of the same profile.
-pub fn binary() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("EDGE_CONFIG_SERVER") {
-        return Ok(path.into());
-    }
-    let test = std::env::current_exe()?;
-    // target/<profile>/deps/<test>, or target/<profile>/<program> for the benchmark and the example.
-    let found = test
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join("edge-config-server"));
-    found.into_iter().find(|path| path.is_file()).with_context(|| {
-        format!(
-            "no edge-config-server beside {}; build it with `cargo build -p edge-config-server` or set \
-             EDGE_CONFIG_SERVER",
-            test.display()
-        )
-    })
-}
 
 /// How the server is to run. Everything that is not set keeps the server's default.
 #[derive(Debug, Clone)]
@@ -112,7 +92,7 @@ impl Server {
     /// Starts a server and does not wait: one that lacks its material is alive and not ready.
     pub fn launch(settings: Settings) -> Result<Self> {
         std::fs::create_dir_all(&settings.folder)?;
-        let binary = settings.binary.clone().map_or_else(binary, Ok)?;
+        let binary = settings.binary.clone().map_or_else(binary::server, Ok)?;
         let device_plane = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let ops = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let socket = settings.folder.join("admin.sock");
