@@ -49,7 +49,15 @@ pub fn server_with(features: &[&str]) -> Result<PathBuf> {
     lock.lock()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--package", NAME, "--profile", profile])
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--package",
+            NAME,
+            "--profile",
+            profile,
+        ])
         .args(["--features", &features.join(",")])
         .arg("--target-dir")
         .arg(folder_of(profile_folder)?)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use testkit::pki::{Authority, Identity, Key, KeyKind, Profile};
 use testkit::postgres::Postgres;
-use testkit::process::{Program, Signal};
+use testkit::process::{Program, Signal, wait_until};
 
 /// Whether a process is there and not a zombie.
 fn alive(id: u32) -> bool {
@@ -120,4 +120,40 @@ fn keys_and_certificates_are_readable_by_others() -> anyhow::Result<()> {
         assert!(Identity::from_pem(&device.certificate_pem(), &key.traditional_pem()?).is_ok());
     }
     Ok(())
+}
+
+/// Run by the test below in a process of its own.
+#[test]
+#[ignore = "started by a_killed_test_leaves_no_children"]
+fn holds_a_child_until_it_is_killed() {
+    let folder = std::env::var("HOLDER_FOLDER").expect("the folder of the other test");
+    let program = Program::new("child", "/bin/sleep").arg("600");
+    let child = program.start(Path::new(&folder)).expect("a child");
+    std::fs::write(Path::new(&folder).join("id"), child.id().to_string()).expect("a file");
+    loop {
+        std::thread::park();
+    }
+}
+
+#[tokio::test]
+async fn a_killed_test_leaves_no_children() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let program = Program::new("holder", std::env::current_exe()?)
+        .args(["--exact", "holds_a_child_until_it_is_killed", "--ignored"])
+        .env("HOLDER_FOLDER", folder.path());
+    let mut holder = program.start(folder.path())?;
+    let id = || {
+        std::fs::read_to_string(folder.path().join("id"))
+            .ok()?
+            .parse::<u32>()
+            .ok()
+    };
+    let deadline = Duration::from_secs(30);
+    holder
+        .wait_until("it has a child", deadline, async || id().is_some())
+        .await?;
+    let child = id().expect("an id");
+    assert!(alive(child));
+    holder.kill()?;
+    wait_until("the child to be gone", deadline, async || !alive(child)).await
 }
