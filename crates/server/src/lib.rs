@@ -3,7 +3,9 @@
 //! `transport` and `tls` carry requests; `settings`, `check`, `ops`, `metrics` and `telemetry` are what an operator sees.
 
 pub mod admin;
+pub mod device_plane;
 pub mod metrics;
+pub mod ops;
 pub mod service;
 pub mod telemetry;
 pub mod tls;

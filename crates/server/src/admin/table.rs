@@ -1,0 +1,204 @@
+//! What the commands print for people.
+
+use std::fmt::Write as _;
+
+use fleet::{State, Stray};
+use jiff::Timestamp;
+
+use crate::service::{DeviceView, ListedView, StrayView};
+
+/// A table whose columns are as wide as their longest cell.
+fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    let mut widths = [0; N];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let line: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        let _ = writeln!(text, "{}", line.join("  ").trim_end());
+    }
+    text
+}
+
+fn time(time: Option<Timestamp>) -> String {
+    time.map_or_else(
+        || "never".to_owned(),
+        |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
+}
+
+/// A list of devices.
+pub(super) fn devices(devices: &[ListedView]) -> String {
+    if devices.is_empty() {
+        return "no devices\n".to_owned();
+    }
+    table(
+        ["ID", "NAMESPACE", "STATE", "CONNECTIVITY", "LAST HEARD"],
+        devices.iter().map(|device| {
+            let mut state = device.phase.as_str().to_owned();
+            if device.earlier_epoch {
+                state.push_str(" (before the restore; to be confirmed)");
+            }
+            if matches!(device.state, State::Waiting { returned: true, .. }) {
+                state.push_str(" (removed before)");
+            }
+            [
+                device.id.to_string(),
+                device.namespace.to_string(),
+                state,
+                device.connectivity.as_str().to_owned(),
+                time(device.presence.last()),
+            ]
+        }),
+    )
+}
+
+/// A list of strays.
+pub(super) fn strays(strays: &[StrayView]) -> String {
+    if strays.is_empty() {
+        return "no strays: every id that speaks to the server is an approved device\n".to_owned();
+    }
+    table(
+        [
+            "ID",
+            "NAMESPACE",
+            "KNOWN AS",
+            "LAST REQUEST",
+            "COUNT",
+            "FIRST HEARD",
+            "LAST HEARD",
+        ],
+        strays.iter().map(|StrayView { stray, phase }| {
+            let Stray {
+                id,
+                namespace,
+                operation,
+                first,
+                last,
+                count,
+            } = stray;
+            [
+                id.to_string(),
+                namespace.to_string(),
+                phase.map_or("-", fleet::Phase::as_str).to_owned(),
+                operation.as_str().to_owned(),
+                count.to_string(),
+                time(Some(*first)),
+                time(Some(*last)),
+            ]
+        }),
+    )
+}
+
+/// What a device is after an act.
+pub(super) fn outcome(device: &DeviceView) -> String {
+    format!(
+        "{} in namespace {}: {}\n",
+        device.id,
+        device.namespace,
+        state(&device.state)
+    )
+}
+
+fn state(state: &State) -> String {
+    match state {
+        State::Waiting { since, returned } => {
+            let why = if *returned { ", was removed before" } else { "" };
+            format!("waiting for approval since {}{why}", time(Some(*since)))
+        }
+        State::Rejected { at, by } => format!("rejected by {by} at {}", time(Some(*at))),
+        State::Approved {
+            at,
+            by,
+            configuration_withheld,
+        } => {
+            let held = if *configuration_withheld {
+                "; its configuration is withheld"
+            } else {
+                ""
+            };
+            format!("approved by {by} at {}{held}", time(Some(*at)))
+        }
+        State::Deleted(tombstone) => format!(
+            "deleted ({}) by {} at {}; told so: {}",
+            tombstone.mode.as_str(),
+            tombstone.by,
+            time(Some(tombstone.at)),
+            time(tombstone.told)
+        ),
+    }
+}
+
+/// A device with its events.
+pub(super) fn device(device: &DeviceView) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<16} {value}");
+    };
+    line("Id", device.id.as_str());
+    if device.spelling != device.id.as_str() {
+        line("Spelling", &device.spelling);
+    }
+    line("Namespace", device.namespace.as_str());
+    line("State", &state(&device.state));
+    line("Connectivity", device.connectivity.as_str());
+    line("Last poll", &time(device.presence.polled));
+    line("Last heartbeat", &time(device.presence.beat));
+    line(
+        "Applied version",
+        if device.report.version.is_empty() {
+            "none"
+        } else {
+            &device.report.version
+        },
+    );
+    for condition in &device.conditions {
+        line(
+            "Condition",
+            &format!("{}: {}", condition.r#type, condition.message),
+        );
+    }
+    for key in &device.registration.keys {
+        line(
+            "Key",
+            &format!("{} registered {}", key.fingerprint, time(Some(key.last))),
+        );
+    }
+    line(
+        "Registration",
+        if device.registration_open {
+            "open to a further key"
+        } else {
+            "only its own keys"
+        },
+    );
+    for (name, value) in &device.labels {
+        line("Label", &format!("{name}={value}"));
+    }
+    for (name, workload) in &device.report.workloads {
+        line("Workload", &format!("{name} {}", workload.status));
+    }
+    text.push('\n');
+    text.push_str(&table(
+        ["LAST", "COUNT", "FROM", "TYPE", "REASON", "MESSAGE"],
+        device.events.iter().map(|event| {
+            [
+                time(Some(event.last)),
+                event.count.to_string(),
+                format!("{:?}", event.origin).to_lowercase(),
+                format!("{:?}", event.severity),
+                event.reason.clone(),
+                event.message.clone(),
+            ]
+        }),
+    ));
+    text
+}

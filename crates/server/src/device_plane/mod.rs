@@ -1,0 +1,102 @@
+//! The six operations of the Edge Configuration API, as the Edge API sends and reads them.
+//!
+//! Success is 200, and 201 for a recorded enrolment: the Edge API's handler crashes on any other 2xx. Answers whose body it
+//! does not read are empty. Everything else is an error with a sentence, which at the device means "try again".
+
+mod operations;
+mod route;
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use tracing::Instrument as _;
+
+pub use route::{BASE_PATH, NoRoute, Route, Subject};
+
+use crate::{
+    metrics::Metrics,
+    ops::Probes,
+    service::Service,
+    transport::{Handler, Peer, answer},
+};
+
+/// Answers the Edge API.
+pub struct DevicePlane {
+    service: Service,
+    metrics: Arc<Metrics>,
+    probes: Arc<Probes>,
+}
+
+impl DevicePlane {
+    /// The device plane of a fleet.
+    pub fn new(service: Service, metrics: Arc<Metrics>, probes: Arc<Probes>) -> Self {
+        Self {
+            service,
+            metrics,
+            probes,
+        }
+    }
+}
+
+impl Handler for DevicePlane {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let begun = Instant::now();
+        let (parts, body) = request.into_parts();
+        let (operation, response) = match Route::parse(&parts.method, parts.uri.path()) {
+            Err(refusal) => ("none", refuse(&refusal)),
+            Ok(Route {
+                device: Subject::Probe(nonce),
+                operation,
+                namespace,
+                ..
+            }) => {
+                let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer::Anybody);
+                self.probes.seen(&nonce, peer, self.service.now());
+                (operation.as_str(), operations::probe(operation, &namespace))
+            }
+            Ok(Route {
+                device: Subject::Device(id),
+                operation,
+                namespace,
+                spelling,
+            }) => {
+                let span = tracing::info_span!(
+                    "request",
+                    operation = operation.as_str(),
+                    %namespace,
+                    device = %id
+                );
+                let call = operations::Call {
+                    id,
+                    namespace,
+                    spelling,
+                    body,
+                };
+                let outcome = operations::call(&self.service, operation, call)
+                    .instrument(span.clone())
+                    .await;
+                let response = outcome.unwrap_or_else(|error| span.in_scope(|| operations::fail(&error)));
+                (operation.as_str(), response)
+            }
+        };
+        self.metrics
+            .request(operation, response.status().as_u16(), begun.elapsed());
+        response
+    }
+}
+
+fn refuse(refusal: &NoRoute) -> Response<Bytes> {
+    let status = match refusal {
+        NoRoute::NotFound => StatusCode::NOT_FOUND,
+        NoRoute::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+        NoRoute::Malformed { .. } => StatusCode::BAD_REQUEST,
+    };
+    let mut response = answer::error(status, &refusal.to_string());
+    if let NoRoute::MethodNotAllowed { allowed, .. } = refusal {
+        response
+            .headers_mut()
+            .insert(header::ALLOW, http::HeaderValue::from_static(allowed));
+    }
+    response
+}

@@ -1,0 +1,183 @@
+//! Each operation: read the body, ask the fleet, put its answer into HTTP.
+
+use bytes::Bytes;
+use contract::{DeviceId, EnrolmentInfo, Heartbeat, Namespace, RegistrationInfo, RegistrationStatus};
+use fleet::{
+    Digest, Operation,
+    enrolment::{Enrolment, EnrolmentAnswer},
+    heartbeat::HeartbeatAnswer,
+    register::{RegistrationAnswer, RegistrationRequest},
+    registration::VerifiedRequest,
+    status::{Status, StatusAnswer},
+};
+use http::{Response, StatusCode};
+use serde::de::DeserializeOwned;
+use store::StoreError;
+
+use crate::{
+    service::{ConfigurationOutcome, Service, ServiceError},
+    telemetry,
+    transport::answer,
+};
+
+const NOT_APPROVED: &str = "the device is not an approved device of this fleet";
+
+/// A request with its path read.
+pub(super) struct Call {
+    pub(super) id: DeviceId,
+    pub(super) namespace: Namespace,
+    pub(super) spelling: String,
+    pub(super) body: Bytes,
+}
+
+/// Why a call has no answer of the fleet's.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    /// The body is not the object that the operation takes.
+    #[error("the body is not a valid {what}: {reason}")]
+    Body {
+        what: &'static str,
+        reason: serde_json::Error,
+    },
+    /// The fleet could not decide.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+/// Carries out one operation.
+pub(super) async fn call(
+    service: &Service,
+    operation: Operation,
+    call: Call,
+) -> Result<Response<Bytes>, CallError> {
+    match operation {
+        Operation::Enrolment => enrol(service, call).await,
+        Operation::RegistrationStatus => {
+            let answer = service.registration_status(call.id, call.namespace).await?;
+            Ok(status(&answer))
+        }
+        Operation::Registration => register(service, call).await,
+        Operation::Configuration => Ok(match service.configuration(call.id, call.namespace).await? {
+            ConfigurationOutcome::Serve(rendered) => answer::json(StatusCode::OK, rendered),
+            ConfigurationOutcome::NotApproved => answer::error(StatusCode::NOT_FOUND, NOT_APPROVED),
+            ConfigurationOutcome::Withheld => answer::error(
+                StatusCode::CONFLICT,
+                "the device was adopted and keeps what it has until its configuration is released",
+            ),
+        }),
+        Operation::Heartbeat => {
+            let beat = decode::<Heartbeat>(&call.body, "heartbeat")?;
+            Ok(match service.heartbeat(call.id, call.namespace, beat).await? {
+                HeartbeatAnswer::Recorded => answer::empty(StatusCode::OK),
+                HeartbeatAnswer::NotApproved => answer::error(StatusCode::NOT_FOUND, NOT_APPROVED),
+            })
+        }
+        Operation::Playbooks => Ok(if service.playbooks(call.id, call.namespace).await? {
+            answer::json(StatusCode::OK, Bytes::from_static(b"[]"))
+        } else {
+            answer::error(StatusCode::NOT_FOUND, NOT_APPROVED)
+        }),
+    }
+}
+
+async fn enrol(service: &Service, call: Call) -> Result<Response<Bytes>, CallError> {
+    let info = decode::<EnrolmentInfo>(&call.body, "enrolment")?;
+    let Call {
+        id,
+        namespace,
+        spelling,
+        ..
+    } = call;
+    let answer = service
+        .enrol(Enrolment {
+            id,
+            spelling,
+            namespace,
+            info,
+        })
+        .await?;
+    Ok(answer::empty(match answer {
+        EnrolmentAnswer::Approved => StatusCode::OK,
+        EnrolmentAnswer::Wait => StatusCode::CREATED,
+    }))
+}
+
+async fn register(service: &Service, call: Call) -> Result<Response<Bytes>, CallError> {
+    let info = decode::<RegistrationInfo>(&call.body, "registration")?;
+    let certificate_request = pki::csr::verify(info.certificate_request.as_bytes())
+        .map(|verified| VerifiedRequest {
+            fingerprint: Digest(verified.key),
+            pem: info.certificate_request,
+        })
+        .map_err(|error| error.to_string());
+    let request = RegistrationRequest {
+        namespace: call.namespace,
+        certificate_request,
+        hardware: info.hardware,
+    };
+    Ok(match service.register(call.id, request).await? {
+        RegistrationAnswer::Accepted => answer::empty(StatusCode::OK),
+        RegistrationAnswer::Refused(refusal) => {
+            tracing::warn!(reason = %refusal, "refused a registration");
+            answer::error(StatusCode::CONFLICT, &refusal.to_string())
+        }
+    })
+}
+
+fn status(answer: &StatusAnswer) -> Response<Bytes> {
+    let document = RegistrationStatus {
+        status: answer.status.as_str().to_owned(),
+        namespace: answer.namespace.to_string(),
+        message: String::new(),
+    };
+    match serde_json::to_vec(&document) {
+        Ok(document) => answer::json(StatusCode::OK, document),
+        Err(_) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, "the answer cannot be written"),
+    }
+}
+
+/// A verification call is about nobody: it is answered as an id that was never seen, and leaves no trace in the fleet.
+pub(super) fn probe(operation: Operation, namespace: &Namespace) -> Response<Bytes> {
+    match operation {
+        Operation::RegistrationStatus => status(&StatusAnswer {
+            status: Status::Unknown,
+            namespace: namespace.clone(),
+        }),
+        Operation::Enrolment => answer::error(
+            StatusCode::BAD_REQUEST,
+            "device-id in the path is reserved for verification calls and cannot enrol",
+        ),
+        _ => answer::error(StatusCode::NOT_FOUND, NOT_APPROVED),
+    }
+}
+
+/// The one place where an error of the fleet becomes an answer. What a caller hears carries no internal detail.
+pub(super) fn fail(error: &CallError) -> Response<Bytes> {
+    match error {
+        CallError::Body { .. } => {
+            tracing::info!(reason = %error, "refused a body");
+            answer::error(StatusCode::BAD_REQUEST, &error.to_string())
+        }
+        CallError::Service(ServiceError::Store(
+            StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Open { .. },
+        )) => {
+            tracing::warn!(error = telemetry::chain(error), "the store is not available");
+            answer::busy("the store is not available; try again")
+        }
+        CallError::Service(ServiceError::Interrupted) => {
+            tracing::error!("a decision was interrupted");
+            answer::busy("the request was interrupted; try again")
+        }
+        CallError::Service(_) => {
+            tracing::error!(error = telemetry::chain(error), "a request failed");
+            answer::error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the request failed; the server's log says why",
+            )
+        }
+    }
+}
+
+fn decode<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<T, CallError> {
+    serde_json::from_slice(body).map_err(|reason| CallError::Body { what, reason })
+}

@@ -1,0 +1,21 @@
+//! Why the fleet could not do what it was asked.
+
+use fleet::administration::ActError;
+use store::StoreError;
+
+/// Why a request could not be decided.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The store could not read or write.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An administrator's act is not possible.
+    #[error(transparent)]
+    Act(#[from] ActError),
+    /// A document could not be written as JSON.
+    #[error("a document cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The decision ended without a result; its effect is unknown.
+    #[error("the request was interrupted; repeat it")]
+    Interrupted,
+}

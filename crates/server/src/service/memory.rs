@@ -1,0 +1,139 @@
+//! Devices in memory, and the turn in which one device's writes are made.
+//!
+//! Kept only for an exclusive store: with several servers on one store, a poll must not be answered from what another
+//! server has changed since. (Following the change feed, which would allow it, is not built yet.)
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use bytes::Bytes;
+use contract::DeviceId;
+use fleet::{Device, Presence};
+use moka::sync::Cache;
+use store::Revision;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
+
+use super::ServiceError;
+
+/// Bytes of devices that are kept, estimated. A device without hardware is about 2 KiB, with hardware 20.
+const CAPACITY: u64 = 512 * 1024 * 1024;
+
+/// Turns are shared by hash: two devices may wait for each other, never wrongly for long.
+const TURNS: usize = 4096;
+
+/// A device as it was read or written.
+#[derive(Debug)]
+pub(super) struct Entry {
+    device: Device,
+    revision: Revision,
+    presence: Mutex<Presence>,
+    rendered: OnceLock<Bytes>,
+}
+
+impl Entry {
+    pub(super) fn new(device: Device, revision: Revision) -> Self {
+        let presence = Mutex::new(device.presence);
+        Self {
+            device,
+            revision,
+            presence,
+            rendered: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The device with the times that were seen since.
+    pub(super) fn device(&self) -> Device {
+        let presence = *self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+        Device {
+            presence,
+            ..self.device.clone()
+        }
+    }
+
+    /// It was heard.
+    pub(super) fn sight(&self, news: Presence) {
+        let mut presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+        *presence = presence.join(news);
+    }
+
+    fn weight(&self) -> u32 {
+        let hardware = self.device.report.hardware.is_some();
+        let listed = self.device.report.workloads.len() + self.device.report.playbooks.len();
+        let keys = self.device.life.registration.keys.len();
+        let estimate = 2048 + if hardware { 18 * 1024 } else { 0 } + 256 * listed + 1024 * keys;
+        u32::try_from(estimate).unwrap_or(u32::MAX)
+    }
+}
+
+/// The devices that were used last.
+pub(super) struct Memory {
+    devices: Option<Cache<DeviceId, Arc<Entry>>>,
+    turns: Vec<AsyncMutex<()>>,
+    hasher: RandomState,
+}
+
+impl Memory {
+    pub(super) fn new(exclusive: bool) -> Self {
+        let devices = exclusive.then(|| {
+            Cache::builder()
+                .max_capacity(CAPACITY)
+                .weigher(|_: &DeviceId, entry: &Arc<Entry>| entry.weight())
+                .build()
+        });
+        let turns = (0..TURNS).map(|_| AsyncMutex::new(())).collect();
+        Self {
+            devices,
+            turns,
+            hasher: RandomState::new(),
+        }
+    }
+
+    pub(super) fn get(&self, id: &DeviceId) -> Option<Arc<Entry>> {
+        self.devices.as_ref()?.get(id)
+    }
+
+    /// To be called in the device's turn only.
+    pub(super) fn keep(&self, entry: &Arc<Entry>) {
+        if let Some(devices) = &self.devices {
+            devices.insert(entry.device.id.clone(), Arc::clone(entry));
+        }
+    }
+
+    /// To be called in the device's turn only.
+    pub(super) fn forget(&self, id: &DeviceId) {
+        if let Some(devices) = &self.devices {
+            devices.invalidate(id);
+        }
+    }
+
+    /// Waits for the device's turn. What is decided in it and recorded cannot be overtaken in this process.
+    pub(super) async fn turn(&self, id: &DeviceId) -> MutexGuard<'_, ()> {
+        // The modulus is below 2^12, so nothing is lost in the cast.
+        #[allow(clippy::cast_possible_truncation)]
+        let index = (self.hasher.hash_one(id) % TURNS as u64) as usize;
+        self.turns[index].lock().await
+    }
+
+    /// A device's rendered configuration: made once for each of its revisions.
+    pub(super) fn rendered(
+        &self,
+        device: &Device,
+        render: impl FnOnce(&Device) -> Result<Bytes, ServiceError>,
+    ) -> Result<Bytes, ServiceError> {
+        let entry = self
+            .get(&device.id)
+            .filter(|entry| Arc::ptr_eq(&entry.device.life, &device.life));
+        let Some(entry) = entry else { return render(device) };
+        if let Some(bytes) = entry.rendered.get() {
+            return Ok(bytes.clone());
+        }
+        let bytes = render(device)?;
+        Ok(entry.rendered.get_or_init(|| bytes).clone())
+    }
+}

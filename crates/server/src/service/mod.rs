@@ -1,0 +1,359 @@
+//! The fleet in operation: reads a device, lets a rule of `fleet` decide, has the change recorded, and only then answers.
+//!
+//! Both planes call this and nothing else decides. Three things are added to the rules and the store here:
+//! * a memory of devices, kept only where no other process can write the store ([`memory`]),
+//! * the repetition of a decision whose device changed meanwhile (`Conflict`),
+//! * times that carry nothing else are answered at once and reach the store within [`FLUSH_EVERY`] ([`pending`]).
+//!
+//! A decision that has begun is finished even when its caller is gone: the Edge API drops a call after a second, and a write
+//! that is under way then must still reach the memory.
+
+mod administration;
+mod error;
+mod memory;
+mod pending;
+mod views;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use contract::{DeviceId, Heartbeat, Namespace};
+use fleet::{
+    Change, Context, Device, Operation, Phase, Policy, Verdict,
+    configuration::{self, ConfigurationAnswer},
+    enrolment::{self, Enrolment, EnrolmentAnswer},
+    heartbeat::{self, HeartbeatAnswer},
+    register::{self, RegistrationAnswer, RegistrationRequest},
+    status::{self, StatusAnswer},
+};
+use jiff::Timestamp;
+use store::{Store, StoreError, Write, WriteGuard};
+
+pub use error::ServiceError;
+use memory::{Entry, Memory};
+use pending::Pending;
+pub use views::{DeviceView, ListedView, StrayView};
+
+/// How often times reach the store. A crash makes last-seen times at most this much older, and a little more where the
+/// store is slow; the promise is 5 s.
+pub const FLUSH_EVERY: Duration = Duration::from_secs(2);
+
+/// How often a decision is made anew because the device changed meanwhile. Each round means that another writer won.
+const ROUNDS: usize = 16;
+
+/// Where the present time comes from.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Called with the time that each commit took.
+pub type CommitObserver = Arc<dyn Fn(Duration) + Send + Sync>;
+
+/// The fleet in operation. Cheap to clone; clones are one.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    policy: Policy,
+    clock: Clock,
+    memory: Memory,
+    pending: Pending,
+    on_commit: CommitObserver,
+}
+
+/// What a device's poll for its configuration gets.
+#[derive(Clone, Debug)]
+pub enum ConfigurationOutcome {
+    /// The rendered answer.
+    Serve(Bytes),
+    /// None: it is no approved device.
+    NotApproved,
+    /// None: it was adopted and keeps what it has.
+    Withheld,
+}
+
+impl Service {
+    /// A service on this store.
+    pub fn new(store: Arc<dyn Store>, policy: Policy, clock: Clock, on_commit: CommitObserver) -> Self {
+        let memory = Memory::new(store.is_exclusive());
+        Self(Arc::new(Inner {
+            store,
+            policy,
+            clock,
+            memory,
+            pending: Pending::default(),
+            on_commit,
+        }))
+    }
+
+    /// The store behind it.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// The present time, as this service sees it.
+    pub fn now(&self) -> Timestamp {
+        (self.0.clock)()
+    }
+
+    /// A device asks to join.
+    pub async fn enrol(&self, request: Enrolment) -> Result<EnrolmentAnswer, ServiceError> {
+        let id = request.id.clone();
+        self.decide(id, move |device, context| {
+            Ok(enrolment::enrol(device, request.clone(), context))
+        })
+        .await
+    }
+
+    /// A device, or somebody in its name, asks for its registration status.
+    pub async fn registration_status(
+        &self,
+        id: DeviceId,
+        path: Namespace,
+    ) -> Result<StatusAnswer, ServiceError> {
+        let namespace = path.clone();
+        let (answer, phase) = self
+            .decide(id.clone(), move |device, context| {
+                Ok(with_phase(
+                    device,
+                    status::registration_status(device, &path, context),
+                ))
+            })
+            .await?;
+        self.note_stray(phase, id, namespace, Operation::RegistrationStatus);
+        Ok(answer)
+    }
+
+    /// A device wants its signed certificate.
+    pub async fn register(
+        &self,
+        id: DeviceId,
+        request: RegistrationRequest,
+    ) -> Result<RegistrationAnswer, ServiceError> {
+        let namespace = request.namespace.clone();
+        let (answer, phase) = self
+            .decide(id.clone(), move |device, context| {
+                Ok(with_phase(device, register::register(device, &request, context)))
+            })
+            .await?;
+        self.note_stray(phase, id, namespace, Operation::Registration);
+        Ok(answer)
+    }
+
+    /// A device polls its configuration.
+    pub async fn configuration(
+        &self,
+        id: DeviceId,
+        path: Namespace,
+    ) -> Result<ConfigurationOutcome, ServiceError> {
+        let ((answer, device), phase) = self
+            .decide(id.clone(), move |device, context| {
+                let Verdict { answer, change } = configuration::poll(device, context);
+                Ok(with_phase(
+                    device,
+                    Verdict {
+                        answer: (answer, device.cloned()),
+                        change,
+                    },
+                ))
+            })
+            .await?;
+        self.note_stray(phase, id.clone(), path, Operation::Configuration);
+        match (answer, device) {
+            (ConfigurationAnswer::Serve, Some(device)) => Ok(ConfigurationOutcome::Serve(
+                self.0.memory.rendered(&device, render)?,
+            )),
+            (ConfigurationAnswer::Withheld, _) => Ok(ConfigurationOutcome::Withheld),
+            _ => Ok(ConfigurationOutcome::NotApproved),
+        }
+    }
+
+    /// A device's heartbeat.
+    pub async fn heartbeat(
+        &self,
+        id: DeviceId,
+        path: Namespace,
+        beat: Heartbeat,
+    ) -> Result<HeartbeatAnswer, ServiceError> {
+        let (answer, phase) = self
+            .decide(id.clone(), move |device, context| {
+                Ok(with_phase(device, heartbeat::heartbeat(device, &beat, context)?))
+            })
+            .await?;
+        self.note_stray(phase, id, path, Operation::Heartbeat);
+        Ok(answer)
+    }
+
+    /// A device asks for playbooks: whether it is an approved device. There are none yet.
+    pub async fn playbooks(&self, id: DeviceId, path: Namespace) -> Result<bool, ServiceError> {
+        let ((), phase) = self
+            .decide(id.clone(), |device, _| Ok(with_phase(device, Verdict::only(()))))
+            .await?;
+        self.note_stray(phase, id, path, Operation::Playbooks);
+        Ok(phase == Some(Phase::Approved))
+    }
+
+    /// Brings pending times and strays to the store.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.0.pending.flush(&*self.0.store).await
+    }
+
+    fn note_stray(&self, phase: Option<Phase>, id: DeviceId, namespace: Namespace, operation: Operation) {
+        if phase != Some(Phase::Approved) {
+            self.0
+                .pending
+                .stray(fleet::Stray::heard(id, namespace, operation, self.now()));
+        }
+    }
+
+    /// Decides on a device by a rule that may be asked several times.
+    async fn decide<A, R>(&self, id: DeviceId, rule: R) -> Result<A, ServiceError>
+    where
+        A: Send + 'static,
+        R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError> + Send + Sync + 'static,
+    {
+        if let Some(entry) = self.0.memory.get(&id) {
+            let device = entry.device();
+            let verdict = rule(Some(&device), &self.0.context())?;
+            if verdict.change.is_times_only() {
+                self.0.record_times(&id, Some(&entry), &verdict.change);
+                return Ok(verdict.answer);
+            }
+        }
+        let inner = Arc::clone(&self.0);
+        let decided = tokio::spawn(async move { inner.decide_and_record(&id, rule).await });
+        decided.await.map_err(|_| ServiceError::Interrupted)?
+    }
+}
+
+impl Inner {
+    fn context(&self) -> Context<'_> {
+        Context {
+            policy: &self.policy,
+            epoch: self.store.identity().epoch,
+            now: (self.clock)(),
+        }
+    }
+
+    async fn decide_and_record<A, R>(&self, id: &DeviceId, rule: R) -> Result<A, ServiceError>
+    where
+        R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError>,
+    {
+        let _turn = self.memory.turn(id).await;
+        for _ in 0..ROUNDS {
+            let entry = self.read(id).await?;
+            let device = entry.as_ref().map(|entry| entry.device());
+            let context = self.context();
+            let verdict = rule(device.as_ref(), &context)?;
+            if verdict.change.is_times_only() {
+                self.record_times(id, entry.as_deref(), &verdict.change);
+                return Ok(verdict.answer);
+            }
+            match self
+                .record(id, entry.as_deref(), device, verdict.change, context.now)
+                .await
+            {
+                Ok(()) => return Ok(verdict.answer),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::unavailable(format!("device {id} is changed faster than it can be read")).into())
+    }
+
+    /// A device from memory or, its turn being held, from the store.
+    async fn read(&self, id: &DeviceId) -> Result<Option<Arc<Entry>>, StoreError> {
+        if let Some(entry) = self.memory.get(id) {
+            return Ok(Some(entry));
+        }
+        let Some(mut stored) = self.store.load(id).await? else {
+            return Ok(None);
+        };
+        if let Some(pending) = self.pending.presence(id) {
+            stored.device.presence = stored.device.presence.join(pending);
+        }
+        let entry = Arc::new(Entry::new(stored.device, stored.revision));
+        self.memory.keep(&entry);
+        Ok(Some(entry))
+    }
+
+    fn record_times(&self, id: &DeviceId, entry: Option<&Entry>, change: &Change) {
+        if let (Some(presence), Some(entry)) = (change.presence, entry) {
+            entry.sight(presence);
+            self.pending.sight(id, presence);
+        }
+    }
+
+    async fn record(
+        &self,
+        id: &DeviceId,
+        entry: Option<&Entry>,
+        device: Option<Device>,
+        change: Change,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let guard = entry.map_or(WriteGuard::Absent, |entry| WriteGuard::At(entry.revision()));
+        let write = Write {
+            id: id.clone(),
+            guard,
+            life: change.life.clone(),
+            report: change.report.clone(),
+            presence: change.presence,
+            events: change.events.clone(),
+            at,
+        };
+        let begun = Instant::now();
+        // What is in memory is wrong once the write has begun, and unknown if it fails.
+        self.memory.forget(id);
+        let revision = self.store.commit(write).await?;
+        (self.on_commit)(begun.elapsed());
+        let after = match (device, change) {
+            (Some(device), change) => change.apply(&device),
+            (
+                None,
+                Change {
+                    life: Some(life),
+                    report,
+                    presence,
+                    ..
+                },
+            ) => Device {
+                id: id.clone(),
+                life: Arc::new(life),
+                report: Arc::new(report.unwrap_or_default()),
+                presence: presence.unwrap_or_default(),
+            },
+            (None, _) => return Ok(()),
+        };
+        let entry = Arc::new(Entry::new(after, revision));
+        if let Some(pending) = self.pending.presence(id) {
+            entry.sight(pending);
+        }
+        self.memory.keep(&entry);
+        Ok(())
+    }
+}
+
+fn with_phase<A>(device: Option<&Device>, verdict: Verdict<A>) -> Verdict<(A, Option<Phase>)> {
+    let phase = verdict
+        .change
+        .life
+        .as_ref()
+        .map(|life| life.state.phase())
+        .or(device.map(|device| device.life.state.phase()));
+    Verdict {
+        answer: (verdict.answer, phase),
+        change: verdict.change,
+    }
+}
+
+/// The answer to a configuration poll, byte for byte.
+fn render(device: &Device) -> Result<Bytes, ServiceError> {
+    let envelope = contract::DeviceConfigurationEnvelope {
+        device_configuration: configuration::assemble(device)?,
+        ..contract::DeviceConfigurationEnvelope::default()
+    };
+    Ok(serde_json::to_vec(&envelope)?.into())
+}

@@ -1,0 +1,122 @@
+//! What an administrator sees of a device.
+
+use std::collections::BTreeMap;
+
+use contract::{DeviceId, Namespace};
+use fleet::{
+    Connectivity, Context, Device, EnrolmentRequest, Phase, Presence, RecordedEvent, Report, State, Stray,
+    condition::{Condition, conditions},
+    registration::Registration,
+};
+use serde::{Deserialize, Serialize};
+use store::{Listed, Revision};
+
+/// One device, whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceView {
+    /// The canonical id.
+    pub id: DeviceId,
+    /// The spelling that was used last.
+    pub spelling: String,
+    /// Where it lives, asked to be, or was.
+    pub namespace: Namespace,
+    /// Where in its life it is, with details.
+    pub state: State,
+    /// Whether it is heard.
+    pub connectivity: Connectivity,
+    /// What a person should know.
+    pub conditions: Vec<Condition>,
+    /// Its request to join.
+    pub enrolment: Option<EnrolmentRequest>,
+    /// Keys that may register.
+    pub registration: Registration,
+    /// Whether any key could register now.
+    pub registration_open: bool,
+    /// Labels from hardware, and those given by an administrator, which win.
+    pub labels: BTreeMap<String, String>,
+    /// What it says of itself.
+    pub report: Report,
+    /// When it was heard.
+    pub presence: Presence,
+    /// Position of its last change in the change feed.
+    pub revision: Revision,
+    /// What happened, latest first.
+    pub events: Vec<RecordedEvent>,
+}
+
+/// A device in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedView {
+    /// The canonical id.
+    pub id: DeviceId,
+    /// Where it lives, asked to be, or was.
+    pub namespace: Namespace,
+    /// Where in its life it is.
+    pub phase: Phase,
+    /// Where in its life it is, with details.
+    pub state: State,
+    /// Whether it is heard.
+    pub connectivity: Connectivity,
+    /// When it was heard.
+    pub presence: Presence,
+    /// Deleted before the store was restored, and not confirmed since.
+    pub earlier_epoch: bool,
+}
+
+/// An id that was heard and is no approved device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StrayView {
+    /// What was heard.
+    #[serde(flatten)]
+    pub stray: Stray,
+    /// What is known of the id; absent for one never enrolled here.
+    pub phase: Option<Phase>,
+}
+
+impl DeviceView {
+    pub(super) fn new(
+        device: &Device,
+        revision: Revision,
+        events: Vec<RecordedEvent>,
+        context: &Context<'_>,
+    ) -> Self {
+        let (life, report) = (&device.life, &device.report);
+        let mut labels = report.hardware_labels.clone();
+        labels.extend(life.assigned_labels.clone());
+        Self {
+            id: device.id.clone(),
+            spelling: life.spelling.clone(),
+            namespace: life.namespace.clone(),
+            state: life.state.clone(),
+            connectivity: device.presence.connectivity(context.now),
+            conditions: conditions(device, context),
+            enrolment: life.enrolment.clone(),
+            registration: life.registration.clone(),
+            registration_open: life.registration.open(context.now) && life.state.phase() == Phase::Approved,
+            labels,
+            report: (**report).clone(),
+            presence: device.presence,
+            revision,
+            events,
+        }
+    }
+}
+
+impl ListedView {
+    pub(super) fn new(listed: Listed, context: &Context<'_>) -> Self {
+        let earlier_epoch = matches!(&listed.life.state, State::Deleted(tombstone)
+            if fleet::condition::of_earlier_epoch(tombstone, context));
+        Self {
+            phase: listed.life.state.phase(),
+            connectivity: listed.presence.connectivity(context.now),
+            namespace: listed.life.namespace,
+            state: listed.life.state,
+            presence: listed.presence,
+            id: listed.id,
+            earlier_epoch,
+        }
+    }
+}
