@@ -2,6 +2,8 @@
 //!
 //! They reach the store late (within seconds) and out of order, so joining two of them must not depend on the order.
 
+use std::cmp::Ordering;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +23,7 @@ pub struct Presence {
     pub asked: Option<Timestamp>,
     /// Its last heartbeat.
     pub beat: Option<Timestamp>,
-    /// The first heartbeat after the last configuration poll; meaningless when older than `polled`.
+    /// The first heartbeat after the configuration poll at `polled`.
     pub beating_since: Option<Timestamp>,
 }
 
@@ -57,39 +59,50 @@ impl Connectivity {
 impl Presence {
     /// A configuration poll was heard.
     #[must_use]
-    pub fn polled(mut self, now: Timestamp) -> Self {
-        self.polled = self.polled.max(Some(now));
-        self
+    pub fn polled(self, now: Timestamp) -> Self {
+        self.join(Self {
+            polled: Some(now),
+            ..Self::default()
+        })
     }
 
     /// A registration status was asked for.
     #[must_use]
-    pub fn asked(mut self, now: Timestamp) -> Self {
-        self.asked = self.asked.max(Some(now));
-        self
+    pub fn asked(self, now: Timestamp) -> Self {
+        self.join(Self {
+            asked: Some(now),
+            ..Self::default()
+        })
     }
 
     /// A heartbeat was heard.
     #[must_use]
-    pub fn beat(mut self, now: Timestamp) -> Self {
-        if self.beating_since.is_none_or(|since| Some(since) <= self.polled) {
-            self.beating_since = Some(now);
-        }
-        self.beat = self.beat.max(Some(now));
-        self
+    pub fn beat(self, now: Timestamp) -> Self {
+        self.join(Self {
+            polled: self.polled,
+            beat: Some(now),
+            beating_since: Some(now).filter(|now| Some(*now) > self.polled),
+            ..Self::default()
+        })
     }
 
-    /// The union of two sightings, in any order.
+    /// The union of two sightings, in any order and grouping, however often.
+    ///
+    /// A `beating_since` belongs to the poll that it was counted from: the later poll brings its own, and only beside the
+    /// same poll does the earlier one count. So a heartbeat has to be told with the poll before it (see [`Self::beat`]).
+    /// Keeping the earliest beyond the later poll instead would depend on the grouping: it forgets those between.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
-        let polled = self.polled.max(other.polled);
-        let beating_since = [self.beating_since, other.beating_since]
-            .into_iter()
-            .flatten()
-            .filter(|since| Some(*since) > polled)
-            .min();
+        let beating_since = match self.polled.cmp(&other.polled) {
+            Ordering::Less => other.beating_since,
+            Ordering::Greater => self.beating_since,
+            Ordering::Equal => [self.beating_since, other.beating_since]
+                .into_iter()
+                .flatten()
+                .min(),
+        };
         Self {
-            polled,
+            polled: self.polled.max(other.polled),
             asked: self.asked.max(other.asked),
             beat: self.beat.max(other.beat),
             beating_since,

@@ -180,7 +180,7 @@ impl Registration {
         self.permission = Some(permission);
     }
 
-    /// Whether any key would pass at `now`.
+    /// Whether any key would pass at `now`, the setting for devices of unknown keys aside.
     pub fn open(&self, now: Timestamp) -> bool {
         match &self.permission {
             Some(permission) if now < permission.until => true,

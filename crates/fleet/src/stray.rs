@@ -83,7 +83,7 @@ impl Stray {
     /// The union of two sightings of one id, in any order.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
-        let (older, newer) = if self.last <= other.last {
+        let (older, newer) = if self.rank() <= other.rank() {
             (self, other)
         } else {
             (other, self)
@@ -93,5 +93,10 @@ impl Stray {
             count: older.count.saturating_add(newer.count),
             ..newer
         }
+    }
+
+    /// Of sightings at the same instant one has to be the newer, whichever is asked first.
+    fn rank(&self) -> (Timestamp, Operation, &Namespace) {
+        (self.last, self.operation, &self.namespace)
     }
 }
