@@ -41,12 +41,14 @@ pub fn heartbeat(
     };
     let now = context.now;
     let mut change = Change {
-        // Joined with what is known: the first heartbeat since the last poll stays the first.
-        presence: Some(Presence {
-            beat: Some(now),
-            beating_since: device.presence.beat(now).beating_since,
-            ..Presence::default()
-        }),
+        // Told with the poll before it, so that the first heartbeat since then stays the first.
+        presence: Some(
+            Presence {
+                polled: device.presence.polled,
+                ..Presence::default()
+            }
+            .beat(now),
+        ),
         ..Change::default()
     };
     let digest = Digest::of(&serde_json::to_vec(beat)?);
@@ -96,16 +98,19 @@ fn apply(report: &mut Report, beat: &Heartbeat, context: &Context<'_>) -> Option
     if let Some(news) = &beat.hardware {
         take_hardware(report, news);
     }
-    if let Some(statuses) = &beat.workloads {
-        report.workloads = workloads(&report.workloads, statuses, context);
-    }
+    report.workloads = workloads(
+        &report.workloads,
+        beat.workloads.as_deref().unwrap_or_default(),
+        context,
+    );
     for execution in beat.playbook_executions.iter().flatten() {
         report.playbooks.insert(execution.name.clone(), execution.clone());
     }
     two_machines(report, beat, context)
 }
 
-/// The heartbeat lists every pod that exists on the device, so what it does not list is gone.
+/// The heartbeat lists every pod that exists on the device, so what it does not list is gone. With no pod left the agent's
+/// list is Go's nil list, `null`.
 fn workloads(
     known: &BTreeMap<String, WorkloadReport>,
     statuses: &[WorkloadStatus],
