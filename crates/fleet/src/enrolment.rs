@@ -8,7 +8,7 @@ use contract::{DeviceId, EnrolmentInfo, Namespace};
 
 use crate::{
     AUTOMATIC_APPROVAL, Approval, Change, Context, DeletionMode, Device, EnrolmentRequest, Event, Life,
-    Presence, Report, Severity, State, Verdict, registration::Registration,
+    Presence, Report, Severity, State, Tombstone, Verdict, condition, registration::Registration,
 };
 
 /// A device's request to join, with its id already read.
@@ -50,18 +50,28 @@ pub fn enrol(device: Option<&Device>, request: Enrolment, context: &Context<'_>)
         State::Deleted(tombstone) if tombstone.told.is_some() => {
             join(request, tombstone.mode == DeletionMode::Remove, context)
         }
-        State::Deleted(_) => Verdict {
+        State::Deleted(tombstone) => Verdict {
             answer: EnrolmentAnswer::Wait,
             change: Change {
                 events: vec![Event::server(
                     Severity::Warning,
                     "EnrolmentWaits",
-                    "the device enrols but was deleted and has not been told so yet: it waits until it has asked for its \
-                     registration status once, or until it is taken back with 'edge-config-server device adopt'",
+                    waits_because(tombstone, context),
                 )],
                 ..Change::default()
             },
         },
+    }
+}
+
+fn waits_because(tombstone: &Tombstone, context: &Context<'_>) -> &'static str {
+    if condition::of_earlier_epoch(tombstone, context) {
+        "the device enrols but was deleted before the store was restored from a backup: it waits until the deletion is \
+         confirmed with 'edge-config-server device confirm', or until it is taken back with 'edge-config-server device \
+         adopt'"
+    } else {
+        "the device enrols but was deleted and has not been told so yet: it waits until it has asked for its registration \
+         status once, or until it is taken back with 'edge-config-server device adopt'"
     }
 }
 
