@@ -44,6 +44,10 @@ pub const FLUSH_EVERY: Duration = Duration::from_secs(2);
 /// How often a decision is made anew because the device changed meanwhile. Each round means that another writer won.
 const ROUNDS: usize = 16;
 
+/// How long a decision waits for an earlier one on the same device. Its caller is gone by then, so it need not begin; where
+/// a store hangs, this keeps decisions from piling up.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Where the present time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -241,7 +245,10 @@ impl Inner {
     where
         R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError>,
     {
-        let _turn = self.memory.turn(id).await;
+        let Ok(_turn) = tokio::time::timeout(PATIENCE, self.memory.turn(id)).await else {
+            let reason = format!("an earlier request of device {id} still waits for it");
+            return Err(StoreError::unavailable(reason).into());
+        };
         for _ in 0..ROUNDS {
             let entry = self.read(id).await?;
             let device = entry.as_ref().map(|entry| entry.device());
