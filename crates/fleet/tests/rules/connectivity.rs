@@ -1,0 +1,137 @@
+//! Is a device heard, and does it still receive its configuration?
+
+use contract::Namespace;
+use fleet::{Connectivity, Operation, Presence, Stray};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use crate::world::{World, at, id, running};
+
+fn connectivity(world: &World) -> Connectivity {
+    world.known().presence.connectivity(world.now)
+}
+
+#[test]
+fn a_device_that_was_never_heard_is_never_seen() {
+    assert_eq!(connectivity(&World::approved()), Connectivity::NeverSeen);
+}
+
+#[test]
+fn heartbeats_without_polls_for_two_minutes_are_a_state_of_their_own() {
+    let mut world = World::in_service();
+    for _ in 0..2 {
+        world.pass(60);
+        world.beat(&running("Running"));
+        assert_eq!(connectivity(&world), Connectivity::Online);
+    }
+    world.pass(60);
+    world.beat(&running("Running"));
+    assert_eq!(connectivity(&world), Connectivity::NotPolling);
+    assert_eq!(world.conditions(), ["NotPolling"]);
+    world.poll();
+    assert_eq!(connectivity(&world), Connectivity::Online);
+    assert!(world.conditions().is_empty());
+}
+
+#[test]
+fn a_control_poll_is_no_configuration_poll() {
+    let mut world = World::in_service();
+    for _ in 0..4 {
+        world.pass(60);
+        world.ask();
+        world.beat(&running("Running"));
+    }
+    assert_eq!(connectivity(&world), Connectivity::NotPolling);
+}
+
+#[test]
+fn one_heartbeat_after_a_long_silence_does_not_say_that_polls_are_missing() {
+    let mut world = World::in_service();
+    world.pass(3600);
+    assert_eq!(connectivity(&world), Connectivity::Silent);
+    world.beat(&running("Running"));
+    assert_eq!(connectivity(&world), Connectivity::Online);
+}
+
+#[test]
+fn last_poll_and_last_heartbeat_are_kept_apart() {
+    let mut world = World::in_service();
+    world.pass(10);
+    world.beat(&running("Running"));
+    world.pass(1);
+    world.ask();
+    let presence = world.known().presence;
+    assert_eq!(presence.polled, Some(at(4)));
+    assert_eq!(presence.beat, Some(at(14)));
+    assert_eq!(presence.asked, Some(at(15)));
+    assert_eq!(presence.last(), Some(at(15)));
+}
+
+#[test]
+fn an_older_time_never_replaces_a_newer_one() {
+    let newer = Presence::default().polled(at(20)).asked(at(20)).beat(at(30));
+    assert_eq!(
+        newer.polled(at(10)).asked(at(10)).beat(at(25)).last(),
+        Some(at(30))
+    );
+    assert_eq!(newer.polled(at(10)), newer);
+}
+
+fn time() -> impl Strategy<Value = Option<Timestamp>> {
+    prop::option::of((0i64..6).prop_map(at))
+}
+
+prop_compose! {
+    fn any_presence()(polled in time(), asked in time(), beat in time(), beating_since in time()) -> Presence {
+        Presence { polled, asked, beat, beating_since }
+    }
+}
+
+prop_compose! {
+    fn any_stray()(
+        place in prop::sample::select(vec!["a", "b"]),
+        operation in prop::sample::select(Operation::ALL.to_vec()),
+        second in 0i64..3,
+    ) -> Stray {
+        Stray::heard(id(), Namespace::parse(place).unwrap(), operation, at(second))
+    }
+}
+
+proptest! {
+    #[test]
+    fn times_join_in_any_order_and_grouping(a in any_presence(), b in any_presence(), c in any_presence()) {
+        prop_assert_eq!(a.join(b), b.join(a));
+        prop_assert_eq!(a.join(b).join(c), a.join(b.join(c)));
+        prop_assert_eq!(a.join(a), a);
+        prop_assert_eq!(a.join(Presence::default()), a);
+    }
+
+    #[test]
+    fn sightings_join_in_any_order_and_grouping(a in any_stray(), b in any_stray(), c in any_stray()) {
+        prop_assert_eq!(a.clone().join(b.clone()), b.clone().join(a.clone()));
+        prop_assert_eq!(a.clone().join(b.clone()).join(c.clone()), a.join(b.join(c)));
+    }
+
+    /// As they happen, or late and together: what requests say of the times is what is known in the end.
+    #[test]
+    fn deltas_join_to_what_was_known(seconds in prop::collection::vec((0u8..3, 0i64..90), 1..30)) {
+        let mut world = World::in_service();
+        let mut late = world.known().presence;
+        for (what, pause) in seconds {
+            world.pass(pause);
+            let context = world.context();
+            let device = world.device.as_ref();
+            let change = match what {
+                0 => fleet::configuration::poll(device, &context).change,
+                1 => fleet::status::registration_status(device, &Namespace::default(), &context).change,
+                _ => fleet::heartbeat::heartbeat(device, &running("Running"), &context).unwrap().change,
+            };
+            late = late.join(change.presence.unwrap());
+            let known = change.apply(world.known());
+            prop_assert_eq!(known.presence, late);
+            let since = known.presence.beating_since;
+            prop_assert!(since.is_none_or(|since| Some(since) > known.presence.polled));
+            world.device = Some(known);
+        }
+    }
+}

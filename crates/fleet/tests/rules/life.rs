@@ -1,0 +1,251 @@
+//! What holds of a device whatever happens to it: random sequences of requests, acts, restores and time.
+
+use fleet::{
+    Approval, DeletionMode, Epoch, Life, Report, State, Tombstone, UnknownKey,
+    administration::Act,
+    configuration::ConfigurationAnswer,
+    enrolment::EnrolmentAnswer,
+    heartbeat::HeartbeatAnswer,
+    register::{Refusal, RegistrationRequest},
+    registration::MAX_KEYS,
+    status::Status,
+};
+use proptest::{prelude::*, strategy::ValueTree as _};
+
+use crate::world::{World, hardware, namespace, request, running, telling};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Enrol(&'static str),
+    Ask(&'static str),
+    Poll,
+    Register(u8, &'static str),
+    Beat(u8),
+    Act(Act),
+    Pass(i64),
+    Restore,
+    Policy(Approval, UnknownKey),
+}
+
+fn place() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["default", "factory"])
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let moved = || prop::option::of(place().prop_map(namespace));
+    prop_oneof![
+        moved().prop_map(|namespace| Act::Approve { namespace }),
+        Just(Act::Reject),
+        place().prop_map(|name| Act::Move {
+            namespace: namespace(name)
+        }),
+        prop::sample::select(vec![DeletionMode::Remove, DeletionMode::Forget])
+            .prop_map(|mode| Act::Delete { mode }),
+        Just(Act::AllowRegistration),
+        (moved(), any::<bool>()).prop_map(|(namespace, release)| Act::Adopt { namespace, release }),
+        Just(Act::Release),
+        Just(Act::Confirm),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => place().prop_map(Step::Enrol),
+        5 => place().prop_map(Step::Ask),
+        5 => Just(Step::Poll),
+        5 => (1u8..12, place()).prop_map(|(key, place)| Step::Register(key, place)),
+        3 => (0u8..4).prop_map(Step::Beat),
+        5 => act().prop_map(Step::Act),
+        5 => prop::sample::select(vec![1, 5, 29, 30, 59, 60, 3599, 3600]).prop_map(Step::Pass),
+        1 => Just(Step::Restore),
+        1 => (
+            prop::sample::select(vec![Approval::Automatic, Approval::Manual]),
+            prop::sample::select(vec![UnknownKey::AcceptFirst, UnknownKey::RequirePermission]),
+        ).prop_map(|(approval, unknown)| Step::Policy(approval, unknown)),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+/// What was decided, apart from what a tombstone keeps of the polls that it was asked by.
+fn decisions(life: &Life) -> Life {
+    let mut life = life.clone();
+    if let State::Deleted(tombstone) = &mut life.state {
+        tombstone.told = None;
+        tombstone.grace_until = None;
+    }
+    life
+}
+
+fn check_unchanged(before: &World, after: &World) -> Result<(), TestCaseError> {
+    let kept = |world: &World| {
+        world
+            .device
+            .as_ref()
+            .map(|device| (decisions(&device.life), Report::clone(&device.report)))
+    };
+    prop_assert_eq!(kept(before), kept(after));
+    Ok(())
+}
+
+/// The device was told so, or could be: a person deleted it, or confirmed that, in this epoch of the store.
+fn deleted_in(world: &World, deletion: Option<Epoch>) -> bool {
+    !world.is_approved() && deletion == Some(world.epoch)
+}
+
+#[derive(Default)]
+struct Watch {
+    /// In which epoch an administrator last deleted the device, if it did not return since.
+    deletion: Option<Epoch>,
+    unregistered: usize,
+}
+
+impl Watch {
+    fn step(&mut self, world: &mut World, step: Step) -> Result<(), TestCaseError> {
+        let before = world.clone();
+        match step {
+            Step::Enrol(place) => {
+                let answer = world.enrol_as("edge-1", place);
+                prop_assert_eq!(answer == EnrolmentAnswer::Approved, before.is_approved());
+                prop_assert!(world.device.is_some());
+                if !matches!(world.state(), State::Deleted(_)) {
+                    self.deletion = None;
+                }
+            }
+            Step::Ask(place) => self.ask(world, &before, place)?,
+            Step::Poll => {
+                let answer = world.poll();
+                prop_assert_eq!(answer == ConfigurationAnswer::NotApproved, !before.is_approved());
+                if !before.is_approved() {
+                    check_unchanged(&before, world)?;
+                }
+            }
+            Step::Register(key, place) => register(world, &before, key, place)?,
+            Step::Beat(n) => {
+                let beat = if n == 0 {
+                    running("Running")
+                } else {
+                    telling(&n.to_string())
+                };
+                let answer = world.beat(&beat);
+                prop_assert_eq!(answer == HeartbeatAnswer::Recorded, before.is_approved());
+                if !before.is_approved() {
+                    prop_assert_eq!(&world.device, &before.device);
+                    prop_assert_eq!(&world.events, &before.events);
+                }
+            }
+            Step::Act(act) => self.act(world, &before, act)?,
+            Step::Pass(seconds) => world.pass(seconds),
+            Step::Restore => world.restored(),
+            Step::Policy(approval, unknown_key) => {
+                world.policy.approval = approval;
+                world.policy.unknown_key = unknown_key;
+            }
+        }
+        if let Some(device) = &world.device {
+            prop_assert!(device.life.registration.keys.len() <= MAX_KEYS);
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, world: &mut World, before: &World, place: &str) -> Result<(), TestCaseError> {
+        let answer = world.ask_in(place);
+        check_unchanged(before, world)?;
+        match &before.device {
+            None => prop_assert_eq!(&answer.namespace, &namespace(place)),
+            Some(device) => prop_assert_eq!(&answer.namespace, &device.life.namespace),
+        }
+        prop_assert_eq!(answer.status == Status::Registered, before.is_approved());
+        if answer.status == Status::Unregistered {
+            self.unregistered += 1;
+            prop_assert!(deleted_in(before, self.deletion), "never told by accident");
+            prop_assert!(world.tombstone().told.is_some(), "recorded before it is answered");
+        }
+        if let Some(State::Deleted(Tombstone {
+            told: None, epoch, ..
+        })) = before.device.as_ref().map(|device| &device.life.state)
+        {
+            prop_assert_eq!(answer.status == Status::Unregistered, *epoch == before.epoch);
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, world: &mut World, before: &World, act: Act) -> Result<(), TestCaseError> {
+        let deleting = matches!(act, Act::Delete { .. });
+        let confirming = act == Act::Confirm;
+        if world.act(act).is_err() {
+            prop_assert_eq!(&world.device, &before.device);
+            return Ok(());
+        }
+        let was_deleted = matches!(
+            before.device.as_ref().map(|device| &device.life.state),
+            Some(State::Deleted(_))
+        );
+        if (deleting && !was_deleted) || (confirming && was_deleted) {
+            self.deletion = Some(world.epoch);
+        }
+        if world.is_approved() {
+            self.deletion = None;
+        }
+        Ok(())
+    }
+}
+
+fn register(world: &mut World, before: &World, key: u8, place: &str) -> Result<(), TestCaseError> {
+    let answer = world.register_with(&RegistrationRequest {
+        namespace: namespace(place),
+        certificate_request: Ok(request(key)),
+        hardware: Some(hardware("h")),
+    });
+    let Some(device) = before.device.as_ref().filter(|_| before.is_approved()) else {
+        prop_assert!(answer.is_err());
+        return check_unchanged(before, world);
+    };
+    if device.life.namespace != namespace(place) {
+        let moved = matches!(answer, Err(Refusal::Namespace { .. }));
+        prop_assert!(moved, "{:?}", answer);
+    }
+    if answer.is_err() {
+        prop_assert_eq!(&world.known().life, &device.life);
+        prop_assert_eq!(&world.known().report.hardware, &device.report.hardware);
+        return Ok(());
+    }
+    prop_assert!(world.keys().contains(&key));
+    let gate = &device.life.registration;
+    if gate.permission.is_none() && gate.seen.is_some() {
+        prop_assert_eq!(
+            world.keys(),
+            before.keys(),
+            "once seen, the keys stay as they are"
+        );
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn whatever_happens(steps in steps()) {
+        let mut world = World::new();
+        let mut watch = Watch::default();
+        for step in steps {
+            watch.step(&mut world, step)?;
+        }
+    }
+}
+
+/// The property above says nothing if its steps never lead to the answer that it is about.
+#[test]
+fn the_random_steps_do_disconnect() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let told = std::cell::Cell::new(0);
+    for _ in 0..200 {
+        let steps = steps().new_tree(&mut runner).unwrap().current();
+        let (mut world, mut watch) = (World::new(), Watch::default());
+        for step in steps {
+            watch.step(&mut world, step).unwrap();
+        }
+        told.set(told.get() + watch.unregistered);
+    }
+    assert!(told.get() > 50, "{} times", told.get());
+}

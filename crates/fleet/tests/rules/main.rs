@@ -1,0 +1,23 @@
+//! The rules held against what they promise, one file per question.
+//!
+//! One program, since a crate this small links longer than it tests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what the tests share is outside of their functions"
+)]
+
+// As the other crates name it.
+extern crate flotta_fleet as fleet;
+
+mod world;
+
+mod administration;
+mod connectivity;
+mod deletion;
+mod duplicates;
+mod enrolment;
+mod gate;
+mod heartbeats;
+mod life;
+mod stored;
