@@ -3,10 +3,14 @@
 //! `transport` and `tls` carry requests; `settings`, `check`, `ops`, `metrics` and `telemetry` are what an operator sees.
 
 pub mod admin;
+pub mod check;
 pub mod device_plane;
 pub mod metrics;
+pub mod open;
 pub mod ops;
+pub mod run;
 pub mod service;
+pub mod settings;
 pub mod telemetry;
 pub mod tls;
 pub mod transport;

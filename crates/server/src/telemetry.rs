@@ -19,8 +19,9 @@ pub enum Format {
     Json,
 }
 
-/// Sends logs to standard error from here on. Later calls in the same process change nothing.
-pub fn init(format: Format, filter: EnvFilter) {
+/// Sends logs of this level (or by these directives) to standard error from here on. Later calls in the same process change nothing.
+pub fn init(format: Format, level: &str) {
+    let filter = EnvFilter::new(level);
     let subscriber = subscriber(format, filter, std::io::stderr, std::io::stderr().is_terminal());
     // Fails only where a subscriber was set before, as in tests.
     let _ = subscriber.try_init();

@@ -1,0 +1,218 @@
+//! `check`: what is wrong with the settings, the TLS material and the store, told before a server is started on them.
+//!
+//! Changes nothing, and may be run beside a running server.
+
+use std::{fmt, path::Path};
+
+use jiff::Timestamp;
+use pki::Facts;
+use store::sqlite;
+
+use crate::{
+    settings::{Faults, Settings, StoreLocation},
+    tls::{Expiry, Files, Material},
+};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing is wrong.
+    Fine,
+    /// A server starts, and somebody should look.
+    Warning,
+    /// A server does not start, or does not serve.
+    Problem,
+}
+
+/// One line of the result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What was found, one sentence.
+    pub text: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Fine => "ok",
+            Level::Warning => "warning",
+            Level::Problem => "problem",
+        };
+        write!(f, "{level:<8} {}", self.text)
+    }
+}
+
+fn fine(text: impl Into<String>) -> Finding {
+    Finding {
+        level: Level::Fine,
+        text: text.into(),
+    }
+}
+
+fn warning(text: impl Into<String>) -> Finding {
+    Finding {
+        level: Level::Warning,
+        text: text.into(),
+    }
+}
+
+fn problem(text: impl Into<String>) -> Finding {
+    Finding {
+        level: Level::Problem,
+        text: text.into(),
+    }
+}
+
+/// The findings when the settings cannot be read; nothing else can be checked then.
+pub fn of_faults(faults: &Faults) -> Vec<Finding> {
+    faults
+        .0
+        .iter()
+        .map(|fault| problem(format!("settings: {fault}")))
+        .collect()
+}
+
+/// Checks everything that readable settings name.
+pub fn findings(settings: &Settings, now: Timestamp) -> Vec<Finding> {
+    let mut findings = vec![fine("settings: all of them can be used")];
+    match &settings.tls {
+        Some(files) => findings.extend(material(files, now)),
+        None => findings.push(warning(
+            "tls: plain HTTP, everybody who reaches the port can speak for every device",
+        )),
+    }
+    findings.extend(store(&settings.store));
+    findings.extend(socket(&settings.admin_socket));
+    findings
+}
+
+fn material(files: &Files, now: Timestamp) -> Vec<Finding> {
+    let material = match files.load(now) {
+        Ok(material) => material,
+        Err(faults) => {
+            return faults
+                .iter()
+                .map(|fault| problem(format!("tls: {fault}")))
+                .collect();
+        }
+    };
+    let server = material.server();
+    let names = server.names.join(", ");
+    let mut findings = vec![fine(format!(
+        "tls: the server certificate for {names} is valid until {}",
+        server.not_after
+    ))];
+    findings.extend(expiry("the server certificate", server, now));
+    for ca in material.authorities() {
+        findings.extend(expiry(
+            &format!("the CA certificate {} of --client-ca", ca.fingerprint),
+            ca,
+            now,
+        ));
+    }
+    if material.authorities().all(|ca| ca.subject != server.issuer) {
+        findings.push(warning(format!(
+            "tls: the server certificate was issued by {}, which is not in --client-ca; the Edge API must trust it by other means",
+            server.issuer
+        )));
+    }
+    findings.extend(pins(&material));
+    findings
+}
+
+fn expiry(what: &str, certificate: &Facts, now: Timestamp) -> Option<Finding> {
+    match Expiry::of(certificate, now) {
+        Expiry::Fine => None,
+        Expiry::Soon => Some(warning(format!(
+            "tls: {what} expires at {}, within 30 days",
+            certificate.not_after
+        ))),
+        Expiry::Expired => Some(warning(format!(
+            "tls: {what} expired at {} and is left out",
+            certificate.not_after
+        ))),
+    }
+}
+
+/// A pin is the fingerprint of a key, so only pins that are surely another's can be told.
+fn pins(material: &Material) -> Vec<Finding> {
+    let mut findings = vec![fine(format!(
+        "tls: {} public keys may connect",
+        material.pins().len()
+    ))];
+    for pin in material.pins() {
+        if *pin == material.server().key {
+            findings.push(warning(format!(
+                "tls: the pin {pin} is this server's own key, not the Edge API's"
+            )));
+        }
+        for ca in material.authorities() {
+            if *pin == ca.key {
+                findings.push(warning(format!(
+                    "tls: the pin {pin} is the key of the CA ({}), not that of the host certificate",
+                    ca.subject
+                )));
+            }
+            if *pin == ca.fingerprint {
+                findings.push(warning(format!(
+                    "tls: the pin {pin} is the fingerprint of a certificate ({}); pins are fingerprints of public keys",
+                    ca.subject
+                )));
+            }
+        }
+    }
+    findings
+}
+
+fn store(location: &StoreLocation) -> Vec<Finding> {
+    match location {
+        StoreLocation::Sqlite(path) => sqlite_store(path),
+        StoreLocation::Postgres(_) => vec![warning(format!("store: {location} is not looked at"))],
+    }
+}
+
+fn sqlite_store(path: &Path) -> Vec<Finding> {
+    let inspection = match sqlite::inspect(path) {
+        Ok(inspection) => inspection,
+        Err(error) => return vec![problem(format!("store: {}", crate::telemetry::chain(&error)))],
+    };
+    let mut findings = Vec::new();
+    let name = path.display();
+    findings.push(match (inspection.identity, inspection.schema) {
+        (Some(identity), Some(schema)) => fine(format!(
+            "store: {name} is store {} with schema {schema}",
+            identity.id
+        )),
+        _ => fine(format!("store: {name} does not exist yet; a start creates it")),
+    });
+    if inspection.identity.is_some() && !inspection.pending.is_empty() {
+        findings.push(warning(format!(
+            "store: a start changes {name} to a newer schema ({} steps); make a backup first",
+            inspection.pending.len()
+        )));
+    }
+    findings.extend(
+        inspection
+            .problems
+            .iter()
+            .map(|found| problem(format!("store: {found}"))),
+    );
+    findings
+}
+
+fn socket(path: &Path) -> Option<Finding> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    (!folder.is_dir()).then(|| {
+        problem(format!(
+            "admin socket: the directory {} does not exist; make it or set --admin-socket",
+            folder.display()
+        ))
+    })
+}
+
+/// Whether a server may be started on what was found.
+pub fn passes(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.level < Level::Problem)
+}

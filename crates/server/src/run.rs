@@ -1,0 +1,164 @@
+//! `serve` from start to end: opens what is needed, in the order in which faults are found, and closes it in reverse.
+//!
+//! The ops port comes first, so that the process is alive while the rest is being opened. The device plane's port is bound
+//! when the store is open: until then the Edge API is refused at once instead of left waiting.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+use store::Store;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::{AdminPlane, AdminSocket},
+    device_plane::DevicePlane,
+    metrics::Metrics,
+    open,
+    ops::{self, Health, OpsPlane, Probes},
+    service::Service,
+    settings::Settings,
+    tls,
+    transport::{Listener, Security, Server},
+    upkeep,
+};
+
+/// Serves until a signal asks to stop.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let stop = stop_signal().context("signals cannot be received")?;
+    let metrics = Arc::new(Metrics::default());
+    let probes = Arc::new(Probes::default());
+    let keeper = settings
+        .tls
+        .clone()
+        .map(|files| tls::Keeper::new(files, Arc::clone(&metrics)));
+    let health = Arc::new(Health::new(keeper.clone(), Arc::clone(&probes), Timestamp::now()));
+
+    let end = CancellationToken::new();
+    let ops = serve_ops(&settings, &health, &metrics, &end).await?;
+    let security = secure(keeper, &end);
+    let work = async {
+        let store = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            store = open::store(&settings) => store?,
+        };
+        health.set_store(Arc::clone(&store));
+        let outcome = serve_planes(&settings, &store, security, &metrics, &probes, &stop).await;
+        health.set_stopping();
+        store.close().await;
+        outcome
+    };
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        () = async { stop.cancelled().await; health.set_stopping(); sleep(settings.shutdown_timeout).await } => {
+            bail!("the server did not stop within {:?}; writes that were not acknowledged may be lost", settings.shutdown_timeout)
+        }
+    };
+    end.cancel();
+    ops.await.context("the ops port failed")?;
+    outcome
+}
+
+/// Serves devices and administrators until `stop`, then brings what is in memory to the store.
+async fn serve_planes(
+    settings: &Settings,
+    store: &Arc<dyn Store>,
+    security: Security,
+    metrics: &Arc<Metrics>,
+    probes: &Arc<Probes>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let observer = Arc::clone(metrics);
+    let service = Service::new(
+        Arc::clone(store),
+        settings.policy.clone(),
+        Arc::new(Timestamp::now),
+        Arc::new(move |elapsed| observer.store_commit(elapsed)),
+    );
+    let (_socket, admin_listener) = AdminSocket::bind(&settings.admin_socket)?;
+    let device = Server {
+        plane: "device",
+        listener: Listener::Tcp(bind(settings.listen, "--listen").await?),
+        security,
+        limits: settings.limits,
+        handler: Arc::new(DevicePlane::new(
+            service.clone(),
+            Arc::clone(metrics),
+            Arc::clone(probes),
+        )),
+        metrics: Arc::clone(metrics),
+    };
+    let admin = Server {
+        plane: "admin",
+        listener: Listener::Unix(admin_listener),
+        security: Security::Plain,
+        limits: settings.limits,
+        handler: Arc::new(AdminPlane::new(service.clone())),
+        metrics: Arc::clone(metrics),
+    };
+    let (identity, listen, location) = (store.identity(), settings.listen, &settings.store);
+    tracing::info!(%listen, store = %location, id = %identity.id, epoch = ?identity.epoch, "serving devices");
+    let drained = CancellationToken::new();
+    let upkeep = tokio::spawn(upkeep::run(service, drained.clone()));
+    tokio::join!(device.serve(stop.clone()), admin.serve(stop.clone()));
+    drained.cancel();
+    upkeep.await.context("the upkeep of the store failed")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn serve_ops(
+    settings: &Settings,
+    health: &Arc<Health>,
+    metrics: &Arc<Metrics>,
+    end: &CancellationToken,
+) -> anyhow::Result<JoinHandle<()>> {
+    let server = Server {
+        plane: "ops",
+        listener: Listener::Tcp(bind(settings.ops_listen, "--ops-listen").await?),
+        security: Security::Plain,
+        limits: ops::LIMITS,
+        handler: Arc::new(OpsPlane::new(Arc::clone(health), Arc::clone(metrics))),
+        metrics: Arc::clone(metrics),
+    };
+    Ok(tokio::spawn(server.serve(end.clone())))
+}
+
+fn secure(keeper: Option<Arc<tls::Keeper>>, end: &CancellationToken) -> Security {
+    let Some(keeper) = keeper else {
+        tracing::warn!(
+            "serving plain HTTP (--insecure-http): everybody who reaches the port can speak for every device"
+        );
+        return Security::Plain;
+    };
+    tokio::spawn(Arc::clone(&keeper).watch(end.clone()));
+    Security::Tls(keeper)
+}
+
+async fn bind(address: std::net::SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} ({setting}) cannot be listened on"))
+}
+
+/// Cancelled by the first SIGTERM or SIGINT.
+fn stop_signal() -> std::io::Result<CancellationToken> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping: finishing what is under way");
+        stopped.cancel();
+    });
+    Ok(stop)
+}

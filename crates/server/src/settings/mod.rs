@@ -1,0 +1,228 @@
+//! What an operator can set, read into types at start; all faults are told together.
+//!
+//! Sources, the first that has a value wins: command line, environment, file (`--config`), defaults. Defaults are written
+//! once, in [`cli`].
+
+pub mod cli;
+
+mod fault;
+mod layers;
+#[cfg(test)]
+mod tests;
+mod value;
+mod yaml;
+
+use std::{fmt, fs, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::ArgMatches;
+use contract::Confidential;
+use fleet::Policy;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use store::Bounds;
+
+pub use fault::{Fault, Faults, Origin};
+
+use crate::{telemetry::Format, tls::Files, transport::Limits};
+use layers::Layers;
+
+/// The port of plain HTTP, unless `--listen` says otherwise.
+const HTTP_PORT: u16 = 8080;
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Address of the device plane.
+    pub listen: SocketAddr,
+    /// Address of the ops port.
+    pub ops_listen: SocketAddr,
+    /// The admin socket.
+    pub admin_socket: PathBuf,
+    /// The files of TLS material; `None` for plain HTTP.
+    pub tls: Option<Files>,
+    /// Where the fleet is kept.
+    pub store: StoreLocation,
+    /// Whether the store was restored from a backup and does not show it.
+    pub restored: bool,
+    /// What an administrator can set about the rules.
+    pub policy: Policy,
+    /// How much the store keeps.
+    pub bounds: Bounds,
+    /// What a caller of the device plane may use.
+    pub limits: Limits,
+    /// Time to stop in.
+    pub shutdown_timeout: Duration,
+    /// Form of log lines.
+    pub log_format: Format,
+    /// Which of them are written: a filter that was read once without a fault.
+    pub log_level: String,
+}
+
+/// Where a fleet is kept. `Display` shows no credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreLocation {
+    /// One file.
+    Sqlite(PathBuf),
+    /// A database server: `postgres://...`, with the password in it.
+    Postgres(Confidential),
+}
+
+impl fmt::Display for StoreLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => {
+                let rest = url.expose().split_once("://").map_or("", |(_, rest)| rest);
+                let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+                // Parameters may hold a password too.
+                write!(f, "postgres://{}", place.split('?').next().unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the settings of `serve` or `check` from all sources.
+    pub fn resolve(matches: &ArgMatches) -> Result<Self, Faults> {
+        let mut layers = Layers::new(matches);
+        let settings = read(&mut layers);
+        match settings {
+            Some(settings) if layers.faults.is_empty() => Ok(settings),
+            _ => Err(Faults(layers.faults)),
+        }
+    }
+}
+
+/// Reads every setting before it gives up on any. `None` goes with at least one fault.
+fn read(layers: &mut Layers<'_>) -> Option<Settings> {
+    let insecure = layers.optional("insecure-http", value::truth);
+    let listen = layers.optional("listen", value::address);
+    let ops_listen = layers.optional("ops-listen", value::address);
+    let admin_socket = layers.optional("admin-socket", value::path);
+    let tls = files(layers, insecure.unwrap_or(false));
+    let store = store(layers);
+    let restored = layers.optional("restored", value::truth);
+    let policy = policy(layers);
+    let bounds = bounds(layers);
+    let shutdown_timeout = layers.optional("shutdown-timeout", value::duration);
+    let limits = limits(layers, shutdown_timeout.unwrap_or_default());
+    let log_format = layers.optional("log-format", value::log_format);
+    let log_level = layers.optional("log-level", value::log_level);
+    let mut listen = listen?;
+    if insecure? && layers.origin("listen") == Origin::Default {
+        listen.set_port(HTTP_PORT);
+    }
+    Some(Settings {
+        listen,
+        ops_listen: ops_listen?,
+        admin_socket: admin_socket?,
+        tls: tls?,
+        store: store?,
+        restored: restored?,
+        policy: policy?,
+        bounds: bounds?,
+        limits: limits?,
+        shutdown_timeout: shutdown_timeout?,
+        log_format: log_format?,
+        log_level: log_level?,
+    })
+}
+
+#[expect(
+    clippy::option_option,
+    reason = "the outer level says whether it could be read, the inner whether there is TLS"
+)]
+fn files(layers: &mut Layers<'_>, insecure: bool) -> Option<Option<Files>> {
+    let mut file = |setting| {
+        let path = layers.optional(setting, value::path);
+        if path.is_none() && !insecure {
+            layers.missing(
+                setting,
+                "it must name a file (or set insecure-http, where nobody else reaches the port)",
+            );
+        }
+        path
+    };
+    let [certificate, key] = [file("tls-cert"), file("tls-key")];
+    let [client_ca, client_pins] = [file("client-ca"), file("client-pins")];
+    if insecure {
+        return Some(None);
+    }
+    let (client_ca, client_pins) = (client_ca?, client_pins?);
+    Some(Some(Files {
+        certificate: certificate?,
+        key: key?,
+        client_ca,
+        client_pins,
+    }))
+}
+
+fn store(layers: &mut Layers<'_>) -> Option<StoreLocation> {
+    let location = layers.secret("store", value::store);
+    let password = layers.optional("store-password-file", |path| {
+        let file = fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
+        Ok(Confidential::from(file.trim_end_matches(['\r', '\n'])))
+    });
+    match (location?, password) {
+        (location, None) => Some(location),
+        (StoreLocation::Postgres(url), Some(password)) => {
+            Some(StoreLocation::Postgres(joined(&url, &password)))
+        }
+        (StoreLocation::Sqlite(_), Some(_)) => layers.optional("store-password-file", |_| {
+            Err(
+                "it has no meaning for a store in a file; remove it or set store to postgres://..."
+                    .to_owned(),
+            )
+        }),
+    }
+}
+
+/// The URL with the password in it, in the form that needs no knowledge of the rest.
+fn joined(url: &Confidential, password: &Confidential) -> Confidential {
+    let separator = if url.expose().contains('?') { '&' } else { '?' };
+    let password = utf8_percent_encode(password.expose(), NON_ALPHANUMERIC);
+    Confidential::from(format!("{}{separator}password={password}", url.expose()))
+}
+
+fn policy(layers: &mut Layers<'_>) -> Option<Policy> {
+    let approval = layers.optional("approval", value::approval);
+    let permission_window = layers.optional("permission-window", value::signed_duration);
+    let unknown_key = layers.optional("unknown-key", value::unknown_key);
+    Some(Policy {
+        approval: approval?,
+        permission_window: permission_window?,
+        unknown_key: unknown_key?,
+    })
+}
+
+fn bounds(layers: &mut Layers<'_>) -> Option<Bounds> {
+    let events = layers.optional("events-per-device", value::count);
+    let event_age = layers.optional("event-age", value::signed_duration);
+    let strays = layers.optional("max-strays", value::count);
+    Some(Bounds {
+        events: events?,
+        event_age: event_age?,
+        strays: strays?,
+    })
+}
+
+fn limits(layers: &mut Layers<'_>, shutdown_timeout: Duration) -> Option<Limits> {
+    let body = layers.optional("max-body", value::size);
+    let request = layers.optional("request-timeout", value::duration);
+    let header = layers.optional("header-timeout", value::duration);
+    let idle = layers.optional("idle-timeout", value::duration);
+    let handshake = layers.optional("handshake-timeout", value::duration);
+    let write = layers.optional("write-timeout", value::duration);
+    let connections = layers.optional("max-connections", value::count);
+    let concurrent_requests = layers.optional("max-concurrent-requests", value::count);
+    Some(Limits {
+        body: body?,
+        request: request?,
+        header: header?,
+        idle: idle?,
+        handshake: handshake?,
+        write: write?,
+        connections: connections?,
+        concurrent_requests: concurrent_requests?,
+        drain: shutdown_timeout / 2,
+    })
+}
