@@ -222,8 +222,6 @@ fn register(world: &mut World, before: &World, key: u8, place: &str) -> Result<(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn whatever_happens(steps in steps()) {
         let mut world = World::new();
