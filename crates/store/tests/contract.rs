@@ -3,7 +3,7 @@
 mod suite;
 mod support;
 
-use support::place::SqlitePlace;
+use support::place::{PostgresPlace, SqlitePlace};
 
 /// Each rule of the suite as a test of each store.
 macro_rules! contract {
@@ -13,6 +13,14 @@ macro_rules! contract {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $rule() {
                     crate::suite::$file::$rule(&crate::SqlitePlace::new().await).await;
+                }
+            )+)+
+        }
+        mod postgres {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $rule() {
+                    crate::suite::$file::$rule(&crate::PostgresPlace::new().await).await;
                 }
             )+)+
         }

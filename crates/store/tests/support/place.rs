@@ -1,13 +1,20 @@
 //! Where a store of the suite lives.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use flotta_store::{
     Bounds, Store, StoreError,
+    postgres::{ConnectOptions, PostgresStore},
     sqlite::{OpenOptions, SqliteStore},
 };
 use tempfile::TempDir;
+use testkit::postgres::Postgres;
+use tokio::sync::Mutex;
 
 /// A place that holds one store, open or not.
 #[async_trait]
@@ -57,5 +64,64 @@ impl Place for SqlitePlace {
             .unwrap()
             .execute_batch(sql)
             .unwrap();
+    }
+}
+
+/// A database of its own on a server that the tests of one binary share; it ends with the last of them.
+pub(crate) struct PostgresPlace {
+    pub(crate) server: Arc<Postgres>,
+    database: String,
+}
+
+impl PostgresPlace {
+    pub(crate) async fn new() -> Self {
+        static SERVER: Mutex<Weak<Postgres>> = Mutex::const_new(Weak::new());
+        let mut shared = SERVER.lock().await;
+        let server = match shared.upgrade() {
+            Some(server) => server,
+            None => Arc::new(Postgres::start().await.unwrap()),
+        };
+        *shared = Arc::downgrade(&server);
+        drop(shared);
+        let database = format!("contract_{}", uuid::Uuid::new_v4().simple());
+        // A language's collation, so that what relies on the order of bytes must say so.
+        let create = format!(
+            "CREATE DATABASE {database} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' LOCALE 'C'"
+        );
+        server.sql("postgres", &create).unwrap();
+        Self { server, database }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.server.url(&self.database)
+    }
+
+    pub(crate) fn sql(&self, statement: &str) -> String {
+        self.server.sql(&self.database, statement).unwrap()
+    }
+
+    /// Patient, since a busy machine is no fault of the store.
+    pub(crate) fn options() -> ConnectOptions {
+        ConnectOptions {
+            timeout: Duration::from_secs(10),
+            connections: 8,
+            ..ConnectOptions::default()
+        }
+    }
+}
+
+#[async_trait]
+impl Place for PostgresPlace {
+    async fn open_as(&self, bounds: Bounds, restored: bool) -> Result<Arc<dyn Store>, StoreError> {
+        let options = ConnectOptions {
+            bounds,
+            restored,
+            ..Self::options()
+        };
+        Ok(Arc::new(PostgresStore::connect(&self.url(), options).await?))
+    }
+
+    async fn run(&self, sql: &str) {
+        self.sql(sql);
     }
 }

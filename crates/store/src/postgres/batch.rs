@@ -1,0 +1,131 @@
+//! Writes of devices: those that come while others are under way share a transaction of set-based statements.
+//!
+//! A few tasks take from one bounded queue. A transaction locks its devices in the order of their ids, so two of them
+//! (here or on another server) wait for each other and never deadlock; which writes came too late follows from the
+//! revisions that were locked. Rejected: one transaction per write, whose round trips and `fsync`s add up.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use contract::DeviceId;
+use deadpool_postgres::Pool;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::{
+    failure::Failure,
+    pool::Lease,
+    write::{self, Outcome},
+};
+use crate::{Bounds, Revision, StoreError, Write};
+
+/// Most writes of one transaction.
+const GROUP: usize = 256;
+
+/// Tries of a transaction that collided with another.
+const ATTEMPTS: u32 = 5;
+
+/// A write and where its answer goes.
+pub(super) struct Job {
+    pub(super) write: Write,
+    pub(super) reply: oneshot::Sender<Result<Revision, StoreError>>,
+}
+
+/// One of the tasks that write.
+#[derive(Clone)]
+pub(super) struct Batcher {
+    pub(super) pool: Pool,
+    pub(super) queue: Arc<Mutex<mpsc::Receiver<Job>>>,
+    pub(super) bounds: Bounds,
+    pub(super) timeout: Duration,
+}
+
+impl Batcher {
+    /// Works until the queue is closed and empty.
+    pub(super) async fn run(self) {
+        loop {
+            let mut jobs = Vec::new();
+            if self.queue.lock().await.recv_many(&mut jobs, GROUP).await == 0 {
+                return;
+            }
+            while !jobs.is_empty() {
+                let (batch, rest) = one_per_device(jobs);
+                self.perform(batch).await;
+                jobs = rest;
+            }
+        }
+    }
+
+    async fn perform(&self, jobs: Vec<Job>) {
+        // Whoever gave up was told that the effect is unknown and may have decided anew; it is better not to write. With
+        // `acknowledge-before-commit` nobody ever waits.
+        let waits = |job: &Job| cfg!(feature = "acknowledge-before-commit") || !job.reply.is_closed();
+        let jobs: Vec<Job> = jobs.into_iter().filter(waits).collect();
+        if jobs.is_empty() {
+            return;
+        }
+        let (writes, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.write, job.reply)).unzip();
+        match self.transact(&writes).await {
+            Ok(outcomes) => answer(replies, outcomes),
+            Err(failure) if failure.blames_data() && writes.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(writes.len());
+                for write in writes {
+                    let alone = self.transact(std::slice::from_ref(&write)).await;
+                    outcomes.push(match alone {
+                        Ok(mut outcomes) => outcomes.pop().unwrap_or(Err(StoreError::Conflict)),
+                        Err(failure) => Err(failure.into()),
+                    });
+                }
+                answer(replies, outcomes);
+            }
+            Err(failure) => {
+                let reason = match StoreError::from(failure) {
+                    StoreError::Unavailable { reason, .. } => reason,
+                    other => other.to_string(),
+                };
+                tracing::error!(%reason, writes = writes.len(), "the store could not commit");
+                for reply in replies {
+                    let _ = reply.send(Err(StoreError::unavailable(reason.clone())));
+                }
+            }
+        }
+    }
+
+    async fn transact(&self, writes: &[Write]) -> Result<Vec<Outcome>, Failure> {
+        let attempts = retried(|| async {
+            let mut lease = Lease::take(&self.pool).await?;
+            let result = write::transact(lease.client()?, writes, &self.bounds).await;
+            lease.done(result)
+        });
+        tokio::time::timeout(self.timeout, attempts)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::unavailable("PostgreSQL did not answer in time").into()))
+    }
+}
+
+/// Runs a transaction again when it collided with another (40001, 40P01).
+pub(super) async fn retried<T, F: Future<Output = Result<T, Failure>>>(
+    mut transaction: impl FnMut() -> F,
+) -> Result<T, Failure> {
+    let mut attempt = 1;
+    loop {
+        match transaction().await {
+            Err(failure) if failure.can_be_retried() && attempt < ATTEMPTS => {
+                tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Of two writes of one device the later can only fail, or was decided on the earlier: it goes into the next batch.
+fn one_per_device(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
+    let mut seen = HashSet::<DeviceId>::new();
+    jobs.into_iter()
+        .partition(|job| seen.insert(job.write.id.clone()))
+}
+
+fn answer(replies: Vec<oneshot::Sender<Result<Revision, StoreError>>>, outcomes: Vec<Outcome>) {
+    for (reply, outcome) in replies.into_iter().zip(outcomes) {
+        let _ = reply.send(outcome);
+    }
+}

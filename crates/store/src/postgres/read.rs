@@ -1,0 +1,206 @@
+//! What is read.
+
+use contract::DeviceId;
+use deadpool_postgres::ClientWrapper;
+use fleet::{Connectivity, Epoch, Phase, RecordedEvent, Stray, presence};
+use jiff::Timestamp;
+use tokio_postgres::{Row, types::ToSql};
+
+use super::failure::Failure;
+use crate::{
+    Census, Changed, Listed, Page, Revision, Stored,
+    record::{self, DeviceRow, EventRow, StrayRow, nanos},
+};
+
+type Result<T> = std::result::Result<T, Failure>;
+
+async fn query(client: &ClientWrapper, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query(&statement, parameters).await?)
+}
+
+fn times(row: &Row, first: usize) -> Result<record::Times> {
+    Ok([
+        row.try_get(first)?,
+        row.try_get(first + 1)?,
+        row.try_get(first + 2)?,
+        row.try_get(first + 3)?,
+    ])
+}
+
+pub(super) async fn load(client: &ClientWrapper, id: &DeviceId) -> Result<Option<Stored>> {
+    let rows = query(
+        client,
+        "SELECT d.life, d.revision, r.report, p.polled, p.asked, p.beat, p.beating_since
+         FROM device d
+         LEFT JOIN report r ON r.device_id = d.id
+         LEFT JOIN presence p ON p.device_id = d.id
+         WHERE d.id = $1",
+        &[&id.as_str()],
+    )
+    .await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let row = DeviceRow {
+        life: row.try_get(0)?,
+        revision: row.try_get(1)?,
+        report: row.try_get(2)?,
+        times: times(row, 3)?,
+    };
+    Ok(Some(row.read(id)?))
+}
+
+pub(super) async fn list(client: &ClientWrapper, phase: Option<Phase>, page: &Page) -> Result<Vec<Listed>> {
+    let after = page.after.as_ref().map_or("", DeviceId::as_str);
+    let rows = query(
+        client,
+        "SELECT d.id, d.life, d.revision, p.polled, p.asked, p.beat, p.beating_since
+         FROM device d LEFT JOIN presence p ON p.device_id = d.id
+         WHERE ($1::text IS NULL OR d.phase = $1) AND d.id > $2 ORDER BY d.id LIMIT $3",
+        &[&phase.map(Phase::as_str), &after, &record::limit(page.limit)],
+    )
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let (id, life): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+            Ok(record::listed(id, life, times(row, 3)?, row.try_get(2)?)?)
+        })
+        .collect()
+}
+
+pub(super) async fn events(client: &ClientWrapper, id: &DeviceId) -> Result<Vec<RecordedEvent>> {
+    let rows = query(
+        client,
+        "SELECT origin, kind, count, first_at, last_at, body FROM event WHERE device_id = $1
+         ORDER BY last_at DESC, origin, kind",
+        &[&id.as_str()],
+    )
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let row = EventRow {
+                origin: row.try_get(0)?,
+                kind: row.try_get(1)?,
+                count: row.try_get(2)?,
+                first: row.try_get(3)?,
+                last: row.try_get(4)?,
+                body: row.try_get(5)?,
+            };
+            Ok(row.read(id)?)
+        })
+        .collect()
+}
+
+/// A sighting that crossed an approval on another server may have left a row behind; it is no stray.
+const STRAYS: &str = "SELECT id, namespace, operation, first_at, last_at, count FROM stray s
+    WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.id = s.id AND d.phase = 'approved')";
+
+fn stray_row(row: &Row) -> Result<Stray> {
+    let row = StrayRow {
+        id: row.try_get(0)?,
+        namespace: row.try_get(1)?,
+        operation: row.try_get(2)?,
+        first: row.try_get(3)?,
+        last: row.try_get(4)?,
+        count: row.try_get(5)?,
+    };
+    Ok(row.read()?)
+}
+
+pub(super) async fn strays(client: &ClientWrapper, limit: usize) -> Result<Vec<Stray>> {
+    let sql = format!("{STRAYS} ORDER BY last_at DESC, id LIMIT $1");
+    query(client, &sql, &[&record::limit(limit)])
+        .await?
+        .iter()
+        .map(stray_row)
+        .collect()
+}
+
+pub(super) async fn stray(client: &ClientWrapper, id: &DeviceId) -> Result<Option<Stray>> {
+    let sql = format!("{STRAYS} AND s.id = $1");
+    query(client, &sql, &[&id.as_str()])
+        .await?
+        .first()
+        .map(stray_row)
+        .transpose()
+}
+
+/// Devices of equal revision are never torn apart by the limit, or a follower would miss the rest.
+pub(super) async fn changes(client: &ClientWrapper, after: Revision, limit: usize) -> Result<Vec<Changed>> {
+    let rows = query(
+        client,
+        "SELECT id, revision FROM device
+         WHERE revision > $1 AND revision <= (
+             SELECT max(revision) FROM (
+                 SELECT revision FROM device WHERE revision > $1 ORDER BY revision LIMIT $2) part)
+         ORDER BY revision, id",
+        &[&after.0, &record::limit(limit)],
+    )
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let id = record::device_id(row.try_get(0)?)?;
+            Ok(Changed {
+                id,
+                revision: Revision(row.try_get(1)?),
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn setting(client: &ClientWrapper, name: &str) -> Result<Option<String>> {
+    let rows = query(client, "SELECT value FROM setting WHERE name = $1", &[&name]).await?;
+    Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
+}
+
+/// One statement, so that the numbers belong together. Connectivity in SQL has the meaning of
+/// [`fleet::Presence::connectivity`]; the contract suite compares the two.
+const CENSUS: &str = "
+    SELECT 'phase' AS subject, phase AS value, count(*) AS number FROM device GROUP BY phase
+    UNION ALL
+    SELECT 'connectivity', connectivity, count(*) FROM (
+        SELECT CASE
+            WHEN last IS NULL THEN 'NeverSeen'
+            WHEN $1::bigint - last >= $2::bigint THEN 'Silent'
+            WHEN beating_since > coalesce(polled, beating_since - 1) AND beat - beating_since >= $3::bigint
+            THEN 'NotPolling'
+            ELSE 'Online' END AS connectivity
+        FROM (
+            SELECT greatest(polled, asked, beat) AS last, polled, beat, beating_since
+            FROM device d LEFT JOIN presence p ON p.device_id = d.id
+            WHERE d.phase = 'approved') heard) connected
+    GROUP BY connectivity
+    UNION ALL
+    SELECT 'strays', '', count(*) FROM stray s
+    WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.id = s.id AND d.phase = 'approved')
+    UNION ALL
+    SELECT 'tombstones', '', count(*) FROM device WHERE phase = 'deleted' AND epoch <> $4";
+
+pub(super) async fn census(client: &ClientWrapper, epoch: Epoch, now: Timestamp) -> Result<Census> {
+    let mut census = Census {
+        phases: Phase::ALL.map(|phase| (phase, 0)).to_vec(),
+        connectivity: Connectivity::ALL.map(|connectivity| (connectivity, 0)).to_vec(),
+        ..Census::default()
+    };
+    let rows = query(
+        client,
+        CENSUS,
+        &[
+            &nanos(now),
+            &record::span(presence::SILENT_AFTER),
+            &record::span(presence::NOT_POLLING_AFTER),
+            &epoch.to_string(),
+        ],
+    )
+    .await?;
+    for row in rows {
+        let (subject, value): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+        let number = row.try_get::<_, i64>(2)?.unsigned_abs();
+        match subject {
+            "phase" => census.set_phase(record::phase(value)?, number),
+            "connectivity" => census.set_connectivity(value, number),
+            "strays" => census.strays = number,
+            _ => census.tombstones_of_earlier_epochs = number,
+        }
+    }
+    Ok(census)
+}

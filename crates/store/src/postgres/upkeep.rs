@@ -1,0 +1,118 @@
+//! Writes that are not of one device: times and strays that were observed, settings, and the removal of old events.
+
+use std::collections::BTreeMap;
+
+use deadpool_postgres::ClientWrapper;
+use fleet::Stray;
+use jiff::Timestamp;
+
+use super::{
+    failure::Failure,
+    write::{execute, join_presences},
+};
+use crate::{
+    Bounds, Sighting, StoreError,
+    record::{self, nanos},
+};
+
+/// The meaning of [`Stray::join`]. An id that was approved since it was heard is no stray any more.
+const JOIN_STRAYS: &str = "INSERT INTO stray AS kept (id, namespace, operation, first_at, last_at, count)
+    SELECT new.* FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+        AS new (id, namespace, operation, first_at, last_at, count)
+    WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.id = new.id AND d.phase = 'approved')
+    ORDER BY new.id COLLATE \"C\"
+    ON CONFLICT (id) DO UPDATE SET
+        namespace = CASE WHEN excluded.last_at >= kept.last_at THEN excluded.namespace ELSE kept.namespace END,
+        operation = CASE WHEN excluded.last_at >= kept.last_at THEN excluded.operation ELSE kept.operation END,
+        first_at = least(kept.first_at, excluded.first_at),
+        last_at = greatest(kept.last_at, excluded.last_at),
+        count = kept.count + excluded.count";
+
+const TRIM_STRAYS: &str =
+    "DELETE FROM stray WHERE id IN (SELECT id FROM stray ORDER BY last_at DESC, id OFFSET $1)";
+
+/// Passes over events that a write is just counting: they are not old any more.
+const PRUNE: &str = "DELETE FROM event WHERE (device_id, origin, kind) IN (
+    SELECT device_id, origin, kind FROM event WHERE last_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+
+pub(super) async fn observe_times(client: &mut ClientWrapper, sightings: &[Sighting]) -> Result<(), Failure> {
+    // A statement must not touch a row twice.
+    let mut joined = BTreeMap::new();
+    for sighting in sightings {
+        joined
+            .entry(sighting.id.as_str())
+            .and_modify(|presence: &mut fleet::Presence| *presence = presence.join(sighting.presence))
+            .or_insert(sighting.presence);
+    }
+    let joined: Vec<_> = joined.into_iter().collect();
+    let transaction = client.transaction().await?;
+    join_presences(&transaction, &joined).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Each id at most once.
+pub(super) async fn observe_strays(
+    client: &mut ClientWrapper,
+    strays: &[Stray],
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let ids: Vec<&str> = strays.iter().map(|stray| stray.id.as_str()).collect();
+    let namespaces: Vec<&str> = strays.iter().map(|stray| stray.namespace.as_str()).collect();
+    let operations: Vec<&str> = strays.iter().map(|stray| stray.operation.as_str()).collect();
+    let first: Vec<i64> = strays.iter().map(|stray| nanos(stray.first)).collect();
+    let last: Vec<i64> = strays.iter().map(|stray| nanos(stray.last)).collect();
+    let counts: Vec<i64> = strays.iter().map(|stray| record::count(stray.count)).collect();
+    let transaction = client.transaction().await?;
+    execute(
+        &transaction,
+        JOIN_STRAYS,
+        &[&ids, &namespaces, &operations, &first, &last, &counts],
+    )
+    .await?;
+    execute(&transaction, TRIM_STRAYS, &[&record::limit(bounds.strays)]).await?;
+    Ok(transaction.commit().await?)
+}
+
+pub(super) async fn set_setting(
+    client: &mut ClientWrapper,
+    name: &str,
+    value: Option<&str>,
+) -> Result<(), Failure> {
+    let changed = match value {
+        Some(value) => {
+            let sql = "INSERT INTO setting (name, value) VALUES ($1, $2)
+                       ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            client.execute(sql, &[&name, &value]).await
+        }
+        None => {
+            client
+                .execute("DELETE FROM setting WHERE name = $1", &[&name])
+                .await
+        }
+    };
+    changed?;
+    Ok(())
+}
+
+/// Removes at most `limit` events that happened last before `before`; returns how many.
+pub(super) async fn prune(
+    client: &mut ClientWrapper,
+    before: Timestamp,
+    limit: usize,
+) -> Result<u64, Failure> {
+    Ok(client
+        .execute(PRUNE, &[&nanos(before), &record::limit(limit)])
+        .await?)
+}
+
+/// Whether the server takes writes: one that follows another does not.
+pub(super) async fn probe(client: &mut ClientWrapper) -> Result<(), Failure> {
+    let row = client.query_one("SHOW transaction_read_only", &[]).await?;
+    if row.try_get::<_, &str>(0)? == "on" {
+        return Err(StoreError::unavailable(
+            "PostgreSQL is read-only (a standby?); name the primary in the URL, or all hosts with target_session_attrs=read-write",
+        )
+        .into());
+    }
+    Ok(())
+}

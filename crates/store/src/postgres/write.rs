@@ -1,0 +1,337 @@
+//! The statements of a transaction that writes devices. Each takes all rows at once, as arrays.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use deadpool_postgres::{ClientWrapper, Transaction};
+use fleet::{Phase, Presence};
+use tokio_postgres::types::ToSql;
+
+use super::failure::Failure;
+use crate::{
+    Bounds, Revision, StoreError, Write, WriteGuard,
+    record::{self, LifeColumns, nanos},
+};
+
+/// What became of one write.
+pub(super) type Outcome = Result<Revision, StoreError>;
+
+type Parameters<'a> = [&'a (dyn ToSql + Sync)];
+
+const LOCK: &str = "SELECT id, revision FROM device WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+
+const INSERT: &str = "INSERT INTO device (id, namespace, phase, spelling, revision, life, epoch)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+        AS new (id, namespace, phase, spelling, revision, life, epoch)
+    ORDER BY id COLLATE \"C\"
+    ON CONFLICT (id) DO NOTHING RETURNING id";
+
+const UPDATE_LIFE: &str = "UPDATE device d
+    SET namespace = new.namespace, phase = new.phase, spelling = new.spelling, revision = new.revision,
+        life = new.life, epoch = new.epoch
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+        AS new (id, namespace, phase, spelling, revision, life, epoch)
+    WHERE d.id = new.id";
+
+const UPDATE_REVISION: &str = "UPDATE device d SET revision = new.revision
+    FROM unnest($1::text[], $2::bigint[]) AS new (id, revision) WHERE d.id = new.id";
+
+const INSERT_PRESENCE: &str = "INSERT INTO presence (device_id) SELECT unnest($1::text[])";
+
+const UPSERT_REPORT: &str = "INSERT INTO report (device_id, report)
+    SELECT * FROM unnest($1::text[], $2::text[])
+    ON CONFLICT (device_id) DO UPDATE SET report = excluded.report";
+
+const COUNT_EVENTS: &str =
+    "INSERT INTO event AS kept (device_id, origin, kind, count, first_at, last_at, body)
+    SELECT device_id, origin, kind, count, at, at, body
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
+        AS new (device_id, origin, kind, count, at, body)
+    ON CONFLICT (device_id, origin, kind) DO UPDATE SET
+        count = kept.count + excluded.count,
+        first_at = least(kept.first_at, excluded.first_at),
+        last_at = greatest(kept.last_at, excluded.last_at),
+        body = CASE WHEN excluded.last_at >= kept.last_at THEN excluded.body ELSE kept.body END";
+
+const TRIM_EVENTS: &str = "DELETE FROM event e USING (
+        SELECT device_id, origin, kind,
+            row_number() OVER (PARTITION BY device_id, origin ORDER BY last_at DESC, kind) AS place
+        FROM event WHERE device_id = ANY($1)) ranked
+    WHERE ranked.place > $2
+        AND e.device_id = ranked.device_id AND e.origin = ranked.origin AND e.kind = ranked.kind";
+
+const LOCK_PRESENCE: &str =
+    "SELECT device_id FROM presence WHERE device_id = ANY($1) ORDER BY device_id FOR UPDATE";
+
+/// The meaning of [`Presence::join`]; `greatest` and `least` pass over NULL.
+const JOIN_PRESENCE: &str = "UPDATE presence kept SET
+        polled = greatest(kept.polled, new.polled),
+        asked = greatest(kept.asked, new.asked),
+        beat = greatest(kept.beat, new.beat),
+        beating_since = least(
+            CASE WHEN kept.beating_since > coalesce(greatest(kept.polled, new.polled), '-9223372036854775808'::bigint)
+                THEN kept.beating_since END,
+            CASE WHEN new.beating_since > coalesce(greatest(kept.polled, new.polled), '-9223372036854775808'::bigint)
+                THEN new.beating_since END)
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+        AS new (id, polled, asked, beat, beating_since)
+    WHERE kept.device_id = new.id";
+
+const REMOVE_STRAYS: &str = "DELETE FROM stray
+    WHERE id IN (SELECT id FROM stray WHERE id = ANY($1) ORDER BY id FOR UPDATE)";
+
+/// Makes these writes, each of another device, in one transaction.
+pub(super) async fn transact(
+    client: &mut ClientWrapper,
+    writes: &[Write],
+    bounds: &Bounds,
+) -> Result<Vec<Outcome>, Failure> {
+    let transaction = client.transaction().await?;
+    let mut outcomes = decide(&transaction, writes).await?;
+    let mut lives = Vec::new();
+    for (write, outcome) in writes.iter().zip(&mut outcomes) {
+        match (outcome.as_ref().ok().copied(), &write.life) {
+            (Some(revision), Some(life)) => match LifeColumns::of(&write.id, life) {
+                Ok(columns) => lives.push((write, columns, revision)),
+                Err(error) => *outcome = Err(error),
+            },
+            (Some(_), None) if write.guard == WriteGuard::Absent => {
+                *outcome = Err(record::without_life(&write.id));
+            }
+            _ => {}
+        }
+    }
+    let (new, known): (Vec<_>, Vec<_>) = lives
+        .into_iter()
+        .partition(|(write, ..)| write.guard == WriteGuard::Absent);
+    let inserted = insert(&transaction, &new).await?;
+    for (write, outcome) in writes.iter().zip(&mut outcomes) {
+        if outcome.is_ok() && write.guard == WriteGuard::Absent && !inserted.contains(write.id.as_str()) {
+            *outcome = Err(StoreError::Conflict);
+        }
+    }
+    let made: Vec<(&Write, Revision)> = writes
+        .iter()
+        .zip(&outcomes)
+        .filter_map(|(write, outcome)| Some((write, *outcome.as_ref().ok()?)))
+        .collect();
+    update(&transaction, &made, &known).await?;
+    record_rest(&transaction, &made, bounds).await?;
+    transaction.commit().await?;
+    Ok(outcomes)
+}
+
+/// Locks the devices and finds which writes were decided on what is there.
+async fn decide(transaction: &Transaction<'_>, writes: &[Write]) -> Result<Vec<Outcome>, Failure> {
+    let ids: Vec<&str> = writes.iter().map(|write| write.id.as_str()).collect();
+    let statement = transaction.prepare_cached(LOCK).await?;
+    let mut present = HashMap::<String, i64>::new();
+    for row in transaction.query(&statement, &[&ids]).await? {
+        present.insert(row.try_get(0)?, row.try_get(1)?);
+    }
+    let decide = |write: &Write| {
+        let at = write.at.as_microsecond();
+        match (write.guard, present.get(write.id.as_str())) {
+            (WriteGuard::Absent, None) => Ok(Revision(at)),
+            (WriteGuard::At(Revision(decided)), Some(&now)) if decided == now => {
+                Ok(Revision(at.max(now + 1)))
+            }
+            _ => Err(StoreError::Conflict),
+        }
+    };
+    Ok(writes.iter().map(decide).collect())
+}
+
+/// Lives as columns, one array each.
+#[derive(Default)]
+struct LifeArrays<'a> {
+    ids: Vec<&'a str>,
+    namespaces: Vec<&'a str>,
+    phases: Vec<&'a str>,
+    spellings: Vec<&'a str>,
+    revisions: Vec<i64>,
+    documents: Vec<&'a str>,
+    epochs: Vec<Option<&'a str>>,
+}
+
+impl<'a> LifeArrays<'a> {
+    fn of(lives: &'a [(&Write, LifeColumns, Revision)]) -> Self {
+        let mut arrays = Self::default();
+        for (write, columns, revision) in lives {
+            arrays.ids.push(write.id.as_str());
+            arrays.namespaces.push(&columns.namespace);
+            arrays.phases.push(columns.phase);
+            arrays.spellings.push(&columns.spelling);
+            arrays.revisions.push(revision.0);
+            arrays.documents.push(&columns.document);
+            arrays.epochs.push(columns.epoch.as_deref());
+        }
+        arrays
+    }
+
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 7] {
+        [
+            &self.ids,
+            &self.namespaces,
+            &self.phases,
+            &self.spellings,
+            &self.revisions,
+            &self.documents,
+            &self.epochs,
+        ]
+    }
+}
+
+/// Returns the ids that were inserted; the others exist since a moment ago.
+async fn insert(
+    transaction: &Transaction<'_>,
+    lives: &[(&Write, LifeColumns, Revision)],
+) -> Result<HashSet<String>, Failure> {
+    if lives.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let statement = transaction.prepare_cached(INSERT).await?;
+    let rows = transaction
+        .query(&statement, &LifeArrays::of(lives).parameters())
+        .await?;
+    let inserted = rows
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<Vec<String>, tokio_postgres::Error>>()?;
+    execute(transaction, INSERT_PRESENCE, &[&inserted]).await?;
+    Ok(inserted.into_iter().collect())
+}
+
+async fn update(
+    transaction: &Transaction<'_>,
+    made: &[(&Write, Revision)],
+    lives: &[(&Write, LifeColumns, Revision)],
+) -> Result<(), Failure> {
+    if !lives.is_empty() {
+        execute(transaction, UPDATE_LIFE, &LifeArrays::of(lives).parameters()).await?;
+    }
+    let (ids, revisions): (Vec<&str>, Vec<i64>) = made
+        .iter()
+        .filter(|(write, _)| write.life.is_none())
+        .map(|(write, revision)| (write.id.as_str(), revision.0))
+        .unzip();
+    if !ids.is_empty() {
+        execute(transaction, UPDATE_REVISION, &[&ids, &revisions]).await?;
+    }
+    Ok(())
+}
+
+/// Reports, times, events and strays of the writes that were made.
+async fn record_rest(
+    transaction: &Transaction<'_>,
+    made: &[(&Write, Revision)],
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    let mut reports = (Vec::new(), Vec::new());
+    let mut presences = Vec::new();
+    let mut approved = Vec::new();
+    for (write, _) in made {
+        if let Some(report) = &write.report {
+            reports.0.push(write.id.as_str());
+            reports.1.push(record::document(
+                &format!("the report of device {}", write.id),
+                report,
+            )?);
+        }
+        if let Some(presence) = write.presence {
+            presences.push((write.id.as_str(), presence));
+        }
+        if write
+            .life
+            .as_ref()
+            .is_some_and(|life| life.state.phase() == Phase::Approved)
+        {
+            approved.push(write.id.as_str());
+        }
+    }
+    if !reports.0.is_empty() {
+        execute(transaction, UPSERT_REPORT, &[&reports.0, &reports.1]).await?;
+    }
+    count_events(transaction, made, bounds).await?;
+    if !approved.is_empty() {
+        execute(transaction, REMOVE_STRAYS, &[&approved]).await?;
+    }
+    join_presences(transaction, &presences).await
+}
+
+async fn count_events(
+    transaction: &Transaction<'_>,
+    made: &[(&Write, Revision)],
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    // A statement must not touch a row twice, so the repetitions within a write are added up first.
+    let mut counted = BTreeMap::<(&str, &str, &str), (i64, i64, String)>::new();
+    for (write, _) in made {
+        for event in &write.events {
+            let key = (
+                write.id.as_str(),
+                record::origin(event.origin),
+                event.kind.as_str(),
+            );
+            let entry = counted.entry(key).or_default();
+            *entry = (entry.0 + 1, nanos(write.at), record::event_body(event)?);
+        }
+    }
+    if counted.is_empty() {
+        return Ok(());
+    }
+    let (mut ids, mut origins, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut counts, mut times, mut bodies) = (Vec::new(), Vec::new(), Vec::new());
+    for ((id, origin, kind), (count, at, body)) in counted {
+        ids.push(id);
+        origins.push(origin);
+        kinds.push(kind);
+        counts.push(count);
+        times.push(at);
+        bodies.push(body);
+    }
+    execute(
+        transaction,
+        COUNT_EVENTS,
+        &[&ids, &origins, &kinds, &counts, &times, &bodies],
+    )
+    .await?;
+    ids.dedup();
+    execute(transaction, TRIM_EVENTS, &[&ids, &record::limit(bounds.events)]).await?;
+    Ok(())
+}
+
+/// Joins times, each of another device, into those that are kept. Devices that are not known are passed over.
+pub(super) async fn join_presences(
+    transaction: &Transaction<'_>,
+    presences: &[(&str, Presence)],
+) -> Result<(), Failure> {
+    if presences.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = presences.iter().map(|(id, _)| *id).collect();
+    let mut columns = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
+    for (_, presence) in presences {
+        for (column, time) in columns.iter_mut().zip(record::times(presence)) {
+            column.push(time);
+        }
+    }
+    let statement = transaction.prepare_cached(LOCK_PRESENCE).await?;
+    transaction.query(&statement, &[&ids]).await?;
+    let [polled, asked, beat, beating_since] = &columns;
+    execute(
+        transaction,
+        JOIN_PRESENCE,
+        &[&ids, polled, asked, beat, beating_since],
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn execute(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    parameters: &Parameters<'_>,
+) -> Result<u64, Failure> {
+    let statement = transaction.prepare_cached(sql).await?;
+    Ok(transaction.execute(&statement, parameters).await?)
+}
