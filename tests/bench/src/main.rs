@@ -1,0 +1,114 @@
+//! `flotta-bench`: requests per second of the three hot operations, beside a bare hyper program that answers the same bytes
+//! over the same TLS settings.
+//!
+//! The servers are processes of their own; the client is this one, the same for all. All cells are measured in each round,
+//! one after the other, so that whatever else the machine does falls on all of them; a cell's result is the median of its
+//! rounds. Client and server share the machine's cores, so a rate says what both reach together. The processor time that
+//! the server itself used for a request is shown beside it, and is what two servers should be compared by.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "printing is this program's purpose"
+)]
+
+mod bare;
+mod load;
+mod stage;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use testkit::caller::Connections;
+
+use crate::load::Operation;
+use crate::stage::Stage;
+use crate::table::Table;
+
+/// Measures requests per second of edge-config-server beside a bare hyper program.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+struct Settings {
+    /// Rounds; each measures every operation on every server.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Milliseconds for which one operation on one server is measured in a round.
+    #[arg(long, default_value_t = 1000, value_name = "MILLISECONDS")]
+    window: u64,
+    /// Callers at the same time, each with one connection.
+    #[arg(long, default_value_t = 16, value_name = "NUMBER")]
+    callers: usize,
+    /// Folder for the stores, to choose a disk; otherwise one that is removed afterwards.
+    #[arg(long, value_name = "FOLDER")]
+    disk: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The bare hyper program, started by the benchmark itself
+    #[command(hide = true)]
+    Bare(bare::Bare),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Some(Command::Bare(settings)) => bare::run(&settings),
+        None => run(&cli.settings),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("flotta-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(settings: &Settings) -> Result<()> {
+    let stage = Stage::set(settings.disk.as_deref(), settings.callers).await?;
+    let window = Duration::from_millis(settings.window);
+    let cells = Operation::ALL.len() * 2 * stage.peers.len();
+    let total = window * u32::try_from(cells * settings.rounds)?;
+    eprintln!(
+        "measuring {cells} cells in {} rounds with {} callers, about {} s",
+        settings.rounds,
+        settings.callers,
+        total.as_secs()
+    );
+    let mut table = Table::default();
+    // The first round fills caches and is not counted.
+    for round in 0..=settings.rounds {
+        let window = if round == 0 { window / 5 } else { window };
+        for operation in Operation::ALL {
+            for connections in [Connections::KeptAlive, Connections::New] {
+                for peer in &stage.peers {
+                    let sample =
+                        load::measure(peer, operation, connections, settings.callers, window).await?;
+                    if round > 0 {
+                        table.add(operation, connections, peer.name, sample);
+                    }
+                }
+            }
+        }
+        eprintln!("round {round} of {} done", settings.rounds);
+    }
+    print!("{}", table.render());
+    for text in &stage.skipped {
+        println!("skipped: {text}");
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! What is measured: the server on each store, and the bare program, each with the same certificates.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustls::RootCertStore;
+use serde_json::json;
+use tempfile::TempDir;
+use testkit::caller::{Caller, Connections};
+use testkit::device::hardware;
+use testkit::net::free_port;
+use testkit::pki::{Authority, Identity, Key, KeyKind, Profile, write_server_folder};
+use testkit::postgres::Postgres;
+use testkit::process::{Process, Program};
+use testkit::server::{Server, Settings};
+
+/// Devices of each caller. More than one, so that no caller waits for its own device's previous write.
+pub(crate) const DEVICES: usize = 16;
+
+/// A program that is measured.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// What it is called in the table.
+    pub(crate) name: &'static str,
+    /// Its process id.
+    pub(crate) pid: u32,
+    address: SocketAddr,
+    roots: RootCertStore,
+    host: Identity,
+}
+
+impl Peer {
+    /// A caller of it.
+    pub(crate) fn caller(&self, connections: Connections) -> Result<Caller> {
+        Caller::mutual(self.address, self.roots.clone(), &self.host, connections)
+    }
+}
+
+/// All of them, running.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// The bare program first.
+    pub(crate) peers: Vec<Peer>,
+    /// What could not be measured here, and why.
+    pub(crate) skipped: Vec<String>,
+    _servers: Vec<Server>,
+    _bare: Process,
+    _postgres: Option<Postgres>,
+    _folder: TempDir,
+}
+
+impl Stage {
+    /// Starts everything, with `callers` times [`DEVICES`] devices on each server.
+    pub(crate) async fn set(disk: Option<&Path>, callers: usize) -> Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("flotta-bench-");
+        let folder = disk.map_or_else(|| builder.tempdir(), |disk| builder.tempdir_in(disk))?;
+        let authority = Authority::new(KeyKind::P256)?;
+        let host = authority.issue_for(&Profile::host(), &Key::generate(KeyKind::P256)?)?;
+        let tls = folder.path().join("tls");
+        let server = authority.issue(&Profile::server(&["localhost"])?)?;
+        write_server_folder(&tls, &server, &authority.pem(), &[host.key().fingerprint()])?;
+
+        let mut stores = vec![("ours, SQLite", None)];
+        let mut skipped = Vec::new();
+        let postgres = Postgres::start().await;
+        match &postgres {
+            Ok(postgres) => stores.push(("ours, PostgreSQL", Some(postgres.create_database()?))),
+            Err(error) => skipped.push(format!("PostgreSQL: {error:#}")),
+        }
+        let (mut peers, mut servers) = (Vec::new(), Vec::new());
+        for (name, database) in stores {
+            let home = folder.path().join(name.replace(", ", "-"));
+            let mut settings = Settings::new(home).tls(&tls).flags(["--log-level", "warn"]);
+            if let Some(database) = database {
+                settings = settings.store(database);
+            }
+            let mut server = Server::start(settings).await?;
+            let peer = Peer {
+                name,
+                pid: server.process().id(),
+                address: server.device_plane(),
+                roots: authority.roots()?,
+                host: host.clone(),
+            };
+            populate(&peer, callers)
+                .await
+                .with_context(|| format!("cannot fill {name}"))?;
+            peers.push(peer);
+            servers.push(server);
+        }
+        let answers = folder.path().join("answers");
+        keep_answers(&peers[0], &answers).await?;
+        let (bare, peer) = start_bare(folder.path(), &tls, &answers, authority.roots()?, host).await?;
+        peers.insert(0, peer);
+        Ok(Self {
+            peers,
+            skipped,
+            _servers: servers,
+            _bare: bare,
+            _postgres: postgres.ok(),
+            _folder: folder,
+        })
+    }
+}
+
+/// Id of a caller's device.
+pub(crate) fn device_id(caller: usize, device: usize) -> String {
+    format!("device-{caller}-{device}")
+}
+
+async fn populate(peer: &Peer, callers: usize) -> Result<()> {
+    let mut enrolling = tokio::task::JoinSet::new();
+    for number in 0..callers {
+        let mut caller = peer.caller(Connections::KeptAlive)?;
+        enrolling.spawn(async move {
+            for device in 0..DEVICES {
+                let id = device_id(number, device);
+                enrol(&mut caller, &id)
+                    .await
+                    .with_context(|| format!("cannot enrol {id}"))?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(done) = enrolling.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
+/// As a device does it: enrolment, and a registration with its hardware.
+async fn enrol(caller: &mut Caller, id: &str) -> Result<()> {
+    let hardware = hardware(id);
+    let answer = caller
+        .enrol("default", id, &json!({"features": {"hardware": hardware}}))
+        .await?;
+    if answer.status != 201 {
+        bail!("enrolment: {} {}", answer.status, answer.text());
+    }
+    let request = Key::generate(KeyKind::P256)?.certificate_request(id)?;
+    let body = json!({"hardware": hardware, "certificate_request": request});
+    let answer = caller.register("default", id, &body).await?;
+    if answer.status != 200 {
+        bail!("registration: {} {}", answer.status, answer.text());
+    }
+    Ok(())
+}
+
+/// What the server answers is what the bare program will answer.
+async fn keep_answers(server: &Peer, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut caller = server.caller(Connections::KeptAlive)?;
+    let id = device_id(0, 0);
+    let answers = [
+        ("registration", caller.registration_status("default", &id).await?),
+        ("configuration", caller.configuration("default", &id).await?),
+    ];
+    for (name, answer) in answers {
+        if answer.status != 200 {
+            bail!("{name}: {} {}", answer.status, answer.text());
+        }
+        fs::write(folder.join(name), &answer.body)?;
+    }
+    Ok(())
+}
+
+async fn start_bare(
+    folder: &Path,
+    tls: &Path,
+    answers: &Path,
+    roots: RootCertStore,
+    host: Identity,
+) -> Result<(Process, Peer)> {
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+    let mut process = Program::new("bare", std::env::current_exe()?)
+        .arg("bare")
+        .args(["--listen", &address.to_string()])
+        .arg("--tls")
+        .arg(tls)
+        .arg("--answers")
+        .arg(answers)
+        .start(folder)?;
+    let listens = async || tokio::net::TcpStream::connect(address).await.is_ok();
+    process
+        .wait_until("it listens", Duration::from_secs(10), listens)
+        .await?;
+    let peer = Peer {
+        name: "bare hyper",
+        pid: process.id(),
+        address,
+        roots,
+        host,
+    };
+    Ok((process, peer))
+}
