@@ -40,7 +40,7 @@ clippy() { cargo clippy --locked --workspace --all-targets -- -D warnings; }
 
 dependencies() {
     cargo deny --locked check --hide-inclusion-graph bans licenses sources &&
-        cargo deny --manifest-path tests/fuzz/Cargo.toml --locked check --config deny.toml --hide-inclusion-graph bans licenses sources
+        cargo deny --config deny.toml --manifest-path tests/fuzz/Cargo.toml --locked check --hide-inclusion-graph bans licenses sources
 }
 
 # The database of known vulnerabilities is fetched; not everybody who builds can reach it.
