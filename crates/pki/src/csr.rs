@@ -4,7 +4,9 @@
 //! request's key does. What is accepted is what a Flotta agent can make and no more: ECDSA on P-256 or P-384, RSA of 2048 to
 //! 4096 bits, Ed25519. Rejected: RSA-PSS, SHA-1, other curves; no agent makes them.
 
+use rustls::pki_types::{AlgorithmIdentifier, alg_id};
 use x509_parser::{
+    asn1_rs::Oid,
     certification_request::X509CertificationRequest,
     oid_registry::{
         OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION,
@@ -13,7 +15,7 @@ use x509_parser::{
     },
     prelude::FromDer as _,
     public_key::PublicKey,
-    x509::{AlgorithmIdentifier, SubjectPublicKeyInfo},
+    x509::SubjectPublicKeyInfo,
 };
 
 use crate::{
@@ -65,14 +67,18 @@ pub fn verify(file: &[u8]) -> Result<VerifiedCsr, CsrError> {
 }
 
 fn verify_der(der: &[u8]) -> Result<VerifiedCsr, CsrError> {
-    let (rest, csr) = X509CertificationRequest::from_der(der).map_err(|_| CsrError::Malformed)?;
-    if !rest.is_empty() || csr.signature_value.unused_bits != 0 {
-        return Err(CsrError::Malformed);
-    }
+    let (_, csr) = X509CertificationRequest::from_der(der).map_err(|_| CsrError::Malformed)?;
     let info = &csr.certification_request_info;
     let family = Family::of(&info.subject_pki).ok_or(CsrError::UnsupportedKey)?;
-    if !family.signs_with(&csr.signature_algorithm) {
-        return Err(CsrError::UnsupportedSignature);
+    let signature = &csr.signature_algorithm.algorithm;
+    let (_, algorithm) = family
+        .signatures()
+        .iter()
+        .find(|(oid, _)| oid == signature)
+        .ok_or(CsrError::UnsupportedSignature)?;
+    // The signature covers `info` alone, and the parser overlooks deviations in what is around it.
+    if der != envelope(info.raw, algorithm, &csr.signature_value.data) {
+        return Err(CsrError::Malformed);
     }
     csr.verify_signature().map_err(|_| CsrError::BadSignature)?;
     let common_name = info.subject.iter_common_name().last();
@@ -80,6 +86,36 @@ fn verify_der(der: &[u8]) -> Result<VerifiedCsr, CsrError> {
         key: *Fingerprint::of(info.subject_pki.raw).as_bytes(),
         subject_cn: common_name.and_then(|name| name.as_str().ok()).map(str::to_owned),
     })
+}
+
+/// The one DER form of a request with these parts.
+fn envelope(info: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
+    const SEQUENCE: u8 = 0x30;
+    const BIT_STRING: u8 = 0x03;
+    const NO_UNUSED_BITS: &[u8] = &[0];
+    let algorithm = element(SEQUENCE, &[algorithm]);
+    let signature = element(BIT_STRING, &[NO_UNUSED_BITS, signature]);
+    element(SEQUENCE, &[info, &algorithm, &signature])
+}
+
+/// Tag, length and content (X.690, 8.1).
+fn element(tag: u8, content: &[&[u8]]) -> Vec<u8> {
+    let length: usize = content.iter().map(|part| part.len()).sum();
+    let mut element = vec![tag];
+    let octets = length.to_be_bytes();
+    let zeros = octets.iter().take_while(|&&octet| octet == 0).count();
+    let octets = octets.get(zeros..).unwrap_or_default();
+    match octets {
+        [] => element.push(0),
+        [short @ 0..0x80] => element.push(*short),
+        long => {
+            // A length has at most as many octets as a `usize`.
+            element.push(0x80 | long.len() as u8);
+            element.extend_from_slice(long);
+        }
+    }
+    content.iter().for_each(|part| element.extend_from_slice(part));
+    element
 }
 
 /// A kind of key, and with it the signatures that it can make.
@@ -109,24 +145,27 @@ impl Family {
         }
     }
 
-    fn signs_with(self, signature: &AlgorithmIdentifier<'_>) -> bool {
-        let (accepted, with_null) = match self {
-            Self::Ecdsa => (&[OID_SIG_ECDSA_WITH_SHA256, OID_SIG_ECDSA_WITH_SHA384][..], false),
-            Self::Rsa => (
-                &[
-                    OID_PKCS1_SHA256WITHRSA,
-                    OID_PKCS1_SHA384WITHRSA,
-                    OID_PKCS1_SHA512WITHRSA,
-                ][..],
-                true,
-            ),
-            Self::Ed25519 => (&[OID_SIG_ED25519][..], false),
-        };
-        // RFC 4055 and 5758: NULL for RSA, absent for the others.
-        let parameters = match &signature.parameters {
-            None => !with_null,
-            Some(parameters) => with_null && parameters.as_null().is_ok(),
-        };
-        accepted.contains(&signature.algorithm) && parameters
+    /// The signatures that are accepted, each with the content of its AlgorithmIdentifier.
+    fn signatures(self) -> &'static [(Oid<'static>, AlgorithmIdentifier)] {
+        match self {
+            Self::Ecdsa => {
+                const {
+                    &[
+                        (OID_SIG_ECDSA_WITH_SHA256, alg_id::ECDSA_SHA256),
+                        (OID_SIG_ECDSA_WITH_SHA384, alg_id::ECDSA_SHA384),
+                    ]
+                }
+            }
+            Self::Rsa => {
+                const {
+                    &[
+                        (OID_PKCS1_SHA256WITHRSA, alg_id::RSA_PKCS1_SHA256),
+                        (OID_PKCS1_SHA384WITHRSA, alg_id::RSA_PKCS1_SHA384),
+                        (OID_PKCS1_SHA512WITHRSA, alg_id::RSA_PKCS1_SHA512),
+                    ]
+                }
+            }
+            Self::Ed25519 => const { &[(OID_SIG_ED25519, alg_id::ED25519)] },
+        }
     }
 }
