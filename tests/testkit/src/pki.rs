@@ -14,6 +14,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData, RsaKeySize, date_time_ymd,
 };
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
@@ -42,8 +43,7 @@ impl Key {
 
     /// Reads a PEM key: PKCS#8, SEC 1 or PKCS#1.
     pub fn from_pem(pem: &str) -> Result<Self> {
-        let der =
-            rustls_pemfile::private_key(&mut pem.as_bytes())?.context("no private key in the PEM text")?;
+        let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).context("no private key in the PEM text")?;
         // Kept as PKCS#8 whatever it came as, so that every other form can be made from one.
         let pkcs8 = match &der {
             PrivateKeyDer::Sec1(key) => {
@@ -393,7 +393,7 @@ fn printable(text: &str) -> Result<DnValue> {
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let found: Vec<_> = rustls_pemfile::certs(&mut pem.as_bytes()).collect::<Result<_, _>>()?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>()?;
     if found.is_empty() {
         return Err(anyhow!("no certificate in the PEM text"));
     }
