@@ -234,3 +234,27 @@ fn a_deleted_device_gets_no_configuration_and_leaves_no_trace_by_heartbeats() {
     assert_eq!(world.known().report, before);
     assert!(world.events.is_empty());
 }
+
+#[test]
+fn a_pause_within_the_minute_does_not_prolong_it() {
+    let mut world = World::told(Remove);
+    world.pass(30);
+    assert_eq!(world.ask(), Unknown);
+    world.pass(40);
+    assert_eq!(restarted(&mut world, true), Unknown);
+    world.pass(20);
+    assert_eq!(restarted(&mut world, true), Unregistered);
+}
+
+#[test]
+fn a_deletion_of_an_earlier_epoch_takes_no_note_of_polls() {
+    let mut world = World::told(Remove);
+    world.restored();
+    let before = world.tombstone().clone();
+    for _ in 0..2 {
+        world.pass(40);
+        restarted(&mut world, true);
+    }
+    assert_eq!(world.tombstone(), &before);
+    assert!(world.events.is_empty());
+}

@@ -154,3 +154,25 @@ fn a_new_life_begins_without_suspicion() {
     world.enrol();
     assert_eq!(message(&world), None);
 }
+
+#[test]
+fn evidence_after_a_lapse_is_a_new_suspicion() {
+    let since = |world: &World| {
+        world
+            .known()
+            .report
+            .identity
+            .duplicate(world.now)
+            .map(|found| found.since)
+    };
+    let mut world = World::in_service();
+    let first = world.now;
+    world.register(2).unwrap_err();
+    world.pass(1800);
+    world.register(2).unwrap_err();
+    assert_eq!(since(&world), Some(first));
+    world.now += EVIDENCE_LASTS;
+    let again = world.now;
+    world.register(2).unwrap_err();
+    assert_eq!(since(&world), Some(again));
+}
