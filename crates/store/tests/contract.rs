@@ -1,5 +1,11 @@
 //! The contract of `Store`: one suite, run over every store.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what went wrong by panicking, in its helpers too"
+)]
+
 mod suite;
 mod support;
 
@@ -12,7 +18,7 @@ macro_rules! contract {
             $($(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $rule() {
-                    crate::suite::$file::$rule(&crate::SqlitePlace::new().await).await;
+                    crate::suite::$file::$rule(&crate::SqlitePlace::new()).await;
                 }
             )+)+
         }

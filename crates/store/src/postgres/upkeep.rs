@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use deadpool_postgres::ClientWrapper;
-use fleet::Stray;
+use fleet::{Operation, Stray};
 use jiff::Timestamp;
 
 use super::{
@@ -22,11 +22,16 @@ const JOIN_STRAYS: &str = "INSERT INTO stray AS kept (id, namespace, operation, 
     WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.id = new.id AND d.phase = 'approved')
     ORDER BY new.id COLLATE \"C\"
     ON CONFLICT (id) DO UPDATE SET
-        namespace = CASE WHEN excluded.last_at >= kept.last_at THEN excluded.namespace ELSE kept.namespace END,
-        operation = CASE WHEN excluded.last_at >= kept.last_at THEN excluded.operation ELSE kept.operation END,
+        namespace = CASE WHEN NEWER THEN excluded.namespace ELSE kept.namespace END,
+        operation = CASE WHEN NEWER THEN excluded.operation ELSE kept.operation END,
         first_at = least(kept.first_at, excluded.first_at),
         last_at = greatest(kept.last_at, excluded.last_at),
         count = kept.count + excluded.count";
+
+/// Of sightings at one instant the later operation counts as newer, in the order of the seventh parameter.
+const NEWER: &str =
+    "(excluded.last_at, array_position($7::text[], excluded.operation), excluded.namespace COLLATE \"C\")
+    >= (kept.last_at, array_position($7::text[], kept.operation), kept.namespace COLLATE \"C\")";
 
 const TRIM_STRAYS: &str =
     "DELETE FROM stray WHERE id IN (SELECT id FROM stray ORDER BY last_at DESC, id OFFSET $1)";
@@ -63,10 +68,12 @@ pub(super) async fn observe_strays(
     let last: Vec<i64> = strays.iter().map(|stray| nanos(stray.last)).collect();
     let counts: Vec<i64> = strays.iter().map(|stray| record::count(stray.count)).collect();
     let transaction = client.transaction().await?;
+    let order = Operation::ALL.map(Operation::as_str).to_vec();
+    let join = JOIN_STRAYS.replace("NEWER", NEWER);
     execute(
         &transaction,
-        JOIN_STRAYS,
-        &[&ids, &namespaces, &operations, &first, &last, &counts],
+        &join,
+        &[&ids, &namespaces, &operations, &first, &last, &counts, &order],
     )
     .await?;
     execute(&transaction, TRIM_STRAYS, &[&record::limit(bounds.strays)]).await?;

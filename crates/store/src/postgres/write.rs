@@ -62,16 +62,15 @@ const TRIM_EVENTS: &str = "DELETE FROM event e USING (
 const LOCK_PRESENCE: &str =
     "SELECT device_id FROM presence WHERE device_id = ANY($1) ORDER BY device_id FOR UPDATE";
 
-/// The meaning of [`Presence::join`]; `greatest` and `least` pass over NULL.
+/// The meaning of [`Presence::join`]; `greatest` and `least` pass over NULL, and a poll that never was is the earliest.
 const JOIN_PRESENCE: &str = "UPDATE presence kept SET
         polled = greatest(kept.polled, new.polled),
         asked = greatest(kept.asked, new.asked),
         beat = greatest(kept.beat, new.beat),
-        beating_since = least(
-            CASE WHEN kept.beating_since > coalesce(greatest(kept.polled, new.polled), '-9223372036854775808'::bigint)
-                THEN kept.beating_since END,
-            CASE WHEN new.beating_since > coalesce(greatest(kept.polled, new.polled), '-9223372036854775808'::bigint)
-                THEN new.beating_since END)
+        beating_since = CASE
+            WHEN kept.polled IS NOT DISTINCT FROM new.polled THEN least(kept.beating_since, new.beating_since)
+            WHEN new.polled IS NULL OR kept.polled > new.polled THEN kept.beating_since
+            ELSE new.beating_since END
     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
         AS new (id, polled, asked, beat, beating_since)
     WHERE kept.device_id = new.id";

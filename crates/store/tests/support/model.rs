@@ -118,7 +118,7 @@ impl Model {
             .filter(|(key, _)| key.0 == *id)
             .map(|(_, event)| event.clone())
             .collect();
-        let name = |origin: Origin| if origin == Origin::Device { 0 } else { 1 };
+        let name = |origin: Origin| u8::from(origin == Origin::Server);
         events.sort_by(|a, b| {
             b.last
                 .cmp(&a.last)

@@ -39,7 +39,7 @@ pub(crate) struct SqlitePlace {
 }
 
 impl SqlitePlace {
-    pub(crate) async fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: TempDir::new().unwrap(),
         }
