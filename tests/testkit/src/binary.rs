@@ -1,12 +1,13 @@
 //! The server's binary, built from the sources that the running test was built from.
 //!
 //! A test that took whatever lies in `target/` would sooner or later test yesterday's server, and with build options the
-//! wrong one. So the binary is asked of cargo (a no-op when it is fresh) and kept under a name of its own per set of
+//! wrong one. So the binary is asked of cargo (a no-op when it is fresh) and kept in a folder of its own per set of
 //! features; cargo's own copy changes hands whenever somebody builds with other features.
 
-use std::fs::{self, File};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
@@ -32,21 +33,34 @@ pub fn server() -> Result<PathBuf> {
 }
 
 /// The server with cargo features, for instance one that must make a test fail. Only for tests.
+///
+/// Only the finished program goes to a folder of its own per set of features: cargo's own copy, which people and scripts
+/// run, is never one with features, and what is compiled is shared with it.
 pub fn server_with(features: &[&str]) -> Result<PathBuf> {
+    // Once per process: a test must not meet two different servers, nor wait for cargo at each start.
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = features.join("-");
+    if let Some(path) = built.get(&key) {
+        return Ok(path.clone());
+    }
+    let path = build(features)?;
+    built.insert(key, path.clone());
+    Ok(path)
+}
+
+fn build(features: &[&str]) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     // target/<profile>/deps/<test>
     let profile_folder = folder_of(folder_of(&test)?)?;
-    let profile = match profile_folder.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => "dev",
-        Some(profile) => profile,
+    let target = folder_of(profile_folder)?;
+    let (profile, profile_name) = match profile_folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => ("dev", "debug"),
+        Some(profile) => (profile, profile),
     };
-    let kept = profile_folder.join(format!(
-        "{NAME}.under-test.{}",
-        [&["with"], features].concat().join("-")
-    ));
-
-    let lock = File::create(profile_folder.join(format!(".{NAME}.under-test.lock")))?;
-    lock.lock()?;
+    let finished = target
+        .join("under-test")
+        .join([&["with"], features].concat().join("-"));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args([
@@ -60,7 +74,8 @@ pub fn server_with(features: &[&str]) -> Result<PathBuf> {
         ])
         .args(["--features", &features.join(",")])
         .arg("--target-dir")
-        .arg(folder_of(profile_folder)?)
+        .arg(&finished)
+        .env("CARGO_BUILD_BUILD_DIR", target)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .output()
         .context("cannot run cargo")?;
@@ -70,14 +85,7 @@ pub fn server_with(features: &[&str]) -> Result<PathBuf> {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    let staged = kept.with_extension("new");
-    let _ = fs::remove_file(&staged);
-    fs::hard_link(profile_folder.join(NAME), &staged)
-        .with_context(|| format!("cannot link {}", staged.display()))?;
-    fs::rename(&staged, &kept)?;
-    // A rename onto another link of the same file does nothing and leaves both.
-    let _ = fs::remove_file(&staged);
-    Ok(kept)
+    Ok(finished.join(profile_name).join(NAME))
 }
 
 fn folder_of(path: &Path) -> Result<&Path> {
