@@ -177,6 +177,11 @@ mod tests {
             ("", "1970-01-01T00:00:00.000Z"),
         ] {
             assert_eq!(written(text).as_deref(), Ok(again), "{text}");
+            assert_eq!(
+                text.parse::<DateTime>(),
+                again.parse(),
+                "{text}: nothing is kept that is not written"
+            );
         }
     }
 

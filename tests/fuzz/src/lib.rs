@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 ///
 /// # Panics
 /// If it is not so.
+#[must_use]
 pub fn body<T: Serialize + DeserializeOwned + PartialEq + Debug>(bytes: &[u8]) -> Option<T> {
     let read: T = serde_json::from_slice(bytes).ok()?;
     let written = serde_json::to_vec(&read).expect("what was read can be written");
@@ -35,5 +36,6 @@ pub fn label(text: &str) -> Option<&str> {
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();
     let inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    (bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(inner)).then_some(text)
+    (bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(inner))
+        .then_some(text)
 }

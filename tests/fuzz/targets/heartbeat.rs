@@ -2,7 +2,9 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let Some(beat) = flotta_fuzz::body::<contract::Heartbeat>(bytes) else { return };
+    let Some(beat) = flotta_fuzz::body::<contract::Heartbeat>(bytes) else {
+        return;
+    };
     flotta_fuzz::labels(beat.hardware.as_ref());
     for status in beat.workloads.into_iter().flatten() {
         let time = status.last_data_upload;
