@@ -11,7 +11,7 @@ use x509_parser::{
     time::ASN1Time,
 };
 
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, hexadecimal};
 
 /// A certificate together with what it says.
 #[derive(Clone, Debug)]
@@ -90,11 +90,7 @@ impl Facts {
         Ok(Self {
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
-            serial: certificate
-                .raw_serial()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            serial: hexadecimal(certificate.raw_serial()),
             not_before: timestamp(certificate.validity().not_before),
             not_after: timestamp(certificate.validity().not_after),
             names: names

@@ -100,21 +100,24 @@ fn envelope(info: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
 
 /// Tag, length and content (X.690, 8.1).
 fn element(tag: u8, content: &[&[u8]]) -> Vec<u8> {
-    let length: usize = content.iter().map(|part| part.len()).sum();
+    let content = content.concat();
+    let octets: Vec<u8> = content
+        .len()
+        .to_be_bytes()
+        .into_iter()
+        .skip_while(|&octet| octet == 0)
+        .collect();
     let mut element = vec![tag];
-    let octets = length.to_be_bytes();
-    let zeros = octets.iter().take_while(|&&octet| octet == 0).count();
-    let octets = octets.get(zeros..).unwrap_or_default();
-    match octets {
+    match octets[..] {
         [] => element.push(0),
-        [short @ 0..0x80] => element.push(*short),
-        long => {
-            // A length has at most as many octets as a `usize`.
-            element.push(0x80 | long.len() as u8);
-            element.extend_from_slice(long);
-        }
+        [short @ 0..0x80] => element.push(short),
+        // The number of octets, with the bit that says so.
+        _ => element.extend(u8::try_from(octets.len()).map(|count| 0x80 | count)),
     }
-    content.iter().for_each(|part| element.extend_from_slice(part));
+    if content.len() >= 0x80 {
+        element.extend(octets);
+    }
+    element.extend(content);
     element
 }
 

@@ -62,6 +62,15 @@ impl FromStr for Fingerprint {
     }
 }
 
+/// Two digits in lower case per byte.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
+}
+
 fn nibble(hex_digit: u8) -> u8 {
     match hex_digit {
         b'0'..=b'9' => hex_digit - b'0',
@@ -71,7 +80,7 @@ fn nibble(hex_digit: u8) -> u8 {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hexadecimal(&self.0))
     }
 }
 

@@ -121,9 +121,8 @@ impl ServerIdentity {
             .collect();
         let key = Arc::new(CertifiedKey::new(ders, signer));
         let key_fault = match key.keys_match() {
-            Ok(()) => None,
-            // The chain's own faults have been told.
-            Err(Error::NoCertificatesPresented) => None,
+            // Without a certificate, the chain's own faults say so.
+            Ok(()) | Err(Error::NoCertificatesPresented) => None,
             Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Some(MaterialFault::KeyMismatch {
                 subject: chain
                     .first()

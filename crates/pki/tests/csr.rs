@@ -1,5 +1,7 @@
 //! Certificate requests: those that agents make are accepted, everything else is refused and nothing panics.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 use flotta_pki::{
     Fingerprint,
     csr::{self, CsrError},

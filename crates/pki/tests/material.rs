@@ -1,5 +1,7 @@
 //! Material as Flotta makes it is accepted; what could not be served with is refused with all its faults.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 use flotta_pki::{Fingerprint, MaterialFault, ServerIdentity, TrustBundle, pem::PemError};
 use jiff::Timestamp;
 use rcgen::{

@@ -68,6 +68,7 @@ impl Default for Metrics {
             reload_failures: Counter::default(),
             material_current: Gauge::default(),
         };
+        metrics.material_current.set(1);
         metrics.register();
         metrics
     }
@@ -151,7 +152,7 @@ impl Metrics {
         );
         registry.register(
             "material_current",
-            "1 while the files of TLS material are those that are served with",
+            "0 while the files of TLS material are not what is served with",
             self.material_current.clone(),
         );
     }

@@ -21,7 +21,7 @@ impl fmt::Display for Origin {
             Self::Flag => f.write_str("command line"),
             Self::Environment(name) => write!(f, "environment variable {name}"),
             Self::File(path) => write!(f, "file {path}"),
-            Self::Default => f.write_str("default"),
+            Self::Default => f.write_str("not set"),
         }
     }
 }

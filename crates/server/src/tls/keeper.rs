@@ -1,12 +1,14 @@
 //! Keeps the newest good set of material, whatever happens to the files.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use pki::{Facts, Fingerprint};
 use serde::Serialize;
-use std::sync::{Mutex, PoisonError};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -54,6 +56,8 @@ pub struct Keeper {
     files: Files,
     current: ArcSwapOption<Material>,
     state: Mutex<State>,
+    /// Held while files are read, so that `state` never is.
+    looking: Mutex<()>,
     metrics: Arc<Metrics>,
 }
 
@@ -121,6 +125,7 @@ impl Keeper {
             files,
             current: ArcSwapOption::empty(),
             state: Mutex::default(),
+            looking: Mutex::default(),
             metrics,
         })
     }
@@ -132,7 +137,7 @@ impl Keeper {
 
     /// What is loaded and what is wrong.
     pub fn status(&self, now: Timestamp) -> Status {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
         let loaded = self.current.load().as_ref().map(|material| Loaded {
             at: material.loaded(),
             server: Described::new(material.server(), now),
@@ -148,28 +153,37 @@ impl Keeper {
 
     /// Looks at the files and publishes what they hold, if it is new and good. Blocks for as long as reading takes.
     pub fn look(&self, now: Timestamp) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = self.files.read();
         let digest = snapshot.digest();
-        let settled = state.judged == Some(digest) && state.faults.is_empty();
+        let (changed, faulty) = {
+            let state = self.state();
+            (state.judged != Some(digest), !state.faults.is_empty())
+        };
+        if changed && self.files.read().digest() != digest {
+            // Somebody is writing; the next look sees the rest.
+            return;
+        }
         let outdated = self
             .current
             .load()
             .as_ref()
             .is_some_and(|material| material.roots_changed(now));
         // Faults are judged again although nothing changed: a certificate may have become valid by now.
-        if !settled || outdated {
-            if state.judged != Some(digest) && self.files.read().digest() != digest {
-                // Somebody is writing; the next look sees the rest.
-                return;
-            }
+        if changed || faulty || outdated {
+            let outcome = self.files.judge(&snapshot, now);
+            let mut state = self.state();
             state.judged = Some(digest);
-            match self.files.judge(&snapshot, now) {
+            match outcome {
                 Ok(material) => self.publish(&mut state, material),
                 Err(faults) => self.remember(&mut state, faults, now),
             }
         }
-        self.tell_expiry(&mut state, now);
+        self.tell_expiry(&mut self.state(), now);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn publish(&self, state: &mut State, material: Material) {

@@ -86,7 +86,11 @@ async fn handshake<H>(
     Ok((stream, Peer::Pinned(key)))
 }
 
-async fn serve<H: Handler>(shared: &Arc<Shared<H>>, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
+pub(super) async fn serve<H: Handler>(
+    shared: &Arc<Shared<H>>,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+) {
     let limits = &shared.limits;
     let phase = Arc::new(Phase::default());
     let patience = Patience {

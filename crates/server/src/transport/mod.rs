@@ -12,6 +12,8 @@ mod connection;
 mod guard;
 mod listener;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

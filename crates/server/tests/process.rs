@@ -1,0 +1,204 @@
+//! The program as an operator meets it: it starts, says what it waits for, stops, and checks before it is started.
+
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use testkit::{
+    pki::{Authority, Identity, KeyKind, Profile, Validity, write_server_folder},
+    server::{Server, Settings},
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_edge-config-server");
+
+/// How long a condition may take; long, since the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+struct Material {
+    ca: Authority,
+    host: Identity,
+    server: Identity,
+}
+
+fn material(validity: Validity) -> Material {
+    let ca = Authority::new(KeyKind::P256).unwrap();
+    let host = ca.issue(&Profile::host()).unwrap();
+    let server = ca
+        .issue(&Profile::server(&["localhost"]).unwrap().valid(validity))
+        .unwrap();
+    Material { ca, host, server }
+}
+
+impl Material {
+    fn write(&self, folder: &Path) {
+        write_server_folder(
+            folder,
+            &self.server,
+            &self.ca.pem(),
+            &[self.host.key().fingerprint()],
+        )
+        .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_stop_by_signal_is_a_success_and_keeps_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(Settings::new(folder.path()).binary(BINARY))
+        .await
+        .unwrap();
+    let status = || async { server.ops("/status").await.unwrap().json().unwrap() };
+    let before = status().await["store"].clone();
+    assert!(before["id"].is_string() && before["epoch"].is_string());
+    assert!(server.stop().unwrap().success());
+    assert!(!folder.path().join("admin.sock").exists());
+    server.start_again().await.unwrap();
+    assert_eq!(
+        server.ops("/status").await.unwrap().json().unwrap()["store"],
+        before
+    );
+    assert!(server.stop().unwrap().success());
+}
+
+#[tokio::test]
+async fn without_material_it_is_alive_says_what_it_waits_for_and_begins_when_it_arrives() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = folder.path().join("tls");
+    let mut server = Server::launch(Settings::new(folder.path()).binary(BINARY).tls(&tls)).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let reasons = loop {
+        assert!(Instant::now() < deadline, "{}", server.log_tail());
+        match server.ops("/readyz").await {
+            Ok(answer) if answer.text().contains("(--tls-cert): it cannot be read") => break answer,
+            _ => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    assert_eq!(reasons.status, 503);
+    assert_eq!(server.ops("/healthz").await.unwrap().status, 200);
+    material(Validity::Current).write(&tls);
+    server.wait_until_ready().await.unwrap();
+    let status = server.ops("/status").await.unwrap().json().unwrap();
+    assert_eq!(status["tls"]["loaded"]["server"]["names"][0], "localhost");
+    assert_eq!(status["tls"]["loaded"]["server"]["expiry"], "fine");
+    assert_eq!(status["tls"]["loaded"]["pins"].as_array().unwrap().len(), 1);
+    let metrics = server.ops("/metrics").await.unwrap().text();
+    assert!(
+        metrics.contains(r#"edge_config_certificate_expiry_timestamp_seconds{kind="server""#),
+        "{metrics}"
+    );
+    assert!(server.stop().unwrap().success());
+}
+
+#[test]
+fn wrong_settings_end_the_start_with_their_own_exit_code() {
+    let output = run(&[
+        "serve",
+        "--insecure-http",
+        "--listen",
+        "nowhere",
+        "--max-body",
+        "much",
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("listen (command line)") && told.contains("max-body (command line)"),
+        "{told}"
+    );
+    assert_eq!(run(&["serve", "--no-such-flag"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_start_that_fails_says_why() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&["serve", "--insecure-http", "--ops-listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains(&format!("{address} (--ops-listen) cannot be listened on")),
+        "{told}"
+    );
+}
+
+/// What `check` says about a folder, without the folder's name.
+fn check(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (cert, key, ca, pins) = (path("tls.crt"), path("tls.key"), path("ca.crt"), path("pins"));
+    let (store, socket) = (format!("sqlite:{}", path("fleet.db")), path("admin.sock"));
+    let tls = [
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+        "--client-ca",
+        &ca,
+        "--client-pins",
+        &pins,
+    ];
+    let rest = ["check", "--store", &store, "--admin-socket", &socket];
+    let output = run(&[&rest[..], &tls[..], more].concat());
+    let told = text(&output.stdout).replace(folder.to_str().unwrap(), "FOLDER");
+    (output.status.code(), told)
+}
+
+#[test]
+fn check_finds_nothing_wrong_with_good_material() {
+    let folder = tempfile::tempdir().unwrap();
+    material(Validity::Current).write(folder.path());
+    let (code, told) = check(folder.path(), &[]);
+    assert_eq!(code, Some(0), "{told}");
+    insta::assert_snapshot!("check-fine", told);
+    assert!(!folder.path().join("fleet.db").exists(), "nothing is changed");
+}
+
+#[test]
+fn check_tells_every_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    material(Validity::Expired).write(folder.path());
+    std::fs::write(folder.path().join("ca.crt"), "").unwrap();
+    std::fs::write(folder.path().join("pins"), "abc\n# fine\nxyz\n").unwrap();
+    std::fs::write(folder.path().join("fleet.db"), "this is no database").unwrap();
+    let (code, told) = check(folder.path(), &[]);
+    assert_eq!(code, Some(1), "{told}");
+    insta::assert_snapshot!("check-problems", told);
+}
+
+#[test]
+fn check_warns_of_pins_that_are_surely_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let material = material(Validity::Current);
+    let other = Authority::new(KeyKind::P256)
+        .unwrap()
+        .issue(&Profile::server(&["localhost"]).unwrap())
+        .unwrap();
+    let own = other.key().fingerprint();
+    write_server_folder(folder.path(), &other, &material.ca.pem(), &[own]).unwrap();
+    let (code, told) = check(folder.path(), &[]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(
+        told.contains("is this server's own key, not the Edge API's"),
+        "{told}"
+    );
+    let faults = check(folder.path(), &["--idle-timeout", "soon"]);
+    assert_eq!(faults.0, Some(1));
+    assert!(
+        faults
+            .1
+            .starts_with("problem  settings: idle-timeout (command line) is \"soon\""),
+        "{}",
+        faults.1
+    );
+}

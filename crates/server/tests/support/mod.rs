@@ -1,0 +1,228 @@
+//! A device plane with TLS on a free port, and a caller that shows what it was given.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use edge_config_server::{
+    metrics::Metrics,
+    tls::{Files, Keeper, Status},
+    transport::{Handler, Limits, Listener, Peer, Security, Server, answer},
+};
+use http::{Request, Response, StatusCode};
+use jiff::Timestamp;
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SerialNumber,
+};
+use rustls::{ClientConfig, pki_types::ServerName};
+use tempfile::TempDir;
+use testkit::pki::{Authority, Identity, write_server_folder};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+const LIMITS: Limits = Limits {
+    body: 1024,
+    request: Duration::from_secs(10),
+    header: Duration::from_secs(10),
+    idle: Duration::from_secs(60),
+    handshake: Duration::from_secs(10),
+    write: Duration::from_secs(10),
+    connections: 64,
+    concurrent_requests: 64,
+    drain: Duration::from_secs(1),
+};
+
+/// How long a condition may take; long, since the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Says who asks.
+struct Mirror;
+
+impl Handler for Mirror {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let peer = request.extensions().get::<Peer>().map(|peer| format!("{peer:?}"));
+        answer::json(StatusCode::OK, peer.unwrap_or_default())
+    }
+}
+
+/// A server under test; dropping it stops it.
+pub struct Served {
+    /// Where it listens.
+    pub address: SocketAddr,
+    keeper: Arc<Keeper>,
+    metrics: Arc<Metrics>,
+    folder: TempDir,
+    _stop: DropGuard,
+}
+
+impl Served {
+    pub async fn start(server: &Identity, ca: &str, pins: &[String]) -> Self {
+        let served = Self::start_empty().await;
+        served.write(server, ca, pins);
+        served.look();
+        let faults = served.status().faults;
+        assert!(faults.is_empty(), "{faults:?}");
+        served
+    }
+
+    /// A server that has looked and found no file.
+    pub async fn start_empty() -> Self {
+        let (folder, metrics) = (TempDir::new().unwrap(), Arc::new(Metrics::default()));
+        let file = |name| folder.path().join(name);
+        let files = Files {
+            certificate: file("tls.crt"),
+            key: file("tls.key"),
+            client_ca: file("ca.crt"),
+            client_pins: file("pins"),
+        };
+        let keeper = Keeper::new(files, Arc::clone(&metrics));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server {
+            plane: "device",
+            listener: Listener::Tcp(listener),
+            security: Security::Tls(Arc::clone(&keeper)),
+            limits: LIMITS,
+            handler: Arc::new(Mirror),
+            metrics: Arc::clone(&metrics),
+        };
+        let stop = CancellationToken::new();
+        tokio::spawn(server.serve(stop.clone()));
+        let served = Self {
+            address,
+            keeper,
+            metrics,
+            folder,
+            _stop: stop.drop_guard(),
+        };
+        served.look();
+        served
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, server: &Identity, ca: &str, pins: &[String]) {
+        write_server_folder(self.folder.path(), server, ca, pins).unwrap();
+    }
+
+    pub fn look(&self) {
+        self.keeper.look(Timestamp::now());
+    }
+
+    pub fn watch(&self) -> JoinHandle<std::io::Result<()>> {
+        tokio::spawn(Arc::clone(&self.keeper).watch(CancellationToken::new()))
+    }
+
+    pub fn status(&self) -> Status {
+        self.keeper.status(Timestamp::now())
+    }
+
+    pub fn counted(&self, line: &str) -> bool {
+        self.metrics.encode().unwrap().lines().any(|found| found == line)
+    }
+}
+
+/// What a caller was given.
+#[derive(Debug)]
+pub struct Answer {
+    pub protocol: Option<Vec<u8>>,
+    pub body: String,
+    pub tickets: u32,
+}
+
+pub async fn connect(address: SocketAddr, config: Arc<ClientConfig>) -> anyhow::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("localhost")?;
+    Ok(TlsConnector::from(config).connect(name, stream).await?)
+}
+
+/// One request; without `keep`, the last one of the connection.
+pub async fn exchange(stream: &mut TlsStream<TcpStream>, keep: bool) -> anyhow::Result<String> {
+    let connection = if keep { "keep-alive" } else { "close" };
+    let request = format!("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: {connection}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut text = String::new();
+    if keep {
+        let mut buffer = [0; 4096];
+        let read = stream.read(&mut buffer).await?;
+        text.push_str(std::str::from_utf8(&buffer[..read])?);
+    } else {
+        stream.read_to_string(&mut text).await?;
+    }
+    Ok(text)
+}
+
+/// One request on a connection of its own. Whether a TLS 1.3 client certificate was refused shows only with the answer.
+pub async fn ask(address: SocketAddr, config: Arc<ClientConfig>) -> anyhow::Result<Answer> {
+    let mut stream = connect(address, config).await?;
+    let text = exchange(&mut stream, false).await?;
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .with_context(|| format!("no answer: {text:?}"))?;
+    anyhow::ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let session = stream.get_ref().1;
+    Ok(Answer {
+        protocol: session.alpn_protocol().map(<[_]>::to_vec),
+        body: body.to_owned(),
+        tickets: session.tls13_tickets_received(),
+    })
+}
+
+/// Waits for a condition.
+pub async fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// A CA and a host certificate with all that is odd about Flotta's: the CA's serial number again, a fixed subject key
+/// identifier, no basic constraints.
+pub fn quirky_host() -> (Authority, Identity) {
+    let serial = SerialNumber::from(1_664_000_000_u64);
+    let printable = DnValue::PrintableString("flotta-operator".try_into().unwrap());
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, printable.clone());
+    params.serial_number = Some(serial.clone());
+    params.not_before = rcgen::date_time_ymd(2022, 10, 6);
+    params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ClientAuth,
+        ExtendedKeyUsagePurpose::ServerAuth,
+    ];
+    let mut host = params.clone();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign];
+    let ca_key = KeyPair::generate().unwrap();
+    let ca = params.self_signed(&ca_key).unwrap();
+    let authority = Authority::from_pem(&ca.pem(), &ca_key.serialize_pem()).unwrap();
+
+    host.distinguished_name.push(DnType::CommonName, "*");
+    host.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    host.use_authority_key_identifier_extension = true;
+    let key_identifier = vec![0x04, 0x05, 1, 2, 3, 4, 6];
+    host.custom_extensions = vec![CustomExtension::from_oid_content(&[2, 5, 29, 14], key_identifier)];
+    let key = KeyPair::generate().unwrap();
+    let certificate = host.signed_by(&key, &Issuer::new(params, ca_key)).unwrap();
+    (
+        authority,
+        Identity::from_pem(&certificate.pem(), &key.serialize_pem()).unwrap(),
+    )
+}
