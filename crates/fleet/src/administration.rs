@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, Context, DeletionMode, Device, Event, Life, Phase, Presence, Report, Severity, State, Stray,
-    Tombstone, condition, registration::Registration,
+    Change, Context, DeletionMode, Device, Event, Life, Phase, Report, Severity, State, Stray, Tombstone,
+    condition, registration::Registration,
 };
 
 /// An administrator's act.
@@ -192,27 +192,22 @@ fn relocate(device: &Device, namespace: &Namespace, by: &str) -> Result<Change, 
     })
 }
 
+/// Deleting what was deleted in an earlier epoch of the store means it in this one.
 fn delete(device: &Device, mode: DeletionMode, by: &str, context: &Context<'_>) -> Change {
-    if let State::Deleted(tombstone) = &device.life.state {
-        if tombstone.mode == mode {
-            return Change::default();
+    let never_approved = match &device.life.state {
+        State::Deleted(tombstone) if !condition::of_earlier_epoch(tombstone, context) => {
+            return change_mode(device, tombstone, mode, by);
         }
-        let state = State::Deleted(Tombstone {
-            mode,
-            ..tombstone.clone()
-        });
-        return changed(
-            device,
-            state,
-            "DeletionModeChanged",
-            format!("changed to {} by {by}", mode.as_str()),
-        );
-    }
+        State::Deleted(tombstone) => tombstone.never_approved,
+        State::Waiting { .. } | State::Rejected { .. } => true,
+        State::Approved { .. } => false,
+    };
     let tombstone = Tombstone {
         at: context.now,
         by: by.to_owned(),
         mode,
         epoch: context.epoch,
+        never_approved,
         told: None,
         grace_until: None,
     };
@@ -226,6 +221,18 @@ fn delete(device: &Device, mode: DeletionMode, by: &str, context: &Context<'_>) 
         "Deleted",
         format!("{word} by {by}"),
     )
+}
+
+fn change_mode(device: &Device, tombstone: &Tombstone, mode: DeletionMode, by: &str) -> Change {
+    if tombstone.mode == mode {
+        return Change::default();
+    }
+    let state = State::Deleted(Tombstone {
+        mode,
+        ..tombstone.clone()
+    });
+    let message = format!("changed to {} by {by}", mode.as_str());
+    changed(device, state, "DeletionModeChanged", message)
 }
 
 fn allow_registration(device: &Device, by: &str, context: &Context<'_>) -> Result<Change, ActError> {
@@ -319,7 +326,12 @@ fn adopt(
     if let Some(device) = device.filter(|device| matches!(device.life.state, State::Approved { .. })) {
         return wrong(device, "there is nothing to adopt");
     }
+    // A deleted device may have been moved since its certificate was issued; one that only enrolled here runs where it was heard.
+    let had = device
+        .filter(|device| matches!(device.life.state, State::Deleted(_)))
+        .map(|device| &device.life.namespace);
     let namespace = namespace
+        .or(had)
         .or(stray.map(|stray| &stray.namespace))
         .or(device.map(|device| &device.life.namespace))
         .ok_or(ActError::NeverHeard)?;
@@ -341,11 +353,11 @@ fn adopt(
     Ok(Change {
         life: Some(life),
         report,
-        presence: Some(Presence::default()),
+        presence: None,
         events: vec![Event::server(
             Severity::Normal,
             "Adopted",
-            format!("adopted by {by}"),
+            format!("adopted by {by} in namespace {namespace}"),
         )],
     })
 }

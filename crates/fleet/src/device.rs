@@ -146,6 +146,9 @@ pub struct Tombstone {
     pub mode: DeletionMode,
     /// The store's epoch in which the deletion was made, or confirmed. In any other epoch it disconnects nobody.
     pub epoch: Epoch,
+    /// It was never approved here, so it holds no certificate of ours and nobody can tell it: its enrolment counts at once.
+    #[serde(default)]
+    pub never_approved: bool,
     /// When the device was first answered `unregistered`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Timestamp>,

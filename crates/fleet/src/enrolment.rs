@@ -8,7 +8,7 @@ use contract::{DeviceId, EnrolmentInfo, Namespace};
 
 use crate::{
     AUTOMATIC_APPROVAL, Approval, Change, Context, DeletionMode, Device, EnrolmentRequest, Event, Life,
-    Presence, Report, Severity, State, Tombstone, Verdict, condition, registration::Registration,
+    Report, Severity, State, Tombstone, Verdict, condition, registration::Registration,
 };
 
 /// A device's request to join, with its id already read.
@@ -43,11 +43,28 @@ pub fn enrol(device: Option<&Device>, request: Enrolment, context: &Context<'_>)
             answer: EnrolmentAnswer::Approved,
             change: respell(&device.life, &request),
         },
+        // It enrolled while a person had to approve; as with Flotta's operator, the present setting counts.
+        State::Waiting { returned: false, .. } if context.policy.approval == Approval::Automatic => {
+            let (state, event) = approved(context);
+            let life = Life {
+                spelling: request.spelling,
+                state,
+                ..(*device.life).clone()
+            };
+            Verdict {
+                answer: EnrolmentAnswer::Approved,
+                change: Change {
+                    life: Some(life),
+                    events: vec![event],
+                    ..Change::default()
+                },
+            }
+        }
         State::Waiting { .. } | State::Rejected { .. } => Verdict {
             answer: EnrolmentAnswer::Wait,
             change: respell(&device.life, &request),
         },
-        State::Deleted(tombstone) if tombstone.told.is_some() => {
+        State::Deleted(tombstone) if tombstone.told.is_some() || tombstone.never_approved => {
             join(request, tombstone.mode == DeletionMode::Remove, context)
         }
         State::Deleted(tombstone) => Verdict {
@@ -77,20 +94,8 @@ fn waits_because(tombstone: &Tombstone, context: &Context<'_>) -> &'static str {
 
 /// A request of an id that was not known, or that was deleted and told so.
 fn join(request: Enrolment, returned: bool, context: &Context<'_>) -> Verdict<EnrolmentAnswer> {
-    let approved = context.policy.approval == Approval::Automatic && !returned;
-    let (state, event) = if approved {
-        (
-            State::Approved {
-                at: context.now,
-                by: AUTOMATIC_APPROVAL.to_owned(),
-                configuration_withheld: false,
-            },
-            Event::server(
-                Severity::Normal,
-                "Approved",
-                format!("approved by {AUTOMATIC_APPROVAL}"),
-            ),
-        )
+    let (state, event) = if context.policy.approval == Approval::Automatic && !returned {
+        approved(context)
     } else {
         let why = if returned {
             ", since it was removed before"
@@ -126,10 +131,20 @@ fn join(request: Enrolment, returned: bool, context: &Context<'_>) -> Verdict<En
         change: Change {
             life: Some(life),
             report: Some(Report::default()),
-            presence: Some(Presence::default()),
+            presence: None,
             events: vec![event],
         },
     }
+}
+
+fn approved(context: &Context<'_>) -> (State, Event) {
+    let state = State::Approved {
+        at: context.now,
+        by: AUTOMATIC_APPROVAL.to_owned(),
+        configuration_withheld: false,
+    };
+    let message = format!("approved by {AUTOMATIC_APPROVAL}");
+    (state, Event::server(Severity::Normal, "Approved", message))
 }
 
 /// The spelling that was used last is what a person will look for.

@@ -21,6 +21,10 @@ pub const COPIES_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 /// How many recorded heartbeats are remembered for recognising copies.
 const REMEMBERED: usize = 4;
 
+/// How many playbook executions are kept of a device. Their final states must not be lost, and anybody with a Flotta
+/// certificate can make up names in a device's heartbeat, so further names are passed over.
+const MAX_PLAYBOOKS: usize = 256;
+
 /// Whether a heartbeat was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeartbeatAnswer {
@@ -104,7 +108,10 @@ fn apply(report: &mut Report, beat: &Heartbeat, context: &Context<'_>) -> Option
         context,
     );
     for execution in beat.playbook_executions.iter().flatten() {
-        report.playbooks.insert(execution.name.clone(), execution.clone());
+        let known = report.playbooks.contains_key(&execution.name);
+        if known || report.playbooks.len() < MAX_PLAYBOOKS {
+            report.playbooks.insert(execution.name.clone(), execution.clone());
+        }
     }
     two_machines(report, beat, context)
 }

@@ -1,8 +1,9 @@
 //! Two machines with one id: what shows it, and the condition that says so.
 //!
-//! Cloned disks carry one `/etc/machine-id`. Both machines then speak as one device, and what it reports jumps between
-//! two values. Going back once is no proof (a configuration may be reverted, a host renamed back), so an alternation is
-//! counted when a value *returns* twice within [`WINDOW`]: A, B, A, B. Nothing is ever disconnected for it.
+//! Cloned disks carry one `/etc/machine-id`. The machines then speak as one device, and what it reports jumps between
+//! their values: each value *returns* soon after it was replaced. One return of a host name or serial number is proof
+//! enough to say so. An applied version also returns when a configuration is taken back, so of it two returns in a row are
+//! asked for. Nothing is ever disconnected for it.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,15 @@ use serde::{Deserialize, Serialize};
 
 /// Returns of a value count as one alternation only within this span.
 pub const WINDOW: SignedDuration = SignedDuration::from_mins(10);
+
+/// So many values before the current one are remembered: more machines than that do not share an id by accident.
+const REMEMBERED: usize = 4;
+
+/// Longest value that is remembered, in characters; what is longer is compared by its beginning.
+const LONGEST: usize = 128;
+
+/// What a machine calls itself while it has no name yet says nothing about which it is.
+const NAMELESS: [&str; 2] = ["localhost", "localhost.localdomain"];
 
 /// The condition ends when nothing showed it for this long.
 pub const EVIDENCE_LASTS: SignedDuration = SignedDuration::from_hours(1);
@@ -39,6 +49,14 @@ impl Trait {
             Self::AppliedVersion => "applied version",
         }
     }
+
+    /// How many returns in a row are proof.
+    fn proof(self) -> u32 {
+        match self {
+            Self::AppliedVersion => 2,
+            Self::Key | Self::Hostname | Self::SystemSerial => 1,
+        }
+    }
 }
 
 /// What was seen of the traits, kept with the report.
@@ -51,25 +69,67 @@ pub struct IdentityTrail {
     evidence: BTreeMap<Trait, Evidence>,
 }
 
-/// The last two values of one trait.
+/// The last values of one trait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Trail {
     current: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    before: Option<String>,
-    /// When the current value came.
-    changed: Timestamp,
-    /// How often the value before came back, each time within the window.
+    /// Those before it, latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<Former>,
+    /// How many of the last changes in a row were returns.
     #[serde(default)]
     returns: u32,
+}
+
+/// A value that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Former {
+    value: String,
+    /// When it was.
+    until: Timestamp,
+}
+
+impl Trail {
+    /// Another value than the current one came.
+    fn change(&mut self, value: &str, now: Timestamp) {
+        let former = self.before.iter().position(|former| former.value == value);
+        let former = former.map(|index| self.before.remove(index));
+        let returned = former.is_some_and(|former| now.duration_since(former.until) <= WINDOW);
+        self.returns = if returned {
+            self.returns.saturating_add(1)
+        } else {
+            0
+        };
+        let replaced = std::mem::replace(&mut self.current, value.to_owned());
+        self.before.insert(
+            0,
+            Former {
+                value: replaced,
+                until: now,
+            },
+        );
+        self.before.truncate(REMEMBERED);
+    }
+
+    /// All values that were current within the window, sorted.
+    fn values(&self, now: Timestamp) -> Vec<String> {
+        let recent = self
+            .before
+            .iter()
+            .filter(|former| now.duration_since(former.until) <= WINDOW);
+        let mut values: Vec<String> = recent.map(|former| former.value.clone()).collect();
+        values.push(self.current.clone());
+        values.sort();
+        values
+    }
 }
 
 /// What showed that two machines use one id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// The two values, or the refused key.
+    /// The values, or the refused key.
     pub values: Vec<String>,
     /// When it was seen first.
     pub first: Timestamp,
@@ -90,37 +150,27 @@ pub struct DuplicateIdentity {
 impl IdentityTrail {
     /// A heartbeat showed this value. True if it is a further proof of two machines.
     pub fn observe(&mut self, what: Trait, value: &str, now: Timestamp) -> bool {
-        if value.is_empty() {
+        let value: String = value.chars().take(LONGEST).collect();
+        if value.is_empty() || (what == Trait::Hostname && NAMELESS.contains(&value.as_str())) {
             return false;
         }
         let Some(trail) = self.trails.get_mut(&what) else {
-            self.trails.insert(
-                what,
-                Trail {
-                    current: value.to_owned(),
-                    before: None,
-                    changed: now,
-                    returns: 0,
-                },
-            );
+            let trail = Trail {
+                current: value,
+                before: Vec::new(),
+                returns: 0,
+            };
+            self.trails.insert(what, trail);
             return false;
         };
         if trail.current == value {
             return false;
         }
-        let returned = trail.before.as_deref() == Some(value) && now.duration_since(trail.changed) <= WINDOW;
-        trail.returns = if returned {
-            trail.returns.saturating_add(1)
-        } else {
-            0
-        };
-        trail.before = Some(std::mem::replace(&mut trail.current, value.to_owned()));
-        trail.changed = now;
-        if trail.returns < 2 {
+        trail.change(&value, now);
+        if trail.returns < what.proof() {
             return false;
         }
-        let mut values: Vec<String> = trail.before.iter().cloned().chain([value.to_owned()]).collect();
-        values.sort();
+        let values = trail.values(now);
         self.prove(what, values, now);
         true
     }
@@ -194,7 +244,7 @@ mod tests {
             .iter()
             .map(|&(second, host)| trail.observe(Trait::Hostname, host, at(second)))
             .collect();
-        assert_eq!(found, [false, false, false, true, true]);
+        assert_eq!(found, [false, false, true, true, true]);
         let condition = trail.duplicate(at(150)).unwrap();
         assert_eq!(
             condition.message,

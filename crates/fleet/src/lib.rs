@@ -11,6 +11,7 @@
 //! | Do two machines use one id? | [`identity`] |
 //! | What should a person know about it? | [`condition`] |
 //! | What configuration does it get? | [`configuration`] |
+//! | Does it get playbooks? | [`playbooks`] |
 //! | What may an administrator do? | [`administration`] |
 
 pub mod administration;
@@ -23,6 +24,7 @@ mod event;
 pub mod hardware;
 pub mod heartbeat;
 pub mod identity;
+pub mod playbooks;
 mod policy;
 pub mod presence;
 pub mod register;

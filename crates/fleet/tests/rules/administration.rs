@@ -167,14 +167,42 @@ fn a_lost_device_is_adopted_where_it_was_heard() {
 }
 
 #[test]
-fn a_waiting_device_can_be_deleted_and_is_told_if_it_asks() {
+fn nobody_has_to_tell_a_device_that_was_never_approved() {
     let mut world = World::manual();
     world.enrol();
     world.delete(DeletionMode::Remove);
     assert_eq!(world.enrol(), Wait);
-    assert_eq!(world.ask(), Status::Unregistered);
-    assert_eq!(world.enrol(), Wait);
     assert!(matches!(world.state(), State::Waiting { returned: true, .. }));
+    world.delete(DeletionMode::Forget);
+    assert_eq!(world.enrol(), Wait);
+    assert!(matches!(world.state(), State::Waiting { returned: false, .. }));
+}
+
+#[test]
+fn deleting_what_was_deleted_before_a_restore_means_it_now() {
+    let mut world = World::in_service();
+    world.delete(DeletionMode::Remove);
+    world.restored();
+    assert_eq!(world.ask(), Status::Unknown);
+    world.delete(DeletionMode::Remove);
+    assert_eq!(world.ask(), Status::Unregistered);
+}
+
+#[test]
+fn a_moved_device_that_was_deleted_is_adopted_where_it_was() {
+    let mut world = World::in_service();
+    world
+        .act(Act::Move {
+            namespace: namespace("factory"),
+        })
+        .unwrap();
+    world.delete(DeletionMode::Remove);
+    assert_eq!(
+        world.poll(),
+        fleet::configuration::ConfigurationAnswer::NotApproved
+    );
+    world.act(adopt()).unwrap();
+    assert_eq!(world.known().life.namespace, namespace("factory"));
 }
 
 #[test]

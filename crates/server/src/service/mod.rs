@@ -26,6 +26,7 @@ use fleet::{
     configuration::{self, ConfigurationAnswer},
     enrolment::{self, Enrolment, EnrolmentAnswer},
     heartbeat::{self, HeartbeatAnswer},
+    playbooks,
     register::{self, RegistrationAnswer, RegistrationRequest},
     status::{self, StatusAnswer},
 };
@@ -192,11 +193,13 @@ impl Service {
 
     /// A device asks for playbooks: whether it is an approved device. There are none yet.
     pub async fn playbooks(&self, id: DeviceId, path: Namespace) -> Result<bool, ServiceError> {
-        let ((), phase) = self
-            .decide(id.clone(), |device, _| Ok(with_phase(device, Verdict::only(()))))
+        let (allowed, phase) = self
+            .decide(id.clone(), |device, _| {
+                Ok(with_phase(device, Verdict::only(playbooks::may_ask(device))))
+            })
             .await?;
         self.note_stray(phase, id, path, Operation::Playbooks);
-        Ok(phase == Some(Phase::Approved))
+        Ok(allowed)
     }
 
     /// Brings pending times and strays to the store.
