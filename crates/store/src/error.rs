@@ -51,4 +51,14 @@ impl StoreError {
             source: None,
         }
     }
+
+    /// What is known of the cause, without the words that every error of its kind begins with.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Unavailable { reason, .. } | Self::Corrupt { reason, .. } | Self::Open { reason, .. } => {
+                reason.clone()
+            }
+            Self::Conflict | Self::TooNew { .. } => self.to_string(),
+        }
+    }
 }

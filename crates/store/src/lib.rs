@@ -19,7 +19,8 @@ use jiff::Timestamp;
 
 pub use error::StoreError;
 pub use model::{
-    Bounds, Census, Changed, Identity, Listed, Page, Revision, Sighting, Stored, Write, WriteGuard,
+    Bounds, Census, Changed, Identity, Inspection, Listed, Page, Revision, Sighting, Stored, Write,
+    WriteGuard,
 };
 
 /// A fleet's memory.
@@ -59,7 +60,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Devices whose revision is above `after`, in ascending order of revision, at most `limit`: the change feed.
     ///
     /// On PostgreSQL revisions come from the clocks of several servers: a follower reads again from a few seconds
-    /// before the last one that it has seen. Repeated rows are expected and harmless.
+    /// before the last one that it has seen, or before its own clock if that is earlier (another server's clock may be
+    /// ahead). Repeated rows are expected and harmless. Devices of one revision are never split, so there may be a few
+    /// more than `limit`.
     async fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Changed>, StoreError>;
 
     /// How many devices there are, by phase and connectivity at `now`, and how many strays.

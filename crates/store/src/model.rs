@@ -134,6 +134,21 @@ impl Default for Bounds {
     }
 }
 
+/// What `edge-config-server check` says about a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// Its schema number; `None` if there is none yet, and a start would create it.
+    pub schema: Option<u32>,
+    /// The lowest program level that can work on it.
+    pub oldest_program: u32,
+    /// Which store it is.
+    pub identity: Option<Identity>,
+    /// Numbers of the migrations that a start would apply.
+    pub pending: Vec<u32>,
+    /// What is wrong with its content, one sentence each; empty if nothing was found.
+    pub problems: Vec<String>,
+}
+
 impl Listed {
     /// Its namespace.
     pub fn namespace(&self) -> &Namespace {

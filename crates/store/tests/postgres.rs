@@ -16,7 +16,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use flotta_store::{
     Bounds, Revision, Store, StoreError, Write, WriteGuard,
-    postgres::{ConnectOptions, PostgresStore},
+    postgres::{ConnectOptions, PostgresStore, inspect},
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use support::{
@@ -222,10 +222,52 @@ async fn another_store_under_the_same_name_is_not_served() {
 }
 
 #[tokio::test]
+async fn a_store_can_be_looked_at() {
+    let place = PostgresPlace::new().await;
+    let nothing = inspect(&place.url(), &PostgresPlace::options()).await.unwrap();
+    assert_eq!((None, vec![1]), (nothing.schema, nothing.pending));
+    assert_eq!(
+        "0",
+        place.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+    );
+
+    let store = place.open().await;
+    let seen = inspect(&place.url(), &PostgresPlace::options()).await.unwrap();
+    assert_eq!(
+        (Some(store.identity()), Some(1), true),
+        (seen.identity, seen.schema, seen.pending.is_empty())
+    );
+}
+
+#[tokio::test]
+async fn what_waiting_cannot_mend_says_what_to_do() {
+    let place = PostgresPlace::new().await;
+    for (url, remedy) in [
+        (place.server.url("nowhere"), "create the database"),
+        (
+            format!("{}?options=-csearch_path%3Dnone", place.url()),
+            "create the schema",
+        ),
+    ] {
+        let refused = PostgresStore::connect(&url, PostgresPlace::options())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(refused, StoreError::Open { .. }) && refused.to_string().contains(remedy),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_table_of_somebody_else_is_left_alone() {
     let place = PostgresPlace::new().await;
     place.run("CREATE TABLE meta (theirs text)").await;
     let refused = place.open_as(Bounds::default(), false).await.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Open { .. }),
+        "waiting does not help: {refused:?}"
+    );
     assert!(refused.to_string().contains("schema_number"), "{refused}");
     assert_eq!(
         "1",

@@ -77,11 +77,9 @@ impl Batcher {
                 answer(replies, outcomes);
             }
             Err(failure) => {
-                let reason = match StoreError::from(failure) {
-                    StoreError::Unavailable { reason, .. } => reason,
-                    other => other.to_string(),
-                };
-                tracing::error!(%reason, writes = writes.len(), "the store could not commit");
+                let reason = StoreError::from(failure).reason();
+                // For callers to report; while the database is gone there would be a line for every batch.
+                tracing::debug!(%reason, writes = writes.len(), "the store could not commit");
                 for reply in replies {
                     let _ = reply.send(Err(StoreError::unavailable(reason.clone())));
                 }

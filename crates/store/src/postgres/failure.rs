@@ -72,6 +72,20 @@ impl Failure {
             || self.is_state(&[SqlState::INTERNAL_ERROR])
     }
 
+    /// What a person has to do about it, if waiting does not help.
+    pub(super) fn remedy(&self) -> Option<&'static str> {
+        let Self::Postgres(error) = self else { return None };
+        Some(match error.code()?.code().get(..2)? {
+            "28" => "correct user and password in the URL",
+            "3D" => "create the database, or name another in the URL",
+            "3F" => "create the schema that search_path names",
+            "42" => {
+                "give the user the right to create tables there, and name a database without tables of others"
+            }
+            _ => return None,
+        })
+    }
+
     /// One write among several may be at fault: a value that the database cannot hold (class 22), or a constraint (23).
     pub(super) fn blames_data(&self) -> bool {
         let Self::Postgres(error) = self else { return false };

@@ -45,6 +45,7 @@ use crate::{
     record,
 };
 
+pub use open::inspect;
 pub use options::ConnectOptions;
 
 /// Writes that may wait for a transaction. More are refused at once.

@@ -6,8 +6,11 @@ use fleet::Epoch;
 use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
-use super::{failure::Failure, options::Target};
-use crate::{Identity, StoreError, migrations, record};
+use super::{
+    failure::Failure,
+    options::{ConnectOptions, Target},
+};
+use crate::{Identity, Inspection, StoreError, migrations, record};
 
 /// A migration, or a database that is just starting, may take longer than a request.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -77,19 +80,7 @@ pub(super) async fn open(target: &Target, restored: bool) -> Result<(Identity, P
 }
 
 async fn attempt(target: &Target, restored: bool) -> Result<(Identity, Place), StoreError> {
-    let located = |failure: Failure| match StoreError::from(failure) {
-        StoreError::Unavailable { reason, source } => StoreError::Unavailable {
-            reason: format!("{}: {reason}", target.location),
-            source,
-        },
-        other => other,
-    };
-    let (mut client, connection) = target
-        .config
-        .connect(target.tls.clone())
-        .await
-        .map_err(|error| located(error.into()))?;
-    let connection = tokio::spawn(connection);
+    let mut client = connect(target).await?;
     let mut result = prepare(&mut client, target, restored).await;
     for _ in 1..ATTEMPTS {
         match &result {
@@ -99,24 +90,74 @@ async fn attempt(target: &Target, restored: bool) -> Result<(Identity, Place), S
             _ => break,
         }
     }
-    drop(client);
-    // Ends once the client is gone; its error, if any, was the client's too.
-    let _ = connection.await;
-    result.map_err(located)
+    result.map_err(|failure| located(target, failure))
+}
+
+/// A connection of its own, without the bounds of a request. It ends with the client.
+async fn connect(target: &Target) -> Result<Client, StoreError> {
+    let (client, connection) = target
+        .config
+        .connect(target.tls.clone())
+        .await
+        .map_err(|error| located(target, error.into()))?;
+    // Its error, if any, is the client's too.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+fn located(target: &Target, failure: Failure) -> StoreError {
+    let location = target.location.clone();
+    if let Some(remedy) = failure.remedy() {
+        let reason = format!("{}; {remedy}", StoreError::from(failure).reason());
+        return StoreError::Open { location, reason };
+    }
+    match StoreError::from(failure) {
+        StoreError::Unavailable { reason, source } => StoreError::Unavailable {
+            reason: format!("{location}: {reason}"),
+            source,
+        },
+        other => other,
+    }
+}
+
+/// Looks at a store and changes nothing in it.
+pub async fn inspect(url: &str, options: &ConnectOptions) -> Result<Inspection, StoreError> {
+    let target = Target::parse(url, options)?;
+    let mut client = connect(&target).await?;
+    let meta = look(&mut client, &target)
+        .await
+        .map_err(|failure| located(&target, failure))?;
+    let (schema, oldest_program) = meta
+        .as_ref()
+        .map_or((0, 0), |meta| (meta.schema, meta.oldest_program));
+    let pending = migrations::pending(schema, oldest_program)?;
+    Ok(Inspection {
+        schema: meta.as_ref().map(|meta| meta.schema),
+        oldest_program,
+        identity: meta.map(|meta| meta.identity),
+        pending: pending.iter().map(|migration| migration.number).collect(),
+        problems: Vec::new(),
+    })
+}
+
+/// What the store says about itself; `None` if there is none.
+async fn look(client: &mut Client, target: &Target) -> Result<Option<Meta>, Failure> {
+    let table = "SELECT to_regclass('meta') IS NOT NULL";
+    if !client.query_one(table, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(None);
+    }
+    read_meta(&client.transaction().await?, target, "")
+        .await
+        .map(Some)
 }
 
 async fn prepare(client: &mut Client, target: &Target, restored: bool) -> Result<(Identity, Place), Failure> {
     let place = Place::of(client).await?;
-    let exists: bool = client
-        .query_one("SELECT to_regclass('meta') IS NOT NULL", &[])
-        .await?
-        .try_get(0)?;
-    if !exists {
+    // Looked at before anything is locked or written, so that a store of a newer program stays as it is.
+    let Some(meta) = look(client, target).await? else {
         let identity = create(client, &place).await?;
         return Ok((identity, place));
-    }
-    // Looked at before anything is locked or written, so that a store of a newer program stays as it is.
-    let meta = read_meta(&client.transaction().await?, target, "").await?;
+    };
     let pending = migrations::pending(meta.schema, meta.oldest_program)?;
     let moved = meta.place.differs(&place);
     if pending.is_empty() && !moved && !restored && meta.place == place {

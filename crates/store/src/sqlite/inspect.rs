@@ -3,22 +3,7 @@
 use std::path::Path;
 
 use super::open::{self, Access};
-use crate::{Identity, StoreError, migrations};
-
-/// What `edge-config-server check` says about a database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inspection {
-    /// Its schema number; `None` if the database does not exist yet or is empty, and a start would create it.
-    pub schema: Option<u32>,
-    /// The lowest program level that can work on it.
-    pub oldest_program: u32,
-    /// Which store it is.
-    pub identity: Option<Identity>,
-    /// Numbers of the migrations that a start would apply.
-    pub pending: Vec<u32>,
-    /// What is wrong with its content, one sentence each; empty if nothing was found.
-    pub problems: Vec<String>,
-}
+use crate::{Inspection, StoreError, migrations};
 
 /// Looks at a database and changes nothing in it. Reads the whole file to find damage.
 pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {

@@ -45,7 +45,8 @@ use crate::{
     record,
 };
 
-pub use inspect::{Inspection, inspect};
+pub use crate::Inspection;
+pub use inspect::inspect;
 
 /// Writes that may wait for a commit. More are refused at once.
 const QUEUE: usize = 4096;

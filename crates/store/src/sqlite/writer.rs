@@ -98,7 +98,8 @@ impl Writer {
                 }
             }
             Err(error) => {
-                tracing::error!(store = %self.path.display(), %error, writes = works.len(), "the store could not commit");
+                // For callers to report; while the disk is full there would be a line for every group.
+                tracing::debug!(store = %self.path.display(), %error, writes = works.len(), "the store could not commit");
                 if keeps_connection(&error) {
                     self.roll_back();
                 } else {

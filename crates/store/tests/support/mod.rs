@@ -68,6 +68,7 @@ pub(crate) fn deleted(epoch: Epoch) -> Life {
         mode: DeletionMode::Remove,
         epoch,
         told: None,
+        never_approved: false,
         grace_until: None,
     }))
 }
