@@ -55,9 +55,7 @@ async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Result<T, StoreError>) 
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), tries)
-        .await
-        .unwrap()
+    tokio::time::timeout(Duration::from_mins(1), tries).await.unwrap()
 }
 
 /// Writes device `a`, deciding anew each time: an attempt that failed may have been made all the same.
