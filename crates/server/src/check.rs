@@ -6,9 +6,10 @@ use std::{fmt, path::Path};
 
 use jiff::Timestamp;
 use pki::Facts;
-use store::sqlite;
+use store::{Inspection, postgres, sqlite};
 
 use crate::{
+    open::connect_options,
     settings::{Faults, Settings, StoreLocation},
     tls::{Expiry, Files, Material},
 };
@@ -75,7 +76,7 @@ pub fn of_faults(faults: &Faults) -> Vec<Finding> {
 }
 
 /// Checks everything that readable settings name.
-pub fn findings(settings: &Settings, now: Timestamp) -> Vec<Finding> {
+pub async fn findings(settings: &Settings, now: Timestamp) -> Vec<Finding> {
     let mut findings = vec![fine("settings: all of them can be used")];
     match &settings.tls {
         Some(files) => findings.extend(material(files, now)),
@@ -83,7 +84,7 @@ pub fn findings(settings: &Settings, now: Timestamp) -> Vec<Finding> {
             "tls: plain HTTP, everybody who reaches the port can speak for every device",
         )),
     }
-    findings.extend(store(&settings.store));
+    findings.extend(store(settings).await);
     findings.extend(socket(&settings.admin_socket));
     findings
 }
@@ -166,32 +167,35 @@ fn pins(material: &Material) -> Vec<Finding> {
     findings
 }
 
-fn store(location: &StoreLocation) -> Vec<Finding> {
-    match location {
-        StoreLocation::Sqlite(path) => sqlite_store(path),
-        StoreLocation::Postgres(_) => vec![warning(format!("store: {location} is not looked at"))],
+async fn store(settings: &Settings) -> Vec<Finding> {
+    let location = &settings.store;
+    let inspection = match location {
+        StoreLocation::Sqlite(path) => sqlite::inspect(path),
+        StoreLocation::Postgres(url) => postgres::inspect(url.expose(), &connect_options(settings)).await,
+    };
+    match inspection {
+        Ok(inspection) => inspected(location, &inspection),
+        Err(error) => vec![problem(format!("store: {}", crate::telemetry::chain(&error)))],
     }
 }
 
-fn sqlite_store(path: &Path) -> Vec<Finding> {
-    let inspection = match sqlite::inspect(path) {
-        Ok(inspection) => inspection,
-        Err(error) => return vec![problem(format!("store: {}", crate::telemetry::chain(&error)))],
-    };
+fn inspected(location: &StoreLocation, inspection: &Inspection) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let name = path.display();
-    findings.push(match (inspection.identity, inspection.schema) {
-        (Some(identity), Some(schema)) => fine(format!(
-            "store: {name} is store {} with schema {schema}",
-            identity.id
-        )),
-        _ => fine(format!("store: {name} does not exist yet; a start creates it")),
-    });
-    if inspection.identity.is_some() && !inspection.pending.is_empty() {
-        findings.push(warning(format!(
-            "store: a start changes {name} to a newer schema ({} steps); make a backup first",
-            inspection.pending.len()
-        )));
+    match (inspection.identity, inspection.schema) {
+        (Some(identity), Some(schema)) => {
+            findings.push(fine(format!(
+                "store: {location} is store {} with schema {schema}",
+                identity.id
+            )));
+            let steps = inspection.pending.len();
+            if steps > 0 {
+                let text = format!("store: a start changes its schema ({steps} steps); make a backup first");
+                findings.push(warning(text));
+            }
+        }
+        _ => findings.push(fine(format!(
+            "store: there is none yet at {location}; a start makes one"
+        ))),
     }
     findings.extend(
         inspection

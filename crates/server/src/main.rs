@@ -48,7 +48,10 @@ fn serve(matches: &ArgMatches) -> ExitCode {
 
 fn check(matches: &ArgMatches) -> ExitCode {
     let findings = match Settings::resolve(matches) {
-        Ok(settings) => check::findings(&settings, Timestamp::now()),
+        Ok(settings) => match block_on(async { Ok(check::findings(&settings, Timestamp::now()).await) }) {
+            Ok(findings) => findings,
+            failed => return exit_code(failed.map(|_| ())),
+        },
         Err(faults) => check::of_faults(&faults),
     };
     let mut output = io::stdout().lock();
@@ -62,7 +65,7 @@ fn check(matches: &ArgMatches) -> ExitCode {
     }
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(work);
     // A blocked look at a file must not hold the end.

@@ -1,31 +1,66 @@
 //! Opens the store that the settings name.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use store::{
-    Store,
+    Store, StoreError,
+    postgres::{ConnectOptions, PostgresStore},
     sqlite::{OpenOptions, SqliteStore},
 };
 
-use crate::settings::{Settings, StoreLocation};
+use crate::{
+    ops::Health,
+    settings::{Settings, StoreLocation},
+    telemetry,
+};
 
-/// Opens the store. Fails at once where a person is needed.
-pub async fn store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+/// Pause between two attempts to reach a database.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Opens the store. Fails where a person is needed; a database that cannot be reached is waited for.
+pub async fn store(settings: &Settings, health: &Health) -> anyhow::Result<Arc<dyn Store>> {
     match &settings.store {
         StoreLocation::Sqlite(path) => {
-            let (path, options) = (
-                path.clone(),
-                OpenOptions {
-                    bounds: settings.bounds,
-                    restored: settings.restored,
-                },
-            );
+            let options = OpenOptions {
+                bounds: settings.bounds,
+                restored: settings.restored,
+            };
+            let path = path.clone();
             let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, options));
             Ok(Arc::new(opened.await.context(
                 "opening the store failed because of a defect in this program",
             )??))
         }
-        StoreLocation::Postgres(_) => anyhow::bail!("this build has no PostgreSQL store"),
+        StoreLocation::Postgres(url) => postgres(url.expose(), connect_options(settings), health).await,
+    }
+}
+
+/// How PostgreSQL is spoken with: a call ends early enough for its request to be answered in time.
+pub fn connect_options(settings: &Settings) -> ConnectOptions {
+    ConnectOptions {
+        bounds: settings.bounds,
+        restored: settings.restored,
+        timeout: settings.limits.request * 3 / 4,
+        ..ConnectOptions::default()
+    }
+}
+
+async fn postgres(url: &str, options: ConnectOptions, health: &Health) -> anyhow::Result<Arc<dyn Store>> {
+    let mut told = String::new();
+    loop {
+        match PostgresStore::connect(url, options.clone()).await {
+            Ok(store) => return Ok(Arc::new(store)),
+            Err(error @ StoreError::Unavailable { .. }) => {
+                let reason = telemetry::chain(&error).to_string();
+                if reason != told {
+                    tracing::warn!(reason, "waiting for the store");
+                    health.set_waiting_for_store(&reason);
+                    told = reason;
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -46,7 +46,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let work = async {
         let store = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            store = open::store(&settings) => store?,
+            store = open::store(&settings, &health) => store?,
         };
         health.set_store(Arc::clone(&store));
         let outcome = serve_planes(&settings, &store, security, &metrics, &probes, &stop).await;
@@ -103,7 +103,7 @@ async fn serve_planes(
         metrics: Arc::clone(metrics),
     };
     let (identity, listen, location) = (store.identity(), settings.listen, &settings.store);
-    tracing::info!(%listen, store = %location, id = %identity.id, epoch = ?identity.epoch, "serving devices");
+    tracing::info!(%listen, store = %location, id = %identity.id, epoch = %identity.epoch, "serving devices");
     let drained = CancellationToken::new();
     let upkeep = tokio::spawn(upkeep::run(service, drained.clone()));
     tokio::join!(device.serve(stop.clone()), admin.serve(stop.clone()));

@@ -16,7 +16,7 @@ use testkit::{
 const BINARY: &str = env!("CARGO_BIN_EXE_edge-config-server");
 
 /// How long a condition may take; long, since the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).output().unwrap()

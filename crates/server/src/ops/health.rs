@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -25,6 +25,8 @@ pub struct Health {
     /// `None` with plain HTTP.
     keeper: Option<Arc<tls::Keeper>>,
     store: OnceLock<Arc<dyn Store>>,
+    /// Why the store is not open yet.
+    waiting: Mutex<String>,
     probes: Arc<Probes>,
     stopping: AtomicBool,
 }
@@ -37,6 +39,7 @@ impl Health {
             started: now,
             keeper,
             store: OnceLock::new(),
+            waiting: Mutex::new("the store is not open yet".to_owned()),
             probes,
             stopping,
         }
@@ -45,6 +48,12 @@ impl Health {
     /// The store is open. Only the first call has an effect.
     pub fn set_store(&self, store: Arc<dyn Store>) {
         let _ = self.store.set(store);
+    }
+
+    /// The store cannot be opened yet, for this reason.
+    pub fn set_waiting_for_store(&self, reason: &str) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = format!("waiting for the store: {reason}");
     }
 
     /// The process is about to end: it is not ready from here on.
@@ -63,7 +72,12 @@ impl Health {
             reasons.push("the server is stopping".to_owned());
         }
         match self.store.get() {
-            None => reasons.push("the store is not open yet".to_owned()),
+            None => reasons.push(
+                self.waiting
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone(),
+            ),
             Some(store) => match timeout(PROBE_TIME, store.probe()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => reasons.push(error.to_string()),

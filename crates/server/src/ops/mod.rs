@@ -39,7 +39,7 @@ pub const LIMITS: Limits = Limits {
     body: 0,
     request: Duration::from_secs(5),
     header: Duration::from_secs(5),
-    idle: Duration::from_secs(60),
+    idle: Duration::from_mins(1),
     handshake: Duration::from_secs(5),
     write: Duration::from_secs(10),
     connections: 64,
@@ -88,7 +88,7 @@ impl OpsPlane {
                 *counted = Some(Instant::now());
             }
             Ok(Err(error)) => {
-                tracing::warn!(error = telemetry::chain(&error), "devices could not be counted")
+                tracing::warn!(error = telemetry::chain(&error), "devices could not be counted");
             }
             Err(_) => tracing::warn!("devices could not be counted: the store did not answer in time"),
         }
@@ -99,10 +99,7 @@ impl OpsPlane {
         if reasons.is_empty() {
             return typed("text/plain; charset=utf-8", "ready\n");
         }
-        let text: String = reasons
-            .iter()
-            .map(|reason| format!("not ready: {reason}\n"))
-            .collect();
+        let text = format!("not ready: {}\n", reasons.join("\nnot ready: "));
         let mut response = typed("text/plain; charset=utf-8", text);
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         response

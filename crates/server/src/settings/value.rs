@@ -135,9 +135,9 @@ mod tests {
     #[test]
     fn durations() {
         assert_eq!(duration("800ms"), Ok(Duration::from_millis(800)));
-        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
-        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("PT1M"), Ok(Duration::from_secs(60)));
+        assert_eq!(duration("1h"), Ok(Duration::from_hours(1)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_mins(90)));
+        assert_eq!(duration("PT1M"), Ok(Duration::from_mins(1)));
         for wrong in ["", "5", "-1s", "0s", "1 fortnight", "1month"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }

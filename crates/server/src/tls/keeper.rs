@@ -156,7 +156,7 @@ impl Keeper {
         let _one_at_a_time = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = self.files.read();
         let digest = snapshot.digest();
-        let (changed, faulty) = {
+        let (changed, refused) = {
             let state = self.state();
             (state.judged != Some(digest), !state.faults.is_empty())
         };
@@ -170,7 +170,7 @@ impl Keeper {
             .as_ref()
             .is_some_and(|material| material.roots_changed(now));
         // Faults are judged again although nothing changed: a certificate may have become valid by now.
-        if changed || faulty || outdated {
+        if changed || refused || outdated {
             let outcome = self.files.judge(&snapshot, now);
             let mut state = self.state();
             state.judged = Some(digest);
@@ -231,7 +231,7 @@ impl Keeper {
         match now_told.1 {
             Expiry::Fine => {}
             Expiry::Soon => {
-                tracing::warn!(expires = %server.not_after, "the server certificate expires soon; replace it")
+                tracing::warn!(expires = %server.not_after, "the server certificate expires soon; replace it");
             }
             Expiry::Expired => tracing::error!(
                 expired = %server.not_after,

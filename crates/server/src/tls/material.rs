@@ -76,20 +76,20 @@ impl Files {
         ) {
             (Some(certificate), Some(key)) => ServerIdentity::check(certificate, key, now)
                 .map_err(|(of_chain, of_key)| {
-                    collect(&mut faults, certificate_at, of_chain);
-                    collect(&mut faults, key_at, of_key);
+                    collect(&mut faults, certificate_at, &of_chain);
+                    collect(&mut faults, key_at, &of_key);
                 })
                 .ok(),
             _ => None,
         };
         let bundle = readable(bundle, bundle_at, &mut faults).and_then(|bundle| {
             TrustBundle::check(bundle, now)
-                .map_err(|of_bundle| collect(&mut faults, bundle_at, of_bundle))
+                .map_err(|of_bundle| collect(&mut faults, bundle_at, &of_bundle))
                 .ok()
         });
         let pins = readable(pins, pins_at, &mut faults).and_then(|pins| {
             Pins::parse(pins)
-                .map_err(|of_pins| collect(&mut faults, pins_at, of_pins))
+                .map_err(|of_pins| collect(&mut faults, pins_at, &of_pins))
                 .ok()
         });
         let (Some(identity), Some(bundle), Some(pins)) = (identity, bundle, pins) else {
@@ -153,7 +153,7 @@ fn readable<'a>(
     }
 }
 
-fn collect<E: ToString>(faults: &mut Vec<Fault>, (path, setting): (&Path, &'static str), found: Vec<E>) {
+fn collect<E: ToString>(faults: &mut Vec<Fault>, (path, setting): (&Path, &'static str), found: &[E]) {
     faults.extend(found.iter().map(|fault| Fault {
         path: path.to_owned(),
         setting,

@@ -117,7 +117,7 @@ impl<S> Guarded<S> {
                 )?;
                 Poll::Pending
             }
-            ready => ready,
+            ready @ Poll::Ready(_) => ready,
         }
     }
 }

@@ -16,7 +16,7 @@ const LIMITS: Limits = Limits {
     body: 16,
     request: Duration::from_millis(800),
     header: Duration::from_secs(5),
-    idle: Duration::from_secs(60),
+    idle: Duration::from_mins(1),
     handshake: Duration::from_secs(5),
     write: Duration::from_secs(10),
     connections: 8,
@@ -373,8 +373,8 @@ async fn server(
         metrics: Arc::new(Metrics::default()),
     };
     let stop = CancellationToken::new();
-    let served = tokio::spawn(server.serve(stop.clone()));
-    (address, handler, stop, served)
+    let task = tokio::spawn(server.serve(stop.clone()));
+    (address, handler, stop, task)
 }
 
 async fn read_all(stream: &mut tokio::net::TcpStream) -> String {
@@ -441,7 +441,7 @@ async fn a_stop_finishes_what_is_under_way_and_closes_what_is_idle() {
 #[tokio::test]
 async fn a_stop_cuts_what_does_not_finish() {
     let limits = Limits {
-        request: Duration::from_secs(3600),
+        request: Duration::from_hours(1),
         drain: Duration::from_millis(1),
         ..LIMITS
     };

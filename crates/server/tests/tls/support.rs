@@ -35,7 +35,7 @@ const LIMITS: Limits = Limits {
     body: 1024,
     request: Duration::from_secs(10),
     header: Duration::from_secs(10),
-    idle: Duration::from_secs(60),
+    idle: Duration::from_mins(1),
     handshake: Duration::from_secs(10),
     write: Duration::from_secs(10),
     connections: 64,
@@ -44,7 +44,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// How long a condition may take; long, since the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Says who asks.
 struct Mirror;
@@ -57,9 +57,9 @@ impl Handler for Mirror {
 }
 
 /// A server under test; dropping it stops it.
-pub struct Served {
+pub(crate) struct Served {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     keeper: Arc<Keeper>,
     metrics: Arc<Metrics>,
     folder: TempDir,
@@ -67,17 +67,17 @@ pub struct Served {
 }
 
 impl Served {
-    pub async fn start(server: &Identity, ca: &str, pins: &[String]) -> Self {
-        let served = Self::start_empty().await;
-        served.write(server, ca, pins);
-        served.look();
-        let faults = served.status().faults;
+    pub(crate) async fn start(server: &Identity, ca: &str, pins: &[String]) -> Self {
+        let stage = Self::start_empty().await;
+        stage.write(server, ca, pins);
+        stage.look();
+        let faults = stage.status().faults;
         assert!(faults.is_empty(), "{faults:?}");
-        served
+        stage
     }
 
     /// A server that has looked and found no file.
-    pub async fn start_empty() -> Self {
+    pub(crate) async fn start_empty() -> Self {
         let (folder, metrics) = (TempDir::new().unwrap(), Arc::new(Metrics::default()));
         let file = |name| folder.path().join(name);
         let files = Files {
@@ -99,58 +99,61 @@ impl Served {
         };
         let stop = CancellationToken::new();
         tokio::spawn(server.serve(stop.clone()));
-        let served = Self {
+        let stage = Self {
             address,
             keeper,
             metrics,
             folder,
             _stop: stop.drop_guard(),
         };
-        served.look();
-        served
+        stage.look();
+        stage
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn write(&self, server: &Identity, ca: &str, pins: &[String]) {
+    pub(crate) fn write(&self, server: &Identity, ca: &str, pins: &[String]) {
         write_server_folder(self.folder.path(), server, ca, pins).unwrap();
     }
 
-    pub fn look(&self) {
+    pub(crate) fn look(&self) {
         self.keeper.look(Timestamp::now());
     }
 
-    pub fn watch(&self) -> JoinHandle<std::io::Result<()>> {
+    pub(crate) fn watch(&self) -> JoinHandle<std::io::Result<()>> {
         tokio::spawn(Arc::clone(&self.keeper).watch(CancellationToken::new()))
     }
 
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         self.keeper.status(Timestamp::now())
     }
 
-    pub fn counted(&self, line: &str) -> bool {
+    pub(crate) fn counted(&self, line: &str) -> bool {
         self.metrics.encode().unwrap().lines().any(|found| found == line)
     }
 }
 
 /// What a caller was given.
 #[derive(Debug)]
-pub struct Answer {
-    pub protocol: Option<Vec<u8>>,
-    pub body: String,
-    pub tickets: u32,
+pub(crate) struct Answer {
+    pub(crate) protocol: Option<Vec<u8>>,
+    pub(crate) body: String,
+    pub(crate) tickets: u32,
 }
 
-pub async fn connect(address: SocketAddr, config: Arc<ClientConfig>) -> anyhow::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+) -> anyhow::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost")?;
     Ok(TlsConnector::from(config).connect(name, stream).await?)
 }
 
 /// One request; without `keep`, the last one of the connection.
-pub async fn exchange(stream: &mut TlsStream<TcpStream>, keep: bool) -> anyhow::Result<String> {
+pub(crate) async fn exchange(stream: &mut TlsStream<TcpStream>, keep: bool) -> anyhow::Result<String> {
     let connection = if keep { "keep-alive" } else { "close" };
     let request = format!("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: {connection}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
@@ -166,7 +169,7 @@ pub async fn exchange(stream: &mut TlsStream<TcpStream>, keep: bool) -> anyhow::
 }
 
 /// One request on a connection of its own. Whether a TLS 1.3 client certificate was refused shows only with the answer.
-pub async fn ask(address: SocketAddr, config: Arc<ClientConfig>) -> anyhow::Result<Answer> {
+pub(crate) async fn ask(address: SocketAddr, config: Arc<ClientConfig>) -> anyhow::Result<Answer> {
     let mut stream = connect(address, config).await?;
     let text = exchange(&mut stream, false).await?;
     let (head, body) = text
@@ -182,7 +185,7 @@ pub async fn ask(address: SocketAddr, config: Arc<ClientConfig>) -> anyhow::Resu
 }
 
 /// Waits for a condition.
-pub async fn until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
@@ -192,7 +195,7 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
 
 /// A CA and a host certificate with all that is odd about Flotta's: the CA's serial number again, a fixed subject key
 /// identifier, no basic constraints.
-pub fn quirky_host() -> (Authority, Identity) {
+pub(crate) fn quirky_host() -> (Authority, Identity) {
     let serial = SerialNumber::from(1_664_000_000_u64);
     let printable = DnValue::PrintableString("flotta-operator".try_into().unwrap());
     let mut params = CertificateParams::default();

@@ -33,18 +33,18 @@ fn server_certificate(ca: &Authority) -> Identity {
 }
 
 /// A server with one pinned host certificate.
-async fn stage() -> (Authority, Identity, Served) {
+async fn set() -> (Authority, Identity, Served) {
     let ca = authority();
     let host = ca.issue(&Profile::host()).unwrap();
-    let served = Served::start(&server_certificate(&ca), &ca.pem(), &[host.key().fingerprint()]).await;
-    (ca, host, served)
+    let stage = Served::start(&server_certificate(&ca), &ca.pem(), &[host.key().fingerprint()]).await;
+    (ca, host, stage)
 }
 
 #[tokio::test]
 async fn the_pinned_host_certificate_is_let_in() {
-    let (ca, host, served) = stage().await;
+    let (ca, host, stage) = set().await;
     let answer = ask(
-        served.address,
+        stage.address,
         host.client_config(ca.roots().unwrap(), &["h2", "http/1.1"])
             .unwrap(),
     )
@@ -57,24 +57,24 @@ async fn the_pinned_host_certificate_is_let_in() {
     );
     assert_eq!(answer.body, format!("Pinned({})", host.key().fingerprint()));
     assert_eq!(answer.tickets, 0, "nothing to resume a session with");
-    assert!(served.counted(r#"edge_config_tls_handshakes_total{outcome="ok"} 1"#));
+    assert!(stage.counted(r#"edge_config_tls_handshakes_total{outcome="ok"} 1"#));
 
     let without = ask(
-        served.address,
+        stage.address,
         host.client_config(ca.roots().unwrap(), &[]).unwrap(),
     )
     .await
     .unwrap();
-    assert_eq!(without.protocol, None, "a caller without ALPN is served too");
+    assert_eq!(without.protocol, None, "a caller without ALPN is stage too");
 }
 
 #[tokio::test]
 async fn a_host_certificate_with_flottas_quirks_is_let_in() {
     let (ca, host) = quirky_host();
     let server = server_certificate(&ca);
-    let served = Served::start(&server, &ca.pem(), &[host.key().fingerprint()]).await;
+    let stage = Served::start(&server, &ca.pem(), &[host.key().fingerprint()]).await;
     ask(
-        served.address,
+        stage.address,
         host.client_config(ca.roots().unwrap(), &["h2", "http/1.1"])
             .unwrap(),
     )
@@ -87,69 +87,63 @@ async fn rsa_throughout_is_served() {
     let ca = Authority::new(KeyKind::Rsa).unwrap();
     let key = testkit::pki::Key::generate(KeyKind::Rsa).unwrap();
     let host = ca.issue_for(&Profile::host(), &key).unwrap();
-    let served = Served::start(&server_certificate(&ca), &ca.pem(), &[host.key().fingerprint()]).await;
+    let stage = Served::start(&server_certificate(&ca), &ca.pem(), &[host.key().fingerprint()]).await;
     ask(
-        served.address,
+        stage.address,
         host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap(),
     )
     .await
     .unwrap();
 }
 
-async fn refused(
-    served: &Served,
-    roots: RootCertStore,
-    who: Option<&Identity>,
-    alpn: &[&str],
-    outcome: &str,
-) {
+async fn refused(stage: &Served, roots: RootCertStore, who: Option<&Identity>, alpn: &[&str], outcome: &str) {
     let config = match who {
         Some(who) => who.client_config(roots, alpn).unwrap(),
         None => anonymous_client_config(roots, alpn).unwrap(),
     };
-    let answer = ask(served.address, config).await;
+    let answer = ask(stage.address, config).await;
     assert!(answer.is_err(), "{outcome}: {answer:?}");
     let line = format!(r#"edge_config_tls_handshakes_total{{outcome="{outcome}"}} 1"#);
-    until(&line, || served.counted(&line)).await;
+    until(&line, || stage.counted(&line)).await;
 }
 
 #[tokio::test]
 async fn everybody_else_is_refused_at_the_handshake() {
-    let (ca, host, served) = stage().await;
+    let (ca, host, stage) = set().await;
     let roots = || ca.roots().unwrap();
     let http = &["http/1.1"];
     let device = ca.issue(&Profile::device("device-1", "default")).unwrap();
-    refused(&served, roots(), Some(&device), http, "not_pinned").await;
+    refused(&stage, roots(), Some(&device), http, "not_pinned").await;
     let expired = ca
         .issue_for(&Profile::host().valid(Validity::Expired), host.key())
         .unwrap();
-    refused(&served, roots(), Some(&expired), http, "expired").await;
+    refused(&stage, roots(), Some(&expired), http, "expired").await;
     let future = ca
         .issue_for(&Profile::host().valid(Validity::Future), host.key())
         .unwrap();
-    refused(&served, roots(), Some(&future), http, "not_yet_valid").await;
+    refused(&stage, roots(), Some(&future), http, "not_yet_valid").await;
     let foreign = authority().issue_for(&Profile::host(), host.key()).unwrap();
-    refused(&served, roots(), Some(&foreign), http, "unknown_issuer").await;
+    refused(&stage, roots(), Some(&foreign), http, "unknown_issuer").await;
     let not_for_clients = ca
         .issue_for(&Profile::host().server_auth_only(), host.key())
         .unwrap();
-    refused(&served, roots(), Some(&not_for_clients), http, "bad_certificate").await;
-    refused(&served, roots(), None, http, "no_certificate").await;
-    refused(&served, roots(), Some(&host), &["h2"], "incompatible").await;
+    refused(&stage, roots(), Some(&not_for_clients), http, "bad_certificate").await;
+    refused(&stage, roots(), None, http, "no_certificate").await;
+    refused(&stage, roots(), Some(&host), &["h2"], "incompatible").await;
     let strangers = authority().roots().unwrap();
-    refused(&served, strangers, Some(&host), http, "server_refused").await;
+    refused(&stage, strangers, Some(&host), http, "server_refused").await;
     // A valid certificate further down the chain does not help.
     let forged = Profile::host().self_signed().unwrap().followed_by(&host);
-    let answer = ask(served.address, forged.client_config(roots(), http).unwrap()).await;
+    let answer = ask(stage.address, forged.client_config(roots(), http).unwrap()).await;
     assert!(answer.is_err());
 }
 
 #[tokio::test]
 async fn the_register_certificate_is_refused_at_the_handshake() {
-    let (ca, _, served) = stage().await;
+    let (ca, _, stage) = set().await;
     let register = ca.issue(&Profile::register()).unwrap();
     refused(
-        &served,
+        &stage,
         ca.roots().unwrap(),
         Some(&register),
         &["http/1.1"],
@@ -184,15 +178,15 @@ fn tls_1_2_hello() -> Vec<u8> {
 
 #[tokio::test]
 async fn tls_1_2_is_refused() {
-    let (_, _, served) = stage().await;
-    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let (_, _, stage) = set().await;
+    let mut stream = TcpStream::connect(stage.address).await.unwrap();
     stream.write_all(&tls_1_2_hello()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     // An alert record: fatal, protocol_version.
     assert_eq!(answer, [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 70]);
     let line = r#"edge_config_tls_handshakes_total{outcome="incompatible"} 1"#;
-    until(line, || served.counted(line)).await;
+    until(line, || stage.counted(line)).await;
 }
 
 #[tokio::test]
@@ -203,10 +197,10 @@ async fn every_ca_of_the_bundle_counts() {
         new.issue(&Profile::host()).unwrap(),
     ];
     let pins = hosts.each_ref().map(|host| host.key().fingerprint());
-    let served = Served::start(&server_certificate(&new), &(new.pem() + &old.pem()), &pins).await;
+    let stage = Served::start(&server_certificate(&new), &(new.pem() + &old.pem()), &pins).await;
     for host in &hosts {
         ask(
-            served.address,
+            stage.address,
             host.client_config(new.roots().unwrap(), &["http/1.1"]).unwrap(),
         )
         .await
@@ -216,11 +210,11 @@ async fn every_ca_of_the_bundle_counts() {
 
 #[tokio::test]
 async fn without_material_connections_are_closed_until_it_arrives() {
-    let (ca, served) = (authority(), Served::start_empty().await);
+    let (ca, stage) = (authority(), Served::start_empty().await);
     let host = ca.issue(&Profile::host()).unwrap();
     let config = host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap();
-    assert!(ask(served.address, Arc::clone(&config)).await.is_err());
-    let status = served.status();
+    assert!(ask(stage.address, Arc::clone(&config)).await.is_err());
+    let status = stage.status();
     assert!(status.loaded.is_none());
     assert_eq!(status.faults.len(), 4);
     assert!(
@@ -228,22 +222,22 @@ async fn without_material_connections_are_closed_until_it_arrives() {
         "{status:?}"
     );
 
-    served.write(&server_certificate(&ca), &ca.pem(), &[host.key().fingerprint()]);
-    served.look();
-    assert!(served.status().faults.is_empty());
-    ask(served.address, config).await.unwrap();
+    stage.write(&server_certificate(&ca), &ca.pem(), &[host.key().fingerprint()]);
+    stage.look();
+    assert!(stage.status().faults.is_empty());
+    ask(stage.address, config).await.unwrap();
 }
 
 #[tokio::test]
 async fn bad_material_leaves_the_old_serving() {
-    let (ca, host, served) = stage().await;
+    let (ca, host, stage) = set().await;
     let config = host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap();
-    let good = served.status().loaded.unwrap().server.facts.fingerprint;
+    let good = stage.status().loaded.unwrap().server.facts.fingerprint;
     let expired = ca
         .issue(&Profile::server(&["localhost"]).unwrap().valid(Validity::Expired))
         .unwrap();
     let other_key = server_certificate(&ca).key().pkcs8_pem();
-    let contents = |name: &str| fs::read_to_string(served.folder().join(name)).unwrap();
+    let contents = |name: &str| fs::read_to_string(stage.folder().join(name)).unwrap();
     let cases = [
         ("tls.crt", expired.certificate_pem(), "expired at"),
         (
@@ -261,10 +255,10 @@ async fn bad_material_leaves_the_old_serving() {
     let missing = 1;
     for (number, (name, bad, reason)) in cases.into_iter().enumerate() {
         let before = contents(name);
-        replace_file(&served.folder().join(name), &bad).unwrap();
-        served.look();
-        served.look();
-        let status = served.status();
+        replace_file(&stage.folder().join(name), &bad).unwrap();
+        stage.look();
+        stage.look();
+        let status = stage.status();
         assert!(
             status
                 .faults
@@ -277,21 +271,21 @@ async fn bad_material_leaves_the_old_serving() {
             "edge_config_material_reload_failures_total {}",
             number + missing + 1
         );
-        assert!(served.counted(&failures), "once per fault, not per look");
-        assert!(served.counted("edge_config_material_current 0"));
-        ask(served.address, Arc::clone(&config)).await.unwrap();
-        replace_file(&served.folder().join(name), &before).unwrap();
-        served.look();
-        assert!(served.status().faults.is_empty());
-        assert!(served.counted("edge_config_material_current 1"));
+        assert!(stage.counted(&failures), "once per fault, not per look");
+        assert!(stage.counted("edge_config_material_current 0"));
+        ask(stage.address, Arc::clone(&config)).await.unwrap();
+        replace_file(&stage.folder().join(name), &before).unwrap();
+        stage.look();
+        assert!(stage.status().faults.is_empty());
+        assert!(stage.counted("edge_config_material_current 1"));
     }
 }
 
 #[tokio::test]
 async fn a_removed_pin_shuts_out_at_the_next_connection() {
-    let (ca, host, served) = stage().await;
+    let (ca, host, stage) = set().await;
     let config = host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap();
-    let mut open = support::connect(served.address, Arc::clone(&config))
+    let mut open = support::connect(stage.address, Arc::clone(&config))
         .await
         .unwrap();
     assert!(
@@ -302,11 +296,11 @@ async fn a_removed_pin_shuts_out_at_the_next_connection() {
     );
 
     let next = ca.issue(&Profile::host()).unwrap();
-    replace_file(&served.folder().join("pins"), &next.key().fingerprint()).unwrap();
-    served.look();
-    assert!(ask(served.address, Arc::clone(&config)).await.is_err());
+    replace_file(&stage.folder().join("pins"), &next.key().fingerprint()).unwrap();
+    stage.look();
+    assert!(ask(stage.address, Arc::clone(&config)).await.is_err());
     ask(
-        served.address,
+        stage.address,
         next.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap(),
     )
     .await
@@ -349,14 +343,14 @@ fn by_data_link(folder: &Path, files: &[(&str, String)]) {
 }
 
 async fn is_replaced_while_serving(replace: Replace) {
-    let (ca, host, served) = stage().await;
-    let served = Arc::new(served);
+    let (ca, host, stage) = set().await;
+    let stage = Arc::new(stage);
     let config = host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap();
     let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let callers: Vec<_> = (0..4)
         .map(|_| {
             let (stop, answered, config) = (Arc::clone(&stop), Arc::clone(&answered), Arc::clone(&config));
-            let address = served.address;
+            let address = stage.address;
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     ask(address, Arc::clone(&config))
@@ -369,10 +363,10 @@ async fn is_replaced_while_serving(replace: Replace) {
         .collect();
     // Looks much more often than the server does, so that sets are also seen half replaced.
     let looker = {
-        let (stop, served) = (Arc::clone(&stop), Arc::clone(&served));
+        let (stop, stage) = (Arc::clone(&stop), Arc::clone(&stage));
         tokio::task::spawn_blocking(move || {
             while !stop.load(Ordering::Relaxed) {
-                served.look();
+                stage.look();
             }
         })
     };
@@ -385,20 +379,20 @@ async fn is_replaced_while_serving(replace: Replace) {
             ("ca.crt", authority().pem() + &ca.pem()),
             ("pins", pins),
         ];
-        let folder = served.folder().to_owned();
+        let folder = stage.folder().to_owned();
         tokio::task::spawn_blocking(move || replace(&folder, &files))
             .await
             .unwrap();
         let expected = pki::Fingerprint::of(next.leaf());
         let before = answered.load(Ordering::Relaxed);
         until("the new certificate is loaded", || {
-            served
+            stage
                 .status()
                 .loaded
                 .is_some_and(|loaded| loaded.server.facts.fingerprint == expected)
         })
         .await;
-        let stream = support::connect(served.address, Arc::clone(&config))
+        let stream = support::connect(stage.address, Arc::clone(&config))
             .await
             .unwrap();
         assert_eq!(&stream.get_ref().1.peer_certificates().unwrap()[0], next.leaf());
@@ -428,11 +422,11 @@ async fn files_are_replaced_by_a_data_link_while_serving() {
 
 #[tokio::test]
 async fn a_watched_set_is_loaded_without_being_asked() {
-    let (ca, _, served) = stage().await;
-    let _watch = served.watch();
+    let (ca, _, stage) = set().await;
+    let _watch = stage.watch();
     let next = server_certificate(&ca);
     by_rename(
-        served.folder(),
+        stage.folder(),
         &[
             ("tls.key", next.key().pkcs8_pem()),
             ("tls.crt", next.certificate_pem()),
@@ -440,7 +434,7 @@ async fn a_watched_set_is_loaded_without_being_asked() {
     );
     let expected = pki::Fingerprint::of(next.leaf());
     until("the new certificate is loaded", || {
-        served
+        stage
             .status()
             .loaded
             .is_some_and(|loaded| loaded.server.facts.fingerprint == expected)
@@ -453,15 +447,15 @@ async fn keys_of_every_form_are_loaded() {
     let ca = authority();
     let server = server_certificate(&ca);
     let host = ca.issue(&Profile::host()).unwrap();
-    let served = Served::start(&server, &ca.pem(), &[host.key().fingerprint()]).await;
+    let stage = Served::start(&server, &ca.pem(), &[host.key().fingerprint()]).await;
     let sec1 = server.key().traditional_pem().unwrap();
     assert!(sec1.starts_with("-----BEGIN EC PRIVATE KEY-----"));
     // What `openssl ecparam -genkey` puts before it: the OID of P-256.
     let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
     for form in [sec1.clone(), parameters.to_owned() + &sec1] {
-        replace_file(&served.folder().join("tls.key"), &form).unwrap();
-        served.look();
-        assert_eq!(served.status().faults, Vec::<String>::new());
+        replace_file(&stage.folder().join("tls.key"), &form).unwrap();
+        stage.look();
+        assert_eq!(stage.status().faults, Vec::<String>::new());
     }
     let key = testkit::pki::Key::generate(KeyKind::Rsa).unwrap();
     let rsa = ca
@@ -470,13 +464,13 @@ async fn keys_of_every_form_are_loaded() {
     let pkcs1 = key.traditional_pem().unwrap();
     assert!(pkcs1.starts_with("-----BEGIN RSA PRIVATE KEY-----"));
     by_rename(
-        served.folder(),
+        stage.folder(),
         &[("tls.key", pkcs1), ("tls.crt", rsa.certificate_pem())],
     );
-    served.look();
-    assert_eq!(served.status().faults, Vec::<String>::new());
+    stage.look();
+    assert_eq!(stage.status().faults, Vec::<String>::new());
     ask(
-        served.address,
+        stage.address,
         host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap(),
     )
     .await
