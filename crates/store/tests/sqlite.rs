@@ -187,6 +187,25 @@ async fn a_store_of_a_newer_program_stays_as_it_is() {
     assert!(before == (fs::read(place.path()).unwrap(), fs::read(&mark).unwrap()));
 }
 
+#[tokio::test]
+async fn a_write_that_fails_half_way_leaves_nothing_and_harms_nobody() {
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    place
+        .run("INSERT INTO stray VALUES ('s2', 'lost', 'nonsense', 1, 1, 1)")
+        .await;
+    let half_way = store.observe(Vec::new(), vec![stray("s1", at(1)), stray("s2", at(1))]);
+    let (refused, created, other) = tokio::join!(
+        half_way,
+        store.commit(creation("a", waiting(), at(1))),
+        store.observe(Vec::new(), vec![stray("s3", at(1))])
+    );
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+    assert_eq!(None, store.stray(&id("s1")).await.unwrap());
+    assert!(created.is_ok() && other.is_ok());
+    assert!(store.load(&id("a")).await.unwrap().is_some() && store.stray(&id("s3")).await.unwrap().is_some());
+}
+
 #[test]
 fn what_is_no_store_is_refused_and_left_alone() {
     let folder = TempDir::new().unwrap();

@@ -84,9 +84,9 @@ impl PostgresPlace {
         *shared = Arc::downgrade(&server);
         drop(shared);
         let database = format!("contract_{}", uuid::Uuid::new_v4().simple());
-        // A language's collation, so that what relies on the order of bytes must say so.
+        // A collation that passes over '-' and '.', so that what relies on the order of bytes must say so.
         let create = format!(
-            "CREATE DATABASE {database} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' LOCALE 'C'"
+            "CREATE DATABASE {database} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-u-ka-shifted' LOCALE 'C'"
         );
         server.sql("postgres", &create).unwrap();
         Self { server, database }
