@@ -140,7 +140,7 @@ fn expiry(what: &str, certificate: &Facts, now: Timestamp) -> Option<Finding> {
 /// A pin is the fingerprint of a key, so only pins that are surely another's can be told.
 fn pins(material: &Material) -> Vec<Finding> {
     let mut findings = vec![fine(format!(
-        "tls: {} public keys may connect",
+        "tls: public keys that may connect: {}",
         material.pins().len()
     ))];
     for pin in material.pins() {

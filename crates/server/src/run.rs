@@ -150,6 +150,8 @@ async fn bind(address: std::net::SocketAddr, setting: &str) -> anyhow::Result<Tc
 /// Cancelled by the first SIGTERM or SIGINT.
 fn stop_signal() -> std::io::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // Asks only to look at the TLS material; without a handler it would end the process.
+    drop(signal(SignalKind::hangup())?);
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     tokio::spawn(async move {

@@ -61,3 +61,84 @@ pub fn chain(error: &dyn Error) -> impl fmt::Display + tracing::Value {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Arc, sync::Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(format: Format, level: &str, work: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(format, EnvFilter::new(level), move || writer.clone(), false);
+        tracing::subscriber::with_default(subscriber, work);
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn refuse() {
+        let span = tracing::info_span!(
+            "request",
+            operation = "heartbeat",
+            namespace = "default",
+            device = "a"
+        );
+        span.in_scope(|| tracing::warn!(reason = "busy", "a request failed"));
+        tracing::debug!("not of interest");
+    }
+
+    #[test]
+    fn json_lines_carry_fields_of_the_event_and_its_request() {
+        let text = written(Format::Json, "info", refuse);
+        assert_eq!(text.lines().count(), 1);
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&line["level"], &line["reason"]),
+            (&"WARN".into(), &"busy".into())
+        );
+        assert_eq!(line["message"], "a request failed");
+        assert_eq!(line["span"]["operation"], "heartbeat");
+        assert_eq!(
+            (&line["span"]["namespace"], &line["span"]["device"]),
+            (&"default".into(), &"a".into())
+        );
+    }
+
+    #[test]
+    fn text_lines_carry_them_too() {
+        let text = written(Format::Text, "info", refuse);
+        assert!(
+            text.contains("operation=\"heartbeat\"") && text.contains("a request failed"),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_chain_names_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Layer(&'static str, #[source] Option<Box<Layer>>);
+        let root = Layer("the disk is full", None);
+        let repeated = Layer("cannot write: the disk is full", Some(Box::new(root)));
+        let top = Layer("the store failed", Some(Box::new(repeated)));
+        assert_eq!(
+            chain(&top).to_string(),
+            "the store failed: cannot write: the disk is full"
+        );
+    }
+}

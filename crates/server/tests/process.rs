@@ -53,6 +53,17 @@ impl Material {
     }
 }
 
+async fn until_not_ready_because(server: &Server, reason: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "{}", server.log_tail());
+        match server.ops("/readyz").await {
+            Ok(answer) if answer.status == 503 && answer.text().contains(reason) => return,
+            _ => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_stop_by_signal_is_a_success_and_keeps_the_store() {
     let folder = tempfile::tempdir().unwrap();
@@ -77,15 +88,7 @@ async fn without_material_it_is_alive_says_what_it_waits_for_and_begins_when_it_
     let folder = tempfile::tempdir().unwrap();
     let tls = folder.path().join("tls");
     let mut server = Server::launch(Settings::new(folder.path()).binary(BINARY).tls(&tls)).unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    let reasons = loop {
-        assert!(Instant::now() < deadline, "{}", server.log_tail());
-        match server.ops("/readyz").await {
-            Ok(answer) if answer.text().contains("(--tls-cert): it cannot be read") => break answer,
-            _ => tokio::time::sleep(Duration::from_millis(10)).await,
-        }
-    };
-    assert_eq!(reasons.status, 503);
+    until_not_ready_because(&server, "(--tls-cert): it cannot be read").await;
     assert_eq!(server.ops("/healthz").await.unwrap().status, 200);
     material(Validity::Current).write(&tls);
     server.wait_until_ready().await.unwrap();
@@ -118,6 +121,62 @@ fn wrong_settings_end_the_start_with_their_own_exit_code() {
         "{told}"
     );
     assert_eq!(run(&["serve", "--no-such-flag"]).status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let away = Settings::new(folder.path())
+        .binary(BINARY)
+        .store("postgres://nobody@127.0.0.1:1/fleet");
+    let mut server = Server::launch(away).unwrap();
+    until_not_ready_because(&server, "waiting for the store").await;
+    assert_eq!(server.ops("/healthz").await.unwrap().status, 200);
+    assert!(server.stop().unwrap().success());
+}
+
+#[test]
+fn the_environment_stands_between_command_line_and_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.yaml");
+    std::fs::write(&file, "idle-timeout: of the file\n").unwrap();
+    let told = |arguments: &[&str]| {
+        let output = Command::new(BINARY)
+            .args(["serve", "--listen", "a fault, so that nothing is started"])
+            .args(arguments)
+            .env("EDGE_CONFIG_CONFIG", &file)
+            .env("EDGE_CONFIG_IDLE_TIMEOUT", "of the environment")
+            .output()
+            .unwrap();
+        text(&output.stderr)
+    };
+    let environment =
+        r#"idle-timeout (environment variable EDGE_CONFIG_IDLE_TIMEOUT) is "of the environment""#;
+    assert!(told(&[]).contains(environment), "{}", told(&[]));
+    let both = told(&["--idle-timeout", "of the line"]);
+    assert!(
+        both.contains(r#"idle-timeout (command line) is "of the line""#),
+        "{both}"
+    );
+    assert!(!told(&["--idle-timeout", "5s"]).contains("idle-timeout"));
+}
+
+#[tokio::test]
+async fn a_hangup_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(Settings::new(folder.path()).binary(BINARY))
+        .await
+        .unwrap();
+    let pid = server.process().id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-HUP", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    server.wait_until_ready().await.unwrap();
+    assert!(server.stop().unwrap().success());
 }
 
 #[test]

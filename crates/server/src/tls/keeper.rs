@@ -1,6 +1,7 @@
 //! Keeps the newest good set of material, whatever happens to the files.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -68,8 +69,8 @@ struct State {
     faults: Vec<Fault>,
     /// When the present faults were first seen.
     since: Option<Timestamp>,
-    /// The expiry that was told last, and of which certificate.
-    told: Option<(Fingerprint, Expiry)>,
+    /// The expiry of each certificate as it was told last.
+    told: BTreeMap<Fingerprint, Expiry>,
 }
 
 /// What a person asks a keeper.
@@ -222,22 +223,31 @@ impl Keeper {
     fn tell_expiry(&self, state: &mut State, now: Timestamp) {
         let current = self.current.load();
         let Some(material) = current.as_ref() else { return };
-        let server = material.server();
-        let now_told = (server.fingerprint, Expiry::of(server, now));
-        if state.told == Some(now_told) {
-            return;
-        }
-        state.told = Some(now_told);
-        match now_told.1 {
-            Expiry::Fine => {}
-            Expiry::Soon => {
-                tracing::warn!(expires = %server.not_after, "the server certificate expires soon; replace it");
+        let authorities = material.authorities().map(|ca| ("CA", ca));
+        let certificates: Vec<_> = std::iter::once(("server", material.server()))
+            .chain(authorities)
+            .collect();
+        let found = certificates
+            .iter()
+            .map(|(_, certificate)| (certificate.fingerprint, Expiry::of(certificate, now)));
+        let found: BTreeMap<_, _> = found.collect();
+        for (kind, certificate) in certificates {
+            let (fingerprint, at) = (certificate.fingerprint, certificate.not_after);
+            let expiry = found.get(&fingerprint);
+            if expiry == state.told.get(&fingerprint) {
+                continue;
             }
-            Expiry::Expired => tracing::error!(
-                expired = %server.not_after,
-                "the server certificate has expired and the Edge API refuses it; replace it"
-            ),
+            match expiry {
+                Some(Expiry::Soon) => {
+                    tracing::warn!(kind, %fingerprint, expires = %at, "a certificate expires soon; replace it");
+                }
+                Some(Expiry::Expired) => {
+                    tracing::error!(kind, %fingerprint, expired = %at, "a certificate has expired; replace it");
+                }
+                Some(Expiry::Fine) | None => {}
+            }
         }
+        state.told = found;
     }
 
     /// Looks at the files every second and on SIGHUP, until `shutdown` is cancelled.

@@ -19,6 +19,7 @@ use super::{
     Handler, Limits, Peer, Security,
     guard::{Guarded, Patience, Phase},
     listener::Stream,
+    quiet::Quiet,
     request,
 };
 use crate::{
@@ -37,6 +38,8 @@ pub(super) struct Shared<H> {
     pub(super) handler: Arc<H>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) requests: Semaphore,
+    /// Log lines about refused handshakes.
+    pub(super) refusals: Quiet,
     /// Cancelled when the server stops: finish, then close.
     pub(super) stopping: CancellationToken,
     /// Cancelled when the time to finish is over.
@@ -55,16 +58,24 @@ pub(super) async fn run<H: Handler>(shared: Arc<Shared<H>>, stream: Stream) {
             }
             Err(refusal) => {
                 shared.metrics.handshake(refusal.as_str());
-                if refusal.is_notable() {
-                    tracing::info!(
-                        plane = shared.plane,
-                        reason = refusal.as_str(),
-                        key = refusal.key().map(tracing::field::display),
-                        "refused a TLS handshake"
-                    );
-                }
+                tell_refusal(&shared, refusal);
             }
         },
+    }
+}
+
+fn tell_refusal<H>(shared: &Shared<H>, refusal: Refusal) {
+    if !refusal.is_notable() {
+        return;
+    }
+    if let Some(left_out) = shared.refusals.left_out() {
+        tracing::info!(
+            plane = shared.plane,
+            reason = refusal.as_str(),
+            key = refusal.key().map(tracing::field::display),
+            left_out,
+            "refused a TLS handshake"
+        );
     }
 }
 

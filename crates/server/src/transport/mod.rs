@@ -11,6 +11,7 @@ pub mod answer;
 mod connection;
 mod guard;
 mod listener;
+mod quiet;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -113,6 +114,7 @@ impl<H: Handler> Server<H> {
             handler,
             metrics,
             requests: Semaphore::new(limits.concurrent_requests),
+            refusals: quiet::Quiet::default(),
             stopping: shutdown.clone(),
             cut: CancellationToken::new(),
         });

@@ -61,6 +61,7 @@ impl Stage {
             handler: Arc::new(Scripted::default()),
             metrics: Arc::new(Metrics::default()),
             requests: Semaphore::new(limits.concurrent_requests),
+            refusals: quiet::Quiet::default(),
             stopping: CancellationToken::new(),
             cut: CancellationToken::new(),
         };

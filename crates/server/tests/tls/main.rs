@@ -16,6 +16,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
+use edge_config_server::transport::Limits;
 use rustls::RootCertStore;
 use support::{Served, ask, quirky_host, until};
 use testkit::pki::{Authority, Identity, KeyKind, Profile, Validity, anonymous_client_config, replace_file};
@@ -186,6 +187,27 @@ async fn tls_1_2_is_refused() {
     // An alert record: fatal, protocol_version.
     assert_eq!(answer, [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 70]);
     let line = r#"edge_config_tls_handshakes_total{outcome="incompatible"} 1"#;
+    until(line, || stage.counted(line)).await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_go_on_is_cut() {
+    let ca = authority();
+    let host = ca.issue(&Profile::host()).unwrap();
+    let handshake = std::time::Duration::from_millis(20);
+    let stage = Served::start_with(Limits {
+        handshake,
+        ..support::LIMITS
+    })
+    .await;
+    stage.write(&server_certificate(&ca), &ca.pem(), &[host.key().fingerprint()]);
+    stage.look();
+    let mut stream = TcpStream::connect(stage.address).await.unwrap();
+    stream.write_all(&tls_1_2_hello()[..20]).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.is_empty());
+    let line = r#"edge_config_tls_handshakes_total{outcome="timeout"} 1"#;
     until(line, || stage.counted(line)).await;
 }
 

@@ -31,7 +31,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     body: 1024,
     request: Duration::from_secs(10),
     header: Duration::from_secs(10),
@@ -78,6 +78,11 @@ impl Served {
 
     /// A server that has looked and found no file.
     pub(crate) async fn start_empty() -> Self {
+        Self::start_with(LIMITS).await
+    }
+
+    /// The same with other limits.
+    pub(crate) async fn start_with(limits: Limits) -> Self {
         let (folder, metrics) = (TempDir::new().unwrap(), Arc::new(Metrics::default()));
         let file = |name| folder.path().join(name);
         let files = Files {
@@ -93,7 +98,7 @@ impl Served {
             plane: "device",
             listener: Listener::Tcp(listener),
             security: Security::Tls(Arc::clone(&keeper)),
-            limits: LIMITS,
+            limits,
             handler: Arc::new(Mirror),
             metrics: Arc::clone(&metrics),
         };
