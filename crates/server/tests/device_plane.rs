@@ -520,15 +520,27 @@ async fn the_gate_closes_when_the_device_is_seen_and_opens_by_permission() {
 async fn bad_input_is_refused_with_a_sentence_and_leaves_nothing() {
     let fleet = Fleet::new(Policy::default());
     let enrolment = "/namespaces/edge/devices/d/enrolment";
-    for body in ["", "{", "[]", r#"{"features": 7}"#, r#"{"target_namespace": 1}"#] {
+    for (body, names) in [
+        ("", "enrolment: EOF"),
+        ("{", "enrolment: EOF"),
+        ("[]", "enrolment: invalid type"),
+        ("{} {}", "enrolment: trailing characters"),
+        (r#"{"features": 7}"#, "enrolment: features: invalid type"),
+        (
+            r#"{"features": {"hardware": {"cpu": {"count": "2"}}}}"#,
+            "enrolment: features.hardware.cpu.count: invalid type",
+        ),
+        (
+            r#"{"target_namespace": 1}"#,
+            "enrolment: target_namespace: invalid type",
+        ),
+    ] {
         let (status, answer) = fleet.call("POST", enrolment, body).await;
         assert_eq!(status, 400, "{body}");
+        let message = answer["message"].as_str().unwrap();
         assert!(
-            answer["message"]
-                .as_str()
-                .unwrap()
-                .starts_with("the body is not a valid enrolment"),
-            "{answer}"
+            message.starts_with(&format!("the body is not a valid {names}")),
+            "{message}"
         );
     }
     for id in ["a_b", "-a", "a%2Fb", &"a".repeat(64)] {

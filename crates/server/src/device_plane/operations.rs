@@ -35,10 +35,7 @@ pub(super) struct Call {
 pub(super) enum CallError {
     /// The body is not the object that the operation takes.
     #[error("the body is not a valid {what}: {reason}")]
-    Body {
-        what: &'static str,
-        reason: serde_json::Error,
-    },
+    Body { what: &'static str, reason: String },
     /// The fleet could not decide.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -178,6 +175,20 @@ pub(super) fn fail(error: &CallError) -> Response<Bytes> {
     }
 }
 
+/// Reads a body; an error names the field that it is about.
 fn decode<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<T, CallError> {
-    serde_json::from_slice(body).map_err(|reason| CallError::Body { what, reason })
+    let mut document = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut document).map_err(|error| CallError::Body {
+        what,
+        reason: if error.path().iter().next().is_some() {
+            error.to_string()
+        } else {
+            error.into_inner().to_string()
+        },
+    })?;
+    document.end().map_err(|error| CallError::Body {
+        what,
+        reason: error.to_string(),
+    })?;
+    Ok(value)
 }
