@@ -114,6 +114,7 @@ impl Fleet {
                 "ids that speak to the server and are not known: drone-7 was lost from the store",
             ),
             ("adopt drone-7", "make it a device again, without a disconnect"),
+            ("release drone-7", "send the adopted device its configuration"),
             ("delete pump-2", "remove one, and watch it leave and come back"),
         ] {
             println!("  # {what}\n  {}", server.command(args));

@@ -40,6 +40,14 @@ fn usual(port: u16) -> Result<SocketAddr> {
     Ok(SocketAddr::from(([127, 0, 0, 1], free_port()?)))
 }
 
+/// A path as it is typed in the folder that this program was started in.
+fn from_here(path: &Path) -> &Path {
+    std::env::current_dir()
+        .ok()
+        .and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path)
+}
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -118,8 +126,8 @@ impl Server {
     pub(crate) fn command(&self, args: &str) -> String {
         format!(
             "{} device {args} --socket {}",
-            self.binary.display(),
-            self.socket.display()
+            from_here(&self.binary).display(),
+            from_here(&self.socket).display()
         )
     }
 
