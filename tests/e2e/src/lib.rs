@@ -4,6 +4,10 @@
 //! server, an Edge API and a database of its own, so no test sees another's fleet or settings. All Edge APIs share the
 //! CA, which Flotta keeps in one fixed namespace.
 
+pub mod ledger;
+pub mod traffic;
+
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use anyhow::{Context, Result};
@@ -147,6 +151,17 @@ impl Stage {
     /// What the store holds of a device.
     pub fn show(&self, id: &str) -> Result<Held> {
         self.server.show(id).map(Held)
+    }
+
+    /// The ids of all devices that the store knows, in whatever state.
+    pub fn ids(&self) -> Result<BTreeSet<String>> {
+        let list = self.act(&["list"])?;
+        let devices = list.as_array().context("`device list` prints a list")?;
+        let id = |device: &Value| device["id"].as_str().map(str::to_owned);
+        devices
+            .iter()
+            .map(|device| id(device).context("a device has an id"))
+            .collect()
     }
 
     /// An act of an administrator: the words after `edge-config-server device`.
