@@ -10,7 +10,6 @@ on_both_stores!(
     a_forgotten_device_disconnects_and_comes_back_by_itself,
     a_removed_device_comes_back_only_by_a_person,
     a_deleted_device_that_enrols_before_it_was_told_waits,
-    a_device_that_was_restarted_after_a_silence_can_enrol,
 );
 
 /// A member that was deleted and obeyed.
@@ -133,11 +132,20 @@ async fn a_deleted_device_that_enrols_before_it_was_told_waits(store: Store) -> 
     is_back(&stage, &mut device).await
 }
 
-async fn a_device_that_was_restarted_after_a_silence_can_enrol(store: Store) -> Result<()> {
+/// The one test here that takes its time, so both stores are gone through side by side.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_was_restarted_after_a_silence_can_enrol() -> Result<()> {
+    tokio::try_join!(
+        comes_back_after_a_silence(Store::Sqlite),
+        comes_back_after_a_silence(Store::Postgres)
+    )?;
+    Ok(())
+}
+
+async fn comes_back_after_a_silence(store: Store) -> Result<()> {
     let stage = Stage::new(store).await?;
     let mut device = disconnected(&stage, "forget").await?;
-    // The one thing here that takes its time: the daemon is down for longer than the 30 s of silence by which a restart
-    // is known. The other tests run meanwhile.
+    // The daemon is down for longer than the 30 s of silence by which a restart is known.
     tokio::time::sleep(Duration::from_secs(31)).await;
     // The restarted daemon polls at once, before its agent has started; a disconnect now would stop it for good.
     assert_eq!(device.poll_data().await?.status, 500);
