@@ -278,6 +278,47 @@ async fn a_closed_store_is_one_file() {
     assert_eq!(revision, copy.load(&id("a")).await.unwrap().unwrap().revision.0);
 }
 
+/// A reader that stays keeps the log from being used again; once it is gone, the log shrinks while writes go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_grew_large_is_truncated() {
+    const LARGE: u64 = 64 << 20;
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    let mut revision = create(&*store, "a", approved()).await;
+    let log = beside(&place.path(), "-wal");
+    let size = || fs::metadata(&log).unwrap().len();
+
+    let reader = rusqlite::Connection::open(place.path()).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM device")
+        .unwrap();
+    // SQLite does not write pages that stay the same, so each report is another.
+    for letter in ["x", "y"].into_iter().cycle() {
+        if size() > LARGE + (4 << 20) {
+            break;
+        }
+        let large = Some(report(&letter.repeat(1 << 20)));
+        let write = Write {
+            report: large,
+            ..write("a", WriteGuard::At(revision), at(1))
+        };
+        revision = store.commit(write).await.unwrap();
+    }
+    reader.execute_batch("COMMIT").unwrap();
+    let shrinks = async {
+        while size() > LARGE {
+            revision = store
+                .commit(write("a", WriteGuard::At(revision), at(1)))
+                .await
+                .unwrap();
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), shrinks)
+        .await
+        .unwrap();
+    store.close().await;
+}
+
 const PATH: &str = "STORE_TEST_PATH";
 
 /// This test binary again, running one of its ignored tests on a database.
