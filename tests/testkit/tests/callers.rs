@@ -1,9 +1,12 @@
 //! The caller looks to a server as the Edge API's client does, and keeps or renews connections as it was told.
 
+use std::time::Duration;
+
 use serde_json::json;
 use testkit::caller::{Caller, Connections, path};
+use testkit::device::{Device, GaveUp, Provisioning, quiet_heartbeat};
 use testkit::pki::{Authority, KeyKind, Profile};
-use testkit::scripted_backend::{Scripted, ScriptedBackend};
+use testkit::scripted_backend::{Scripted, ScriptedBackend, Seen};
 
 #[tokio::test]
 async fn a_body_ends_with_a_newline_and_the_path_names_the_operation() -> anyhow::Result<()> {
@@ -75,5 +78,55 @@ async fn a_server_that_selects_h2_fails_every_call() -> anyhow::Result<()> {
         .await
         .expect_err("h2 is not spoken");
     assert!(error.to_string().contains("h2"), "{error}");
+    Ok(())
+}
+
+/// The agent gives up after a second, the request goes on, and nothing else leaves the device until it has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_agent_that_gives_up_leaves_its_request_under_way() -> anyhow::Result<()> {
+    let authority = Authority::new(KeyKind::P256)?;
+    let server = authority
+        .issue(&Profile::server(&["127.0.0.1"])?)?
+        .server_config()?;
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    // The first heartbeat is answered when the test says so.
+    let slow = move |request: &Seen| {
+        if request.path.ends_with("/out") {
+            released.lock().map(|released| released.recv().ok()).ok();
+        }
+        Scripted::empty(200)
+    };
+    let backend = ScriptedBackend::start(Some(server), slow).await?;
+    let provisioning = Provisioning {
+        edge_api: backend.address(),
+        roots: authority.roots()?,
+        register: authority.issue(&Profile::register())?,
+    };
+    let mut device = Device::new("device-1", provisioning).giving_up_after(Duration::from_millis(100));
+    let error = device
+        .heartbeat(quiet_heartbeat())
+        .await
+        .expect_err("nobody answers");
+    assert!(error.is::<GaveUp>(), "{error:#}");
+    assert!(
+        device.record().is_empty(),
+        "nothing was acknowledged to the agent"
+    );
+    assert_eq!(
+        device.poll_control().await?.status,
+        200,
+        "polls have loops of their own"
+    );
+    // Dropping the sender lets every request through.
+    drop(release);
+    assert_eq!(device.heartbeat(quiet_heartbeat()).await?.status, 200);
+    assert_eq!(device.record().len(), 1);
+    let posts = backend
+        .seen()
+        .iter()
+        .filter(|request| request.path.ends_with("/out"))
+        .count();
+    assert_eq!(posts, 2, "the first one had gone on");
     Ok(())
 }
