@@ -115,7 +115,7 @@ pub(super) async fn serve<H: Handler>(
         let (shared, phase) = (Arc::clone(shared), Arc::clone(&phase));
         async move {
             let answer = request::respond(&shared, peer, request).await;
-            phase.answered();
+            phase.answered().await;
             Ok::<_, Infallible>(finish(answer))
         }
     });

@@ -4,6 +4,7 @@
 //! Both show in one place: a read or a write that is pending.
 
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     sync::{
@@ -34,8 +35,16 @@ impl Phase {
     }
 
     /// The answer is there: the next byte begins a new head.
-    pub(super) fn answered(&self) {
+    ///
+    /// To be awaited in the task of the connection. A read that is already pending has no deadline yet, and hyper does not
+    /// always poll it again by itself, so the task is woken.
+    pub(super) async fn answered(&self) {
         self.0.store(Self::IDLE, Ordering::Relaxed);
+        poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::Ready(())
+        })
+        .await;
     }
 
     fn head(&self) {

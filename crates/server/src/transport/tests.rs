@@ -231,7 +231,11 @@ async fn a_body_that_trickles_in_ends_with_the_request() {
         .unwrap();
     let (mut reader, mut writer) = tokio::io::split(stream);
     let trickle = tokio::spawn(async move {
-        while writer.write_all(b"1").await.is_ok() {
+        // More than the server may wait for, and an end for a server that does.
+        for _ in 0..1000 {
+            if writer.write_all(b"1").await.is_err() {
+                return;
+            }
             sleep(Duration::from_millis(300)).await;
         }
     });
@@ -276,6 +280,28 @@ async fn an_idle_connection_is_closed_and_a_used_one_is_not() {
         sleep(Duration::from_secs(40)).await;
         used.write_all(get("/empty").as_bytes()).await.unwrap();
         assert!(answer_of(&mut used).await.starts_with("HTTP/1.1 200 "));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_closed_when_it_is_idle_after_any_request() {
+    let stage = Stage::new(LIMITS);
+    let unfinished = "PUT /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 15\r\n\r\n0123".to_owned();
+    for (request, status) in [
+        (get("/empty"), 200),
+        (put("/echo", "[1]"), 200),
+        (put("/echo", "01234567890123456"), 413),
+        (get("/stuck"), 503),
+        (get("/panic"), 500),
+        (unfinished, 408),
+    ] {
+        let (mut stream, served) = stage.connect(1 << 16);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let begun = Instant::now();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(begun.elapsed() <= LIMITS.idle + LIMITS.request + Duration::from_millis(10));
+        served.await.unwrap();
     }
 }
 
