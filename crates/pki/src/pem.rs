@@ -1,12 +1,11 @@
-//! PEM (RFC 7468): the only place that knows it.
+//! PEM (RFC 7468): the only place that knows it, and the only one that knows `rustls-pemfile`, which is archived.
 //!
-//! Blocks are split by `x509-parser`'s reader, which names the label of each: so a file that holds the wrong thing is
-//! answered with what it does hold. Rejected: `rustls-pemfile`, which is archived, and the reader of `rustls-pki-types`
-//! that replaced it, which skips labels that it does not know (`docs/decisions/0002-pem.md`).
+//! That reader skips blocks whose label it does not know. So where it finds nothing, or stumbles, `x509-parser`'s reader
+//! says what the file does hold; and it alone reads certificate requests, whose label the Edge API does not check
+//! (`docs/decisions/0002-pem.md`).
 
-use rustls::pki_types::{
-    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
-};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pemfile::Item;
 use x509_parser::{error::PEMError, pem::Pem};
 
 /// Why a PEM file did not hold what was looked for.
@@ -46,18 +45,15 @@ pub enum PemError {
 
 /// All certificates of a file, in their order. Other blocks are skipped.
 pub fn certificates(file: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    let blocks = blocks(file)?;
-    let labels = labels(&blocks);
-    let certificates: Vec<_> = blocks
+    let certificates: Vec<_> = items(file)?
         .into_iter()
-        .filter(|block| matches!(block.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE"))
-        .map(|block| CertificateDer::from(block.contents))
+        .filter_map(|item| match item {
+            Item::X509Certificate(certificate) => Some(certificate),
+            _ => None,
+        })
         .collect();
     if certificates.is_empty() {
-        return Err(PemError::Missing {
-            wanted: "certificate",
-            found: labels,
-        });
+        return Err(missing("certificate", file));
     }
     Ok(certificates)
 }
@@ -65,23 +61,17 @@ pub fn certificates(file: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemErro
 /// The private key of a file: PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`, also after an
 /// `EC PARAMETERS` block, as `openssl ecparam -genkey` writes). Certificates beside it are skipped.
 pub fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
-    let blocks = blocks(file)?;
-    let labels = labels(&blocks);
-    let mut keys = Vec::new();
-    for Pem { label, contents } in blocks {
-        keys.push(match label.as_str() {
-            "PRIVATE KEY" => PrivatePkcs8KeyDer::from(contents).into(),
-            "RSA PRIVATE KEY" => PrivatePkcs1KeyDer::from(contents).into(),
-            "EC PRIVATE KEY" => PrivateSec1KeyDer::from(contents).into(),
-            "ENCRYPTED PRIVATE KEY" => return Err(PemError::Encrypted),
-            _ => continue,
-        });
-    }
+    let mut keys: Vec<PrivateKeyDer<'static>> = items(file)?
+        .into_iter()
+        .filter_map(|item| match item {
+            Item::Pkcs8Key(key) => Some(key.into()),
+            Item::Pkcs1Key(key) => Some(key.into()),
+            Item::Sec1Key(key) => Some(key.into()),
+            _ => None,
+        })
+        .collect();
     match (keys.pop(), keys.len()) {
-        (None, _) => Err(PemError::Missing {
-            wanted: "private key",
-            found: labels,
-        }),
+        (None, _) => Err(missing("private key", file)),
         (Some(key), 0) => Ok(key),
         (Some(_), others) => Err(PemError::Several {
             kind: "private key",
@@ -100,6 +90,36 @@ pub fn single_block(file: &[u8]) -> Result<Vec<u8>, PemError> {
             kind: "PEM block",
             found: others + 1,
         }),
+    }
+}
+
+fn items(file: &[u8]) -> Result<Vec<Item>, PemError> {
+    // What is damaged is told by the reader that counts all blocks.
+    blocks(file)?;
+    let (mut items, mut rest) = (Vec::new(), file);
+    while let Some((item, behind)) =
+        rustls_pemfile::read_one_from_slice(rest).map_err(|_| PemError::Damaged {
+            block: items.len() + 1,
+            reason: "its content is malformed",
+        })?
+    {
+        items.push(item);
+        rest = behind;
+    }
+    Ok(items)
+}
+
+/// What the file holds instead.
+fn missing(wanted: &'static str, file: &[u8]) -> PemError {
+    match blocks(file) {
+        Err(error) => error,
+        Ok(blocks) if blocks.iter().any(|block| block.label == "ENCRYPTED PRIVATE KEY") => {
+            PemError::Encrypted
+        }
+        Ok(blocks) => PemError::Missing {
+            wanted,
+            found: labels(&blocks),
+        },
     }
 }
 
