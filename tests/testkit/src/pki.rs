@@ -190,6 +190,10 @@ pub struct Authority {
 impl Authority {
     /// A new authority with the profile of `flotta-ca`.
     pub fn new(kind: KeyKind) -> Result<Self> {
+        Self::with(Key::generate(kind)?, Validity::Current)
+    }
+
+    fn with(key: Key, validity: Validity) -> Result<Self> {
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params
@@ -201,8 +205,7 @@ impl Authority {
             ExtendedKeyUsagePurpose::ClientAuth,
             ExtendedKeyUsagePurpose::ServerAuth,
         ];
-        let params = Profile { params }.valid(Validity::Current).params;
-        let key = Key::generate(kind)?;
+        let params = Profile { params }.valid(validity).params;
         Ok(Self {
             certificate: params.self_signed(&*key.0)?.der().clone(),
             key,
@@ -234,6 +237,11 @@ impl Authority {
             chain: vec![certificate.der().clone()],
             key: key.clone(),
         })
+    }
+
+    /// A new certificate of the same key and name, as a renewal makes it.
+    pub fn renewed(&self) -> Result<Self> {
+        Self::with(self.key.clone(), Validity::Current)
     }
 
     /// The certificate, PEM.
