@@ -46,7 +46,8 @@ fn fingerprint(sources: &Path) -> String {
         hash.update(file.file_name().unwrap().as_encoded_bytes());
         hash.update(fs::read(&file).unwrap());
     }
-    format!("{:x}", hash.finalize())[..16].to_owned()
+    let digest: [u8; 32] = hash.finalize().into();
+    format!("{:016x}", u64::from_be_bytes(*digest.first_chunk().unwrap()))
 }
 
 /// Builds beside the place and renames, so that of two builders at once either result is whole.
