@@ -45,9 +45,9 @@ dependencies() {
 
 # The database of known vulnerabilities is fetched; not everybody who builds can reach it.
 advisories() {
-    printf '\n=== known vulnerabilities\n'
     if ! timeout 120 cargo deny fetch db >"$log" 2>&1; then
         skipped+=("known vulnerabilities: the RustSec database could not be fetched")
+        printf '\n=== known vulnerabilities\n'
         echo "SKIPPED: the RustSec database could not be fetched:"
         tail -n 3 "$log"
         return
