@@ -1,9 +1,9 @@
 //! The fleet in operation: reads a device, lets a rule of `fleet` decide, has the change recorded, and only then answers.
 //!
 //! Both planes call this and nothing else decides. Three things are added to the rules and the store here:
-//! * a memory of devices, kept only where no other process can write the store ([`memory`]),
+//! * a memory of devices, kept only where no other process can write the store (`memory`),
 //! * the repetition of a decision whose device changed meanwhile (`Conflict`),
-//! * times that carry nothing else are answered at once and reach the store within [`FLUSH_EVERY`] ([`pending`]).
+//! * times that carry nothing else are answered at once and reach the store within [`FLUSH_EVERY`] (`pending`).
 //!
 //! A decision that has begun is finished even when its caller is gone: the Edge API drops a call after a second, and a write
 //! that is under way then must still reach the memory.
