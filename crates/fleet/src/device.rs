@@ -1,7 +1,7 @@
 //! What the fleet knows about one device id, in the two documents in which it is kept.
 //!
-//! [`Life`] is what was decided about the device and changes rarely; [`Report`](crate::Report) is what the device says
-//! of itself and changes with heartbeats. [`Presence`](crate::Presence) is the third part: times only, written seldom.
+//! [`Life`] is what was decided about the device and changes rarely; [`Report`] is what the device says
+//! of itself and changes with heartbeats. [`Presence`] is the third part: times only, written seldom.
 
 use std::{collections::BTreeMap, sync::Arc};
 
