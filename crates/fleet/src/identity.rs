@@ -19,8 +19,8 @@ const REMEMBERED: usize = 4;
 /// Longest value that is remembered, in characters; what is longer is compared by its beginning.
 const LONGEST: usize = 128;
 
-/// What a machine calls itself while it has no name yet says nothing about which it is.
-const NAMELESS: [&str; 2] = ["localhost", "localhost.localdomain"];
+/// Names that a machine has while it has none, and what the agent writes where the firmware tells no serial number.
+const SAYS_NOTHING: [&str; 3] = ["localhost", "localhost.localdomain", "unknown"];
 
 /// The condition ends when nothing showed it for this long.
 pub const EVIDENCE_LASTS: SignedDuration = SignedDuration::from_hours(1);
@@ -151,7 +151,7 @@ impl IdentityTrail {
     /// A heartbeat showed this value. True if it is a further proof of two machines.
     pub fn observe(&mut self, what: Trait, value: &str, now: Timestamp) -> bool {
         let value: String = value.chars().take(LONGEST).collect();
-        if value.is_empty() || (what == Trait::Hostname && NAMELESS.contains(&value.as_str())) {
+        if value.is_empty() || SAYS_NOTHING.contains(&value.as_str()) {
             return false;
         }
         let Some(trail) = self.trails.get_mut(&what) else {
