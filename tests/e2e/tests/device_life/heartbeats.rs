@@ -12,6 +12,7 @@ on_both_stores!(
     podman_states_and_odd_dates_are_kept_as_meant,
     null_list_elements_are_skipped,
     a_version_that_alternates_is_a_condition,
+    a_body_far_larger_than_usual_is_taken_whole,
 );
 
 async fn a_quiet_heartbeat_is_acknowledged(store: Store) -> Result<()> {
@@ -264,5 +265,26 @@ async fn a_version_that_alternates_is_a_condition(store: Store) -> Result<()> {
         "nothing is disconnected for it"
     );
     assert_eq!(device.poll_data().await?.status, 200);
+    Ok(())
+}
+
+/// A first heartbeat of a real device is 12 KB; a machine with many devices sends a multiple.
+async fn a_body_far_larger_than_usual_is_taken_whole(store: Store) -> Result<()> {
+    let stage = Stage::new(store).await?;
+    let mut device = stage.member("device-1", None).await?;
+    let nodes: Vec<Value> = (0..2000)
+        .map(|n| {
+            json!({"path": format!("/dev/disk/by-id/{n:064}"), "device_type": "block", "uid": 1, "gid": 6,
+                   "major": 8, "minor": n + 1})
+        })
+        .collect();
+    let mut beat = quiet_heartbeat();
+    beat["hardware"] = json!({"hostname": "large", "host_devices": nodes});
+    assert!(beat.to_string().len() > 256 * 1024);
+    assert_eq!(device.heartbeat(beat).await?.status, 200);
+    let held = stage.show("device-1")?;
+    let kept = held.at("/report/hardware/host_devices");
+    assert_eq!(kept.as_array().map(Vec::len), Some(2000));
+    assert_eq!(kept, &json!(nodes));
     Ok(())
 }
