@@ -77,7 +77,8 @@ rust_tests() {
     failures+=("tests: $(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log" | paste -sd ' ')")
 }
 
-rustdoc() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --quiet; }
+# With private items: who reads it works on the code.
+rustdoc() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items --quiet; }
 
 step formatting formatting
 step clippy clippy
