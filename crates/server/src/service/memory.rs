@@ -105,10 +105,12 @@ impl Memory {
         }
     }
 
-    /// To be called in the device's turn only.
-    pub(super) fn forget(&self, id: &DeviceId) {
-        if let Some(devices) = &self.devices {
-            devices.invalidate(id);
+    /// To be called in the device's turn only, before a write of it begins.
+    pub(super) fn doubt<'a>(&'a self, id: &'a DeviceId) -> Doubt<'a> {
+        Doubt {
+            memory: self,
+            id,
+            resolved: false,
         }
     }
 
@@ -135,5 +137,28 @@ impl Memory {
         }
         let bytes = render(device)?;
         Ok(entry.rendered.get_or_init(|| bytes).clone())
+    }
+}
+
+/// A write is under way. Unless it is known to have succeeded, the device has to be read from the store again: after an
+/// error, and also when the decision ends in any other way.
+pub(super) struct Doubt<'a> {
+    memory: &'a Memory,
+    id: &'a DeviceId,
+    resolved: bool,
+}
+
+impl Doubt<'_> {
+    /// The write succeeded, and the memory holds its result.
+    pub(super) fn resolved(mut self) {
+        self.resolved = true;
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let (false, Some(devices)) = (self.resolved, &self.memory.devices) {
+            devices.invalidate(self.id);
+        }
     }
 }

@@ -315,8 +315,8 @@ impl Inner {
             at,
         };
         let begun = Instant::now();
-        // What is in memory is wrong once the write has begun, and unknown if it fails.
-        self.memory.forget(id);
+        // Until the write is done, what is in memory is still true: polls go on. If it fails, nobody knows.
+        let doubt = self.memory.doubt(id);
         let revision = self.store.commit(write).await?;
         (self.on_commit)(begun.elapsed());
         let after = match (device, change) {
@@ -337,11 +337,16 @@ impl Inner {
             },
             (None, _) => return Ok(()),
         };
-        let entry = Arc::new(Entry::new(after, revision));
-        if let Some(pending) = self.pending.presence(id) {
-            entry.sight(pending);
+        let now = Arc::new(Entry::new(after, revision));
+        // Polls went on meanwhile, and what they told may have reached the store already or not.
+        if let Some(before) = entry {
+            now.sight(before.device().presence);
         }
-        self.memory.keep(&entry);
+        if let Some(pending) = self.pending.presence(id) {
+            now.sight(pending);
+        }
+        self.memory.keep(&now);
+        doubt.resolved();
         Ok(())
     }
 }
