@@ -13,10 +13,11 @@ use std::sync::{Arc, Weak};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::caller::{Caller, Connections};
 use testkit::control_plane::ControlPlane;
 use testkit::device::{Device, Provisioning, hardware};
 use testkit::edge_api::{EdgeApi, Flotta};
-use testkit::pki::write_server_folder;
+use testkit::pki::{Identity, write_server_folder};
 use testkit::postgres::Postgres;
 use testkit::server::{Server, Settings};
 use tokio::sync::Mutex;
@@ -146,6 +147,31 @@ impl Stage {
         let mut device = self.device(id);
         join(&mut device, namespace).await?;
         Ok(device)
+    }
+
+    /// Calls the server as the Edge API does, with its host certificate, and without the Edge API in between.
+    pub fn caller(&self, connections: Connections) -> Result<Caller> {
+        self.caller_as(&self.common.flotta.host, connections)
+    }
+
+    /// Calls the server as the holder of another certificate.
+    pub fn caller_as(&self, identity: &Identity, connections: Connections) -> Result<Caller> {
+        let roots = self.common.flotta.authority.roots()?;
+        Caller::mutual(self.server.device_plane(), roots, identity, connections)
+    }
+
+    /// A sample of the server's metrics by its full name with labels; 0 while it is not there.
+    pub async fn metric(&self, sample: &str) -> Result<f64> {
+        let text = self.server.ops("/metrics").await?.text();
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        Ok(value.map_or(Ok(0.0), str::parse)?)
+    }
+
+    /// The server's status document.
+    pub async fn status(&self) -> Result<Value> {
+        self.server.ops("/status").await?.json()
     }
 
     /// What the store holds of a device.
