@@ -547,12 +547,3 @@ async fn a_store_of_schema_1_is_read() {
     // It can be written, too.
     advance(&*store, 1).await;
 }
-
-#[cfg(feature = "acknowledge-before-commit")]
-#[tokio::test]
-async fn the_build_for_the_crash_test_acknowledges_what_is_not_done() {
-    let place = SqlitePlace::new();
-    let store = place.open().await;
-    let impossible = write("a", WriteGuard::At(flotta_store::Revision(1)), at(0));
-    assert!(store.commit(impossible).await.is_ok());
-}

@@ -170,12 +170,7 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, write: Write) -> Result<Revision, StoreError> {
-        let at = write.at;
-        let answer = self.submit(Work::Write(Box::new(write)))?;
-        if cfg!(feature = "acknowledge-before-commit") {
-            return Ok(Revision(at.as_microsecond()));
-        }
-        answer.await.map_err(|_| closed())?.map(Revision)
+        self.perform(Work::Write(Box::new(write))).await.map(Revision)
     }
 
     async fn observe(&self, sightings: Vec<Sighting>, strays: Vec<Stray>) -> Result<(), StoreError> {

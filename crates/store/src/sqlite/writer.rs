@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use fleet::Stray;
@@ -28,6 +29,10 @@ use crate::{Bounds, Identity, Revision, Sighting, StoreError, Write};
 /// Most jobs of one transaction: bounds how long the first of them waits for the last.
 const GROUP: usize = 512;
 
+/// How late a commit is in the build for the crash test, which acknowledges before it: nothing else is wrong with that
+/// build, so a kill within this time is the only way in which it loses what it acknowledged.
+const SLOW_DISK: Duration = Duration::from_millis(50);
+
 /// What the writer is asked to do.
 pub(super) enum Work {
     Write(Box<Write>),
@@ -43,8 +48,10 @@ pub(super) enum Work {
 /// A job and where its answer goes: the new revision of a write, the number of rows of a removal, else nothing.
 pub(super) struct Job {
     pub(super) work: Work,
-    pub(super) reply: oneshot::Sender<Result<i64, StoreError>>,
+    pub(super) reply: Reply,
 }
+
+type Reply = oneshot::Sender<Result<i64, StoreError>>;
 
 /// The state of the writer's thread.
 pub(super) struct Writer {
@@ -88,14 +95,13 @@ impl Writer {
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
-        let (works, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
-        match self.transact(&works) {
+        let (works, mut replies): (Vec<_>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
+        match self.transact(&works, &mut replies) {
             Ok(outcomes) => {
                 self.durable.store(self.revision, Ordering::Release);
                 self.housekeeper.committed();
-                for (reply, outcome) in replies.into_iter().zip(outcomes) {
-                    let _ = reply.send(outcome);
-                }
+                answer(replies, outcomes);
             }
             Err(error) => {
                 // For callers to report; while the disk is full there would be a line for every group.
@@ -115,12 +121,16 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, works: &[Work]) -> rusqlite::Result<Vec<Result<i64, StoreError>>> {
+    fn transact(
+        &mut self,
+        works: &[Work],
+        replies: &mut Vec<Reply>,
+    ) -> rusqlite::Result<Vec<Result<i64, StoreError>>> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => open::connect(&self.path, Access::Write)?,
         };
-        let result = self.transact_on(&mut connection, works);
+        let result = self.transact_on(&mut connection, works, replies);
         self.connection = Some(connection);
         result
     }
@@ -129,6 +139,7 @@ impl Writer {
         &mut self,
         connection: &mut Connection,
         works: &[Work],
+        replies: &mut Vec<Reply>,
     ) -> rusqlite::Result<Vec<Result<i64, StoreError>>> {
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut outcomes = Vec::with_capacity(works.len());
@@ -149,6 +160,10 @@ impl Writer {
                 }
             };
             outcomes.push(outcome);
+        }
+        if cfg!(feature = "acknowledge-before-commit") {
+            answer(std::mem::take(replies), std::mem::take(&mut outcomes));
+            std::thread::sleep(SLOW_DISK);
         }
         transaction.commit()?;
         Ok(outcomes)
@@ -215,6 +230,12 @@ impl Writer {
         }
         drop(self.connection);
         drop(self.lock);
+    }
+}
+
+fn answer(replies: Vec<Reply>, outcomes: Vec<Result<i64, StoreError>>) {
+    for (reply, outcome) in replies.into_iter().zip(outcomes) {
+        let _ = reply.send(outcome);
     }
 }
 
