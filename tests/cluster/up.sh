@@ -49,7 +49,7 @@ programs=$("$here/../build-peers.sh" kubernetes node coredns)
 program() { sed -n "s/^$1=//p" <<<"$programs"; }
 pause=$("$here/images/build.sh" pause | sed -n 's/^pause=//p')
 
-mkdir -p "$folder"/{bin,pki,conf,log,pid,etcd,kubelet,kernel,cni/{net.d,ipam},containerd/{root,state},client,volumes}
+mkdir -p "$folder"/{bin,pki,conf,log,pid,etcd,kubelet,kernel,cni/{net.d,ipam},containerd/{root,state},client,volumes/{1..20}}
 ln -s "$(program kubernetes)" "$folder/bin/kubernetes"
 ln -s "$(program node)" "$folder/bin/node"
 ln -s "$(program coredns)" "$folder/bin/coredns"

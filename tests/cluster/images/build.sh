@@ -40,7 +40,10 @@ image() {
         mkdir -p "$cache/images"
         local staging
         staging=$(mktemp "$cache/images/.$name.XXXXXX")
-        go -C "$here" run . -o "$staging" -name "$registry/$name:1" -user "$user" "$@" "$program=$path" >&2
+        go -C "$here" run . -o "$staging" -name "$registry/$name:1" -user "$user" "$@" "$program=$path" >&2 || {
+            rm -f "$staging"
+            exit 1
+        }
         mv "$staging" "$archive"
     fi
     echo "$name=$archive"

@@ -146,3 +146,28 @@ metadata: {name: coredns}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: coredns}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: coredns}]
 C
+
+# Volumes for whoever claims one, of the kind that honours a pod's fsGroup. A volume is used once and not emptied.
+cat >>cluster.yaml <<C
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: local, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
+provisioner: kubernetes.io/no-provisioner
+volumeBindingMode: WaitForFirstConsumer
+C
+for volume in "$folder"/volumes/*; do
+    cat >>cluster.yaml <<C
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: volume-$(basename "$volume")}
+spec:
+  capacity: {storage: 10Gi}
+  accessModes: [ReadWriteOnce]
+  storageClassName: local
+  local: {path: $volume}
+  nodeAffinity:
+    required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [$node]}]}]}
+C
+done
