@@ -93,7 +93,7 @@ pub async fn edge_device(cluster: &Cluster, device: &str, namespace: &str) -> Re
 /// The EdgeDeviceSignedRequest that an enrolment leaves, if there is one. The Edge API keeps them in `default`.
 pub async fn signed_request(cluster: &Cluster, device: &str) -> Result<Option<Value>> {
     cluster
-        .object(&format!("{DEVICES}/flotta/edgedevicesignedrequests/{device}"))
+        .object(&format!("{DEVICES}/default/edgedevicesignedrequest/{device}"))
         .await
 }
 

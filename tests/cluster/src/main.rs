@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{error:?}");
+            eprintln!("{error:#}");
             println!("0 passed, 1 failed");
             ExitCode::FAILURE
         }
@@ -91,7 +91,7 @@ async fn on_custom_resources(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
     enrol_until(&mut device, 200, "default").await?;
     signed_request(cluster, "on-crd")
         .await?
-        .context("an enrolment leaves an EdgeDeviceSignedRequest in namespace flotta")?;
+        .context("an enrolment leaves an EdgeDeviceSignedRequest")?;
     approve_as_operator(cluster, "on-crd", "default").await?;
     enrol_until(&mut device, 208, "default").await?;
     live(&mut device).await?;
@@ -110,9 +110,16 @@ async fn on_our_store(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
     ensure!(beat.status == 200, "the heartbeat was answered {}", beat.status);
 
     let held = backend::device(cluster, &["show", "on-store"])?;
+    let key = device
+        .certificate()
+        .context("a registered device has a certificate")?
+        .key()
+        .fingerprint();
     ensure!(
-        held.pointer("/state/phase") == Some(&"registered".into()),
-        "our store has: {held}"
+        held["namespace"] == "factory"
+            && held.pointer("/registration/keys/0/fingerprint") == Some(&key.into())
+            && held.pointer("/presence/beat").is_some(),
+        "our store lacks what the device was acknowledged; it has: {held}"
     );
     ensure!(
         edge_device(cluster, "on-store", "factory").await?.is_none()
