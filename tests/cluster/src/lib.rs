@@ -10,7 +10,7 @@ pub mod timeline;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -53,6 +53,7 @@ impl Image {
 pub struct Cluster {
     client: Client,
     folder: TempDir,
+    _guard: Child,
 }
 
 impl Cluster {
@@ -61,6 +62,7 @@ impl Cluster {
     pub fn up(images: &[Image]) -> Result<Self> {
         let archives = build_images(images)?;
         let folder = tempfile::Builder::new().prefix("flotta-cluster-").tempdir()?;
+        let guard = guard(folder.path())?;
         let started = run(script("up.sh").arg(folder.path()).args(archives));
         if started.is_err() {
             keep_logs(folder.path());
@@ -69,7 +71,11 @@ impl Cluster {
         }
         started?;
         let client = client(folder.path())?;
-        let cluster = Self { client, folder };
+        let cluster = Self {
+            client,
+            folder,
+            _guard: guard,
+        };
         cluster.enter_network()?;
         Ok(cluster)
     }
@@ -229,6 +235,21 @@ fn printed(what: &str, output: Output) -> Result<String> {
         bail!("{what} failed ({}): {}", output.status, reason.trim());
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// A process that takes the cluster down when this one ends without doing so: killed, or interrupted by Ctrl-C. It reads
+/// from a pipe that nobody writes to, and whose other end closes with this process.
+fn guard(folder: &Path) -> Result<Child> {
+    let mut command = Command::new("setsid");
+    command
+        .args(["bash", "-c", "read -r _; exec \"$0\" \"$1\""])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("down.sh"))
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
+    command
+        .spawn()
+        .context("cannot run setsid (is util-linux installed?)")
 }
 
 fn take_down(folder: &Path) -> Result<()> {
