@@ -146,7 +146,9 @@ func (a *archive) add(mediaType string, content []byte) object {
 	return object{"mediaType": mediaType, "digest": "sha256:" + digest, "size": len(content)}
 }
 
-func (a *archive) addJSON(mediaType string, value object) object { return a.add(mediaType, encoded(value)) }
+func (a *archive) addJSON(mediaType string, value object) object {
+	return a.add(mediaType, encoded(value))
+}
 
 // encoded never fails: the values are maps, lists, texts and numbers, and keys of maps are sorted.
 func encoded(value object) []byte {
