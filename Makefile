@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench fuzz fmt clean
+.PHONY: help run test e2e images lint bench fuzz fmt clean
 
 export FLOTTA_CACHE ?= $(HOME)/.cache/flotta-companion
 BUILT := $(or $(CARGO_TARGET_DIR),target)/release
@@ -23,6 +23,15 @@ run: ## Start a server with an example fleet in ./data; DATA=folder ARGS='--for 
 test: ## Check everything: lints, dependencies, unit, contract and end-to-end tests, fuzzing
 	@scripts/setup.sh cc rust go postgres shell deny
 	@scripts/test.sh
+
+e2e: ## Test on a whole cluster that is brought up for it: Kubernetes, Flotta, our server; needs root
+	@scripts/setup.sh cc go cluster
+	cargo build --locked -p flotta-cluster
+	@$(BUILT:release=debug)/cluster-e2e
+
+images: ## Build the container images, FROM scratch and without a container engine; prints where they are
+	@scripts/setup.sh cc go
+	@tests/cluster/images/build.sh
 
 lint: ## Check without running anything: formatting, clippy, dependencies, shell scripts
 	@scripts/setup.sh cc rust go shell deny

@@ -7,6 +7,7 @@
 #   shell:      shellcheck, the checker of shell scripts
 #   rust:       cargo and rustc, with the components rustfmt and clippy
 #   go:         the Go toolchain (checked only: Go and Rust are what the reader brings)
+#   cluster:    what a node of a throwaway Kubernetes needs of the system: containerd, runc, network plugins, nftables
 #   deny:       cargo-deny, compiled by cargo: some minutes, once
 #
 # System packages come from apt, so elsewhere than on Debian and its kin this says what to install by hand.
@@ -21,6 +22,14 @@ fail() {
     exit 1
 }
 has() { command -v "$1" >/dev/null 2>&1; }
+has_cluster() {
+    # Root's programs may be missing in other users' PATH.
+    local program PATH=$PATH:/usr/sbin:/sbin
+    for program in containerd ctr runc nft ip iptables curl openssl nsenter; do
+        has "$program" || return
+    done
+    [ -x /usr/lib/cni/bridge ]
+}
 has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 
 install_packages() {
@@ -58,6 +67,7 @@ for need in "$@"; do
     cc) { has cc && has c++; } || packages+=(g++) ;;
     postgres) has_postgres || packages+=(postgresql) ;;
     shell) has shellcheck || packages+=(shellcheck) ;;
+    cluster) has_cluster || packages+=(containerd runc containernetworking-plugins nftables iproute2 iptables curl openssl util-linux) ;;
     rust | go | deny) ;;
     *) fail "unknown need '$need'" ;;
     esac

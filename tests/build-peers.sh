@@ -2,8 +2,12 @@
 # Builds the programs of others that the tests run against, once per machine:
 #   kubernetes   etcd and kube-apiserver in one binary (tests/kubernetes)
 #   edge-api     Flotta's Edge API, httpapi, from its published Go module (tests/edge-api)
+# and, for a whole cluster (tests/cluster):
+#   node         the other Kubernetes components and kubectl (tests/kubernetes/node)
+#   coredns      names in the cluster (tests/coredns)
+#   helm         what users install charts with (tests/helm)
 #
-# usage: tests/build-peers.sh [kubernetes] [edge-api]      (both when none is named)
+# usage: tests/build-peers.sh [PROGRAM... | cluster]      (kubernetes and edge-api when none is named; cluster: all)
 #
 # Prints one line "name=path" per program on stdout; progress goes to stderr. The binaries are kept outside the
 # clone in $FLOTTA_CACHE (default ~/.cache/flotta-companion), each under a hash of everything that goes into it,
@@ -27,17 +31,22 @@ kubernetes_flags=(
     # Without a version kube-apiserver calls itself v0.0.0 and refuses its own feature gates.
     -ldflags "-s -w -X $version_package.gitVersion=$kubernetes_version -X $version_package.gitMajor=1 -X $version_package.gitMinor=${minor%.*} -X $version_package.gitTreeState=clean"
 )
-edge_api_flags=(-trimpath -ldflags '-s -w')
+small_flags=(-trimpath -ldflags '-s -w')
 
-# key FOLDER FLAGS...: a hash of the sources, the flags and the toolchain.
+# key FOLDER PACKAGE FLAGS...: a hash of the package's sources, its module's versions, the flags and the toolchain.
 key() {
-    local folder=$1
-    shift
+    local folder=$1 package=$2 sources
+    shift 2
+    case $package in
+    .*) sources=$folder/$package ;;
+    # A package of somebody else's module: the versions say everything.
+    *) sources=$folder ;;
+    esac
     {
         go version
-        printf '%s\n' "$@"
-        find "$folder" -maxdepth 1 -type f \( -name 'go.mod' -o -name 'go.sum' -o -name '*.go' \) -print0 |
-            LC_ALL=C sort -z | xargs -0 cat
+        printf '%s\n' "$package" "$@"
+        cat "$folder/go.mod" "$folder/go.sum"
+        find "$sources" -maxdepth 1 -type f -name '*.go' -print0 | LC_ALL=C sort -z | xargs -0 --no-run-if-empty cat
     } | sha256sum | cut -c1-16
 }
 
@@ -62,7 +71,7 @@ build() {
     local name=$1 folder=$here/$2 binary=$3 text=$4 package=$5
     shift 5
     local home
-    home=$cache/$name-$(key "$folder" "$@")
+    home=$cache/$name-$(key "$folder" "$package" "$@")
     if [ ! -x "$home/$binary" ]; then
         mkdir -p "$cache"
         # One builder at a time: a second one waits and then finds the work done.
@@ -86,6 +95,7 @@ build() {
 }
 
 [ $# -gt 0 ] || set -- kubernetes edge-api
+[ "$*" != cluster ] || set -- kubernetes edge-api node coredns helm
 for peer in "$@"; do
     case $peer in
     kubernetes)
@@ -93,13 +103,25 @@ for peer in "$@"; do
             "building kube-apiserver $kubernetes_version and etcd from Go modules, about 5 minutes the first time" \
             . "${kubernetes_flags[@]}"
         ;;
+    node)
+        build node kubernetes node \
+            "building kubelet, kubectl and the rest of Kubernetes $kubernetes_version, some minutes the first time" \
+            ./node "${kubernetes_flags[@]}"
+        ;;
+    coredns)
+        build coredns coredns coredns "building CoreDNS from Go modules, about a minute the first time" . "${small_flags[@]}"
+        ;;
+    helm)
+        build helm helm helm "building Helm from its Go module, a minute or two the first time" \
+            helm.sh/helm/v4/cmd/helm "${small_flags[@]}"
+        ;;
     edge-api)
         build edge-api edge-api httpapi \
             "building Flotta's Edge API from its Go module, about 2 minutes the first time" \
-            github.com/project-flotta/flotta-operator/cmd/httpapi "${edge_api_flags[@]}"
+            github.com/project-flotta/flotta-operator/cmd/httpapi "${small_flags[@]}"
         ;;
     *)
-        echo "build-peers: unknown program '$peer'; known are kubernetes and edge-api" >&2
+        echo "build-peers: unknown program '$peer'; known are kubernetes, edge-api, node, coredns, helm, and cluster for all" >&2
         exit 2
         ;;
     esac

@@ -29,6 +29,8 @@ const PREFIX: &str = "/api/flotta-management/v1";
 pub struct Provisioning {
     /// The Edge API's device port.
     pub edge_api: SocketAddr,
+    /// The name or address that the Edge API's certificate must carry.
+    pub server_name: ServerName<'static>,
     /// The CA file that was put on the device.
     pub roots: RootCertStore,
     /// The register certificate that was put on the device.
@@ -297,6 +299,7 @@ impl Device {
     async fn connect(&self) -> Result<Connection> {
         let Provisioning {
             edge_api,
+            server_name,
             roots,
             register,
         } = &self.provisioning;
@@ -307,7 +310,7 @@ impl Device {
             .unwrap_or(register);
         let tls = Tls {
             config: identity.client_config(roots.clone(), &[])?,
-            server_name: ServerName::from(edge_api.ip()),
+            server_name: server_name.clone(),
         };
         Connection::open(*edge_api, Some(&tls)).await
     }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 
 use crate::control_plane::ControlPlane;
@@ -156,6 +157,7 @@ impl EdgeApi {
             .context("the Edge API has made no register certificate")?;
         Ok(Provisioning {
             edge_api: self.address(),
+            server_name: ServerName::from(self.address().ip()),
             roots: flotta.authority.roots()?,
             register: Identity::from_pem(newest.text("client.crt")?, newest.text("client.key")?)?,
         })

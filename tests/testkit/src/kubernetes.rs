@@ -65,7 +65,8 @@ impl Secret {
 }
 
 impl Client {
-    pub(crate) fn new(address: SocketAddr, tls: Tls, token: &str) -> Self {
+    /// For the API server at an address, as the user that the token stands for.
+    pub fn new(address: SocketAddr, tls: Tls, token: &str) -> Self {
         Self {
             address,
             tls,

@@ -1,0 +1,84 @@
+#!/bin/bash
+# Builds container images FROM scratch, as OCI archives, without a container engine or a registry:
+#   pause                what every pod of the test cluster starts with
+#   edge-api             Flotta's Edge API, from its published Go module
+#   edge-config-server   our server: one static program, no user of its own, nothing to write to
+#
+# usage: tests/cluster/images/build.sh [IMAGE...]      (all when none is named)
+#
+# Prints one line "image=archive" per image on stdout; progress goes to stderr. Archives are kept in $FLOTTA_CACHE, each
+# under a hash of what is in it. Our own programs are linked to the C library statically, with the compiler that is
+# there: a program for musl would need another toolchain and allocates more slowly.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+cache=${FLOTTA_CACHE:-$HOME/.cache/flotta-companion}
+registry=flotta-companion.test
+# Of our own images; others' are as big as they are.
+most_bytes=$((20 * 1024 * 1024))
+triple=$(rustc -vV | sed -n 's/^host: //p')
+
+# static_program PACKAGE: builds it and prints where it is.
+static_program() {
+    # Named target: without it the flag would reach build scripts and procedural macros, which are loaded dynamically.
+    RUSTFLAGS='-C target-feature=+crt-static' cargo build --manifest-path "$root/Cargo.toml" --locked --release \
+        --target "$triple" --target-dir "$cache/static" --package "$1" >&2
+    echo "$cache/static/$triple/release/$1"
+}
+
+# image NAME USER PROGRAM PATH [FLAG...]
+image() {
+    local name=$1 user=$2 program=$3 path=$4
+    shift 4
+    local archive
+    archive=$cache/images/$name-$({
+        cat "$here/main.go" "$program"
+        echo "$@" "$user" "$path"
+    } | sha256sum | cut -c1-16).tar
+    if [ ! -e "$archive" ]; then
+        mkdir -p "$cache/images"
+        local staging
+        staging=$(mktemp "$cache/images/.$name.XXXXXX")
+        go -C "$here" run . -o "$staging" -name "$registry/$name:1" -user "$user" "$@" "$program=$path" >&2 || {
+            rm -f "$staging"
+            exit 1
+        }
+        mv "$staging" "$archive"
+    fi
+    echo "$name=$archive"
+}
+
+own_image() {
+    local program line size
+    program=$(static_program "$1")
+    line=$(image "$1" 65532:65532 "$program" "/$1")
+    size=$(stat -c %s "${line#*=}")
+    [ "$size" -le $most_bytes ] || {
+        echo "images: $1 has $size bytes; more than $most_bytes are not wanted" >&2
+        exit 1
+    }
+    echo "$line"
+}
+
+[ $# -gt 0 ] || set -- pause edge-api edge-config-server
+for name in "$@"; do
+    case $name in
+    pause)
+        program=$cache/images/pause-program
+        mkdir -p "$cache/images"
+        cc -O2 -static -s -Wall -Wextra -Werror -o "$program.$$" "$here/pause/pause.c"
+        mv "$program.$$" "$program"
+        image pause 65535:65535 "$program" /pause
+        ;;
+    edge-api)
+        program=$("$root/tests/build-peers.sh" edge-api | sed -n 's/^edge-api=//p')
+        image edge-api 65532:65532 "$program" /flotta-edge-api
+        ;;
+    edge-config-server) own_image edge-config-server ;;
+    *)
+        echo "images: there is no image '$name'; there are pause, edge-api and edge-config-server" >&2
+        exit 2
+        ;;
+    esac
+done

@@ -1,0 +1,3 @@
+module flotta-companion/tests/cluster/images
+
+go 1.26

@@ -1,0 +1,47 @@
+//! Our server on a cluster by plain manifests, with TLS material made here: what a chart and the companion do for users.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use testkit::pki::Profile;
+
+use crate::Cluster;
+use crate::flotta::{Flotta, create_secret};
+
+const NAME: &str = "edge-config-server";
+const ROLL_OUT: Duration = Duration::from_mins(2);
+const MANIFESTS: &str = include_str!("../edge-config-server.yaml");
+
+/// What an Edge API in the cluster is given as `REMOTE_BACKEND_URL`.
+pub const URL: &str = "https://edge-config-server.flotta.svc:8443/api/flotta-backend/v1";
+
+/// Deploys the server with a certificate of the Flotta CA, letting in the Edge API's host certificate alone.
+pub async fn deploy(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
+    let certificate = flotta
+        .authority
+        .issue(&Profile::server(&["edge-config-server.flotta.svc"])?)?;
+    let material = json!({
+        "tls.crt": certificate.certificate_pem(),
+        "tls.key": certificate.key().pkcs8_pem(),
+        "ca.crt": flotta.ca_pem,
+        "pins": flotta.host.key().fingerprint(),
+    });
+    create_secret(cluster, "edge-config-server-tls", material).await?;
+    cluster.apply(MANIFESTS)?;
+    cluster.rolled_out("statefulsets", NAME, ROLL_OUT).await
+}
+
+/// `edge-config-server device ...` in the server's pod; what it printed, as JSON.
+pub fn device(cluster: &Cluster, arguments: &[&str]) -> Result<Value> {
+    let command = [
+        "--namespace=flotta",
+        "exec",
+        "edge-config-server-0",
+        "--",
+        "/edge-config-server",
+        "device",
+    ];
+    let text = cluster.kubectl(&[&command, arguments, &["-o", "json"]].concat())?;
+    serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))
+}
