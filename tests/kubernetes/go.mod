@@ -9,9 +9,7 @@ require k8s.io/kubernetes v1.34.4
 require (
 	github.com/spf13/cobra v1.9.1
 	go.etcd.io/etcd/server/v3 v3.6.4
-	google.golang.org/grpc v1.72.1
 	k8s.io/component-base v0.34.4
-	k8s.io/cri-api v0.34.4
 	k8s.io/kubectl v0.34.4
 )
 
@@ -157,6 +155,7 @@ require (
 	golang.org/x/tools v0.26.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20250303144028-a0af3efb3deb // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20250303144028-a0af3efb3deb // indirect
+	google.golang.org/grpc v1.72.1 // indirect
 	google.golang.org/protobuf v1.36.5 // indirect
 	gopkg.in/evanphx/json-patch.v4 v4.12.0 // indirect
 	gopkg.in/go-jose/go-jose.v2 v2.6.3 // indirect
@@ -173,6 +172,7 @@ require (
 	k8s.io/cluster-bootstrap v0.34.4 // indirect
 	k8s.io/component-helpers v0.34.4 // indirect
 	k8s.io/controller-manager v0.34.4 // indirect
+	k8s.io/cri-api v0.34.4 // indirect
 	k8s.io/cri-client v0.34.4 // indirect
 	k8s.io/csi-translation-lib v0.34.4 // indirect
 	k8s.io/dynamic-resource-allocation v0.34.4 // indirect

@@ -3,6 +3,7 @@
 //! Prints a timeline; ends with the line `N passed, N failed`. Needs root.
 
 use std::process::ExitCode;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,9 +13,12 @@ use cluster::{Cluster, Image, backend};
 use testkit::device::{Device, hardware, is_disconnect, quiet_heartbeat};
 use testkit::process::wait_for;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// For what takes a moment to reach every component, such as an object's way into the Edge API's cache.
 const SOON: Duration = Duration::from_secs(30);
+/// For one enrolment; longer than an agent waits, so that a busy machine is no failure.
+const TRY: Duration = Duration::from_secs(3);
 
 #[expect(
     clippy::print_stdout,
@@ -88,12 +92,12 @@ async fn switched_by_hand(cluster: &Cluster, timeline: &mut Timeline) -> Result<
 
 async fn on_custom_resources(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
     let mut device = Device::new("on-crd", flotta.provisioning(cluster).await?);
-    enrol_until(&mut device, 200, "default").await?;
+    enrol_until(&mut device, &[200], "default").await?;
     signed_request(cluster, "on-crd")
         .await?
         .context("an enrolment leaves an EdgeDeviceSignedRequest")?;
     approve_as_operator(cluster, "on-crd", "default").await?;
-    enrol_until(&mut device, 208, "default").await?;
+    enrol_until(&mut device, &[208], "default").await?;
     live(&mut device).await?;
     edge_device(cluster, "on-crd", "default")
         .await?
@@ -103,8 +107,9 @@ async fn on_custom_resources(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
 
 async fn on_our_store(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
     let mut device = Device::new("on-store", flotta.provisioning(cluster).await?);
-    enrol_until(&mut device, 200, "factory").await?;
-    enrol_until(&mut device, 208, "factory").await?;
+    // 208 where the answer to the first got lost.
+    enrol_until(&mut device, &[200, 208], "factory").await?;
+    enrol_until(&mut device, &[208], "factory").await?;
     live(&mut device).await?;
     let beat = device.heartbeat(quiet_heartbeat()).await?;
     ensure!(beat.status == 200, "the heartbeat was answered {}", beat.status);
@@ -129,17 +134,33 @@ async fn on_our_store(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
     Ok(())
 }
 
-/// Enrols until the answer is this one. A Service follows its pods, and the Edge API's cache the API server, a moment
-/// later.
-async fn enrol_until(device: &mut Device, status: u16, namespace: &str) -> Result<()> {
+/// Enrols until the answer is one of these. A Service follows its pods, and the Edge API's cache the API server, a moment
+/// later; a connection to a pod that has just ended is never answered, so each try has a deadline, as on a device.
+async fn enrol_until(device: &mut Device, wanted: &[u16], namespace: &str) -> Result<()> {
     let hardware = hardware(device.id());
-    let what = format!("{} to be answered {status} at enrolment", device.id());
+    let what = format!("{} to be answered {wanted:?} at enrolment", device.id());
+    let last = std::sync::Mutex::new(String::from("nothing"));
     let device = Mutex::new(device);
     let answered = wait_for(&what, SOON, || async {
-        let answer = device.lock().await.enrol(&hardware, Some(namespace)).await.ok()?;
-        (answer.status == status).then_some(())
+        let mut device = device.lock().await;
+        let outcome = timeout(TRY, device.enrol(&hardware, Some(namespace))).await;
+        let said = match &outcome {
+            Ok(Ok(answer)) if wanted.contains(&answer.status) => return Some(()),
+            Ok(Ok(answer)) => format!("status {}", answer.status),
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(_) => format!("no answer within {TRY:?}"),
+        };
+        if !matches!(outcome, Ok(Ok(_))) {
+            device.restart();
+        }
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = said;
+        None
     });
-    answered.await
+    let answered = answered.await;
+    answered.with_context(|| {
+        let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("the last enrolment came to: {last}")
+    })
 }
 
 /// Registers and polls once, as an approved device does.

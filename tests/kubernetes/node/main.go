@@ -32,7 +32,7 @@ func main() {
 	command := component(name)
 	switch {
 	case command == nil:
-		fmt.Fprintln(os.Stderr, "usage: node kube-controller-manager|kube-scheduler|kubelet|kube-proxy|kubectl|stop-pods [flags]")
+		fmt.Fprintln(os.Stderr, "usage: node kube-controller-manager|kube-scheduler|kubelet|kube-proxy|kubectl [flags]")
 		os.Exit(2)
 	case name == "kubectl":
 		// kubectl prints its own errors, and its exit code tells them apart.
@@ -56,8 +56,6 @@ func component(name string) *cobra.Command {
 		return proxy.NewProxyCommand()
 	case "kubectl":
 		return kubectl.NewDefaultKubectlCommand()
-	case "stop-pods":
-		return newStopPodsCommand()
 	}
 	return nil
 }
