@@ -59,7 +59,7 @@ scripts() {
     local files
     mapfile -t files < <(find . \( -name .git -o -name target -o -name data \) -prune -o -type f -print0 |
         xargs -0 awk 'FNR == 1 { if (/^#!.*[\/ ](ba)?sh/) print FILENAME; nextfile }')
-    [ ${#files[@]} -gt 0 ] && shellcheck "${files[@]}" && echo "${#files[@]} scripts"
+    [ ${#files[@]} -gt 0 ] && shellcheck -x "${files[@]}" && echo "${#files[@]} scripts"
 }
 
 rust_tests() {

@@ -103,6 +103,7 @@ async fn an_agent_that_gives_up_leaves_its_request_under_way() -> anyhow::Result
         edge_api: backend.address(),
         roots: authority.roots()?,
         register: authority.issue(&Profile::register())?,
+        server_name: backend.address().ip().into(),
     };
     let mut device = Device::new("device-1", provisioning).giving_up_after(Duration::from_millis(100));
     let error = device
