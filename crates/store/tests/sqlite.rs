@@ -440,8 +440,8 @@ fn meets_a_full_disk() {
         let store = open(&path).unwrap();
         advance(&store, 5).await;
         store.probe().await.unwrap();
-        let log = fs::metadata(beside(&path, "-wal")).unwrap().len();
-        limit_file_size(&log.to_string());
+        // Nothing may be written, not even what is in the log already: after a checkpoint SQLite begins it anew.
+        limit_file_size("0");
 
         let kept = store.load(&id("a")).await.unwrap().unwrap();
         for _ in 0..3 {
