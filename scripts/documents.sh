@@ -15,7 +15,7 @@ complain() {
 
 while read -r target; do
     make --no-print-directory --dry-run "$target" >/dev/null 2>&1 || complain "there is no 'make $target'"
-done < <(grep -oh '\(^\|`\)make [a-z][a-z]*' "${documents[@]}" | sed 's/.*make //' | sort -u)
+done < <(grep -oh '\(^\|`\)make [a-z][a-z0-9]*' "${documents[@]}" | sed 's/.*make //' | sort -u)
 
 while read -r command; do
     read -ra words <<<"$command"
