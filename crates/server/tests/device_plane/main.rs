@@ -2,179 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-};
+mod world;
 
-use bytes::Bytes;
-use contract::{DeviceId, Namespace};
-use edge_config_server::{
-    device_plane::{BASE_PATH, DevicePlane},
-    metrics::Metrics,
-    ops::Probes,
-    service::{DeviceView, Service},
-    transport::{Handler as _, Peer},
-};
-use fleet::{Approval, DeletionMode, Policy, State, administration::Act};
-use http::{Request, StatusCode};
-use jiff::Timestamp;
+use contract::Namespace;
+use fleet::{DeletionMode, Policy, State, administration::Act};
+use http::StatusCode;
 use serde_json::{Value, json};
-use store::{
-    Page, Store,
-    sqlite::{OpenOptions, SqliteStore},
-};
-use testkit::pki::{Key, KeyKind};
 
-/// A server without its sockets, on a store that outlives it, with a clock that only tests move.
-struct Fleet {
-    folder: tempfile::TempDir,
-    clock: Arc<AtomicI64>,
-    policy: Policy,
-    restored: bool,
-    running: Option<(DevicePlane, Service, Arc<Probes>)>,
-}
-
-impl Fleet {
-    fn new(policy: Policy) -> Self {
-        let clock = Arc::new(AtomicI64::new(1_790_000_000));
-        let mut fleet = Self {
-            folder: tempfile::tempdir().unwrap(),
-            clock,
-            policy,
-            restored: false,
-            running: None,
-        };
-        fleet.start();
-        fleet
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("fleet.db")
-    }
-
-    fn start(&mut self) {
-        let options = OpenOptions {
-            restored: self.restored,
-            ..OpenOptions::default()
-        };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(self.path(), options).unwrap());
-        let clock = Arc::clone(&self.clock);
-        let service = Service::new(
-            store,
-            self.policy.clone(),
-            Arc::new(move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap()),
-            Arc::new(|_| {}),
-        );
-        let probes = Arc::new(Probes::default());
-        let plane = DevicePlane::new(service.clone(), Arc::new(Metrics::default()), Arc::clone(&probes));
-        self.running = Some((plane, service, probes));
-    }
-
-    /// Ends the server as SIGTERM does and starts another on the same store.
-    async fn restart(&mut self) {
-        let (_, service, _) = self.running.take().unwrap();
-        service.flush().await.unwrap();
-        service.store().close().await;
-        drop(service);
-        self.start();
-    }
-
-    fn service(&self) -> &Service {
-        &self.running.as_ref().unwrap().1
-    }
-
-    fn pass(&self, seconds: i64) {
-        self.clock.fetch_add(seconds, Ordering::Relaxed);
-    }
-
-    async fn call(&self, method: &str, path: &str, body: impl Into<Bytes>) -> (StatusCode, Value) {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{BASE_PATH}{path}?ignored=1"))
-            .body(body.into())
-            .unwrap();
-        request.extensions_mut().insert(Peer::Anybody);
-        let response = self.running.as_ref().unwrap().0.handle(request).await;
-        let (parts, body) = response.into_parts();
-        if body.is_empty() {
-            return (parts.status, Value::Null);
-        }
-        assert_eq!(parts.headers["content-type"], "application/json");
-        (parts.status, serde_json::from_slice(&body).unwrap())
-    }
-
-    async fn enrol(&self, namespace: &str, id: &str) -> u16 {
-        let body =
-            json!({"features": {"hardware": {"hostname": id, "disks": null}}, "target_namespace": namespace});
-        let path = format!("/namespaces/{namespace}/devices/{id}/enrolment");
-        let (status, body) = self.call("POST", &path, body.to_string()).await;
-        assert!(
-            !status.is_success() || body.is_null(),
-            "the Edge API does not read this body"
-        );
-        status.as_u16()
-    }
-
-    async fn status(&self, namespace: &str, id: &str) -> Value {
-        let path = format!("/namespaces/{namespace}/devices/{id}/registration");
-        let (status, body) = self.call("GET", &path, "").await;
-        assert_eq!(status, 200);
-        body
-    }
-
-    async fn register(&self, namespace: &str, id: &str, key: &Key) -> (u16, Value) {
-        let body = json!({"certificate_request": key.certificate_request(id).unwrap(), "hardware": {"hostname": "Host"}});
-        let path = format!("/namespaces/{namespace}/devices/{id}/registration");
-        let (status, body) = self.call("PUT", &path, body.to_string()).await;
-        (status.as_u16(), body)
-    }
-
-    async fn configuration(&self, namespace: &str, id: &str) -> (u16, Value) {
-        let path = format!("/namespaces/{namespace}/devices/{id}/configuration");
-        let (status, body) = self.call("GET", &path, "").await;
-        (status.as_u16(), body)
-    }
-
-    async fn heartbeat(&self, namespace: &str, id: &str, beat: &Value) -> u16 {
-        let path = format!("/namespaces/{namespace}/devices/{id}/heartbeat");
-        self.call("PUT", &path, beat.to_string() + "\n").await.0.as_u16()
-    }
-
-    async fn act(&self, id: &str, act: Act) -> DeviceView {
-        self.service()
-            .act(DeviceId::parse(id).unwrap(), act, "tester".into())
-            .await
-            .unwrap()
-    }
-
-    async fn show(&self, id: &str) -> DeviceView {
-        self.service().show(DeviceId::parse(id).unwrap()).await.unwrap()
-    }
-}
-
-fn manual() -> Policy {
-    Policy {
-        approval: Approval::Manual,
-        ..Policy::default()
-    }
-}
-
-fn key() -> Key {
-    Key::generate(KeyKind::P256).unwrap()
-}
-
-fn count(device: &DeviceView, reason: &str) -> u64 {
-    device
-        .events
-        .iter()
-        .filter(|event| event.reason == reason)
-        .map(|event| event.count)
-        .sum()
-}
+use world::{Fleet, count, key, manual};
 
 #[tokio::test]
 async fn a_device_goes_through_its_life_and_nothing_is_lost_by_restarts() {
@@ -284,21 +119,7 @@ async fn nobody_but_an_approved_device_gets_or_changes_anything() {
             "{id}"
         );
     }
-    assert_eq!(
-        fleet
-            .service()
-            .list(
-                None,
-                Page {
-                    after: None,
-                    limit: 10
-                }
-            )
-            .await
-            .unwrap()
-            .len(),
-        3
-    );
+    assert_eq!(fleet.listed().await.len(), 3);
     let strays = fleet.service().strays(10).await.unwrap();
     assert_eq!(strays.len(), 4);
     assert!(strays.iter().all(|view| view.stray.count == 4), "{strays:?}");
@@ -387,17 +208,7 @@ async fn a_restored_store_disconnects_nobody_until_somebody_confirms_it() {
     fleet.restart().await;
     fleet.restored = false;
     assert_eq!(fleet.status("edge", "d").await["status"], "unknown");
-    let listed = fleet
-        .service()
-        .list(
-            None,
-            Page {
-                after: None,
-                limit: 10,
-            },
-        )
-        .await
-        .unwrap();
+    let listed = fleet.listed().await;
     assert!(listed[0].earlier_epoch);
     assert_eq!(
         fleet
@@ -552,20 +363,7 @@ async fn bad_input_is_refused_with_a_sentence_and_leaves_nothing() {
         fleet.call("GET", "/namespaces/edge/devices/d/other", "").await.0,
         404
     );
-    assert!(
-        fleet
-            .service()
-            .list(
-                None,
-                Page {
-                    after: None,
-                    limit: 10
-                }
-            )
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(fleet.listed().await.is_empty());
 
     fleet.enrol("edge", "d").await;
     let request = testkit::pki::with_broken_signature(&key().certificate_request("d").unwrap()).unwrap();
@@ -589,19 +387,7 @@ async fn a_probe_is_seen_and_leaves_no_trace_in_the_fleet() {
     let answer = fleet.status("default", "flotta-companion-probe-1f").await;
     assert_eq!(answer, json!({"status": "unknown", "namespace": "default"}));
     assert_eq!(fleet.enrol("default", "flotta-companion-probe-1f").await, 400);
+    assert_eq!(fleet.probes(), ["1f"]);
     assert!(fleet.service().strays(10).await.unwrap().is_empty());
-    assert!(
-        fleet
-            .service()
-            .list(
-                None,
-                Page {
-                    after: None,
-                    limit: 10
-                }
-            )
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(fleet.listed().await.is_empty());
 }

@@ -1,0 +1,190 @@
+//! A fleet behind the device plane, as the Edge API reaches it.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use contract::DeviceId;
+use edge_config_server::{
+    device_plane::{BASE_PATH, DevicePlane},
+    metrics::Metrics,
+    ops::Probes,
+    service::{DeviceView, ListedView, Service},
+    transport::{Handler as _, Peer},
+};
+use fleet::{Approval, Policy, administration::Act};
+use http::{Request, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use store::{
+    Page, Store,
+    sqlite::{OpenOptions, SqliteStore},
+};
+use testkit::pki::{Key, KeyKind};
+
+/// A server without its sockets, on a store that outlives it, with a clock that only tests move.
+pub(crate) struct Fleet {
+    folder: tempfile::TempDir,
+    clock: Arc<AtomicI64>,
+    policy: Policy,
+    pub(crate) restored: bool,
+    running: Option<(DevicePlane, Service, Arc<Probes>)>,
+}
+
+impl Fleet {
+    pub(crate) fn new(policy: Policy) -> Self {
+        let clock = Arc::new(AtomicI64::new(1_790_000_000));
+        let mut fleet = Self {
+            folder: tempfile::tempdir().unwrap(),
+            clock,
+            policy,
+            restored: false,
+            running: None,
+        };
+        fleet.start();
+        fleet
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("fleet.db")
+    }
+
+    pub(crate) fn start(&mut self) {
+        let options = OpenOptions {
+            restored: self.restored,
+            ..OpenOptions::default()
+        };
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(self.path(), options).unwrap());
+        let clock = Arc::clone(&self.clock);
+        let service = Service::new(
+            store,
+            self.policy.clone(),
+            Arc::new(move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap()),
+            Arc::new(|_| {}),
+        );
+        let probes = Arc::new(Probes::default());
+        let plane = DevicePlane::new(service.clone(), Arc::new(Metrics::default()), Arc::clone(&probes));
+        self.running = Some((plane, service, probes));
+    }
+
+    /// Ends the server as SIGTERM does and starts another on the same store.
+    pub(crate) async fn restart(&mut self) {
+        let (_, service, _) = self.running.take().unwrap();
+        service.flush().await.unwrap();
+        service.store().close().await;
+        drop(service);
+        self.start();
+    }
+
+    pub(crate) fn service(&self) -> &Service {
+        &self.running.as_ref().unwrap().1
+    }
+
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.clock.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    pub(crate) async fn call(&self, method: &str, path: &str, body: impl Into<Bytes>) -> (StatusCode, Value) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{BASE_PATH}{path}?ignored=1"))
+            .body(body.into())
+            .unwrap();
+        request.extensions_mut().insert(Peer::Anybody);
+        let response = self.running.as_ref().unwrap().0.handle(request).await;
+        let (parts, body) = response.into_parts();
+        if body.is_empty() {
+            return (parts.status, Value::Null);
+        }
+        assert_eq!(parts.headers["content-type"], "application/json");
+        (parts.status, serde_json::from_slice(&body).unwrap())
+    }
+
+    pub(crate) async fn enrol(&self, namespace: &str, id: &str) -> u16 {
+        let body =
+            json!({"features": {"hardware": {"hostname": id, "disks": null}}, "target_namespace": namespace});
+        let path = format!("/namespaces/{namespace}/devices/{id}/enrolment");
+        let (status, body) = self.call("POST", &path, body.to_string()).await;
+        assert!(
+            !status.is_success() || body.is_null(),
+            "the Edge API does not read this body"
+        );
+        status.as_u16()
+    }
+
+    pub(crate) async fn status(&self, namespace: &str, id: &str) -> Value {
+        let path = format!("/namespaces/{namespace}/devices/{id}/registration");
+        let (status, body) = self.call("GET", &path, "").await;
+        assert_eq!(status, 200);
+        body
+    }
+
+    pub(crate) async fn register(&self, namespace: &str, id: &str, key: &Key) -> (u16, Value) {
+        let body = json!({"certificate_request": key.certificate_request(id).unwrap(), "hardware": {"hostname": "Host"}});
+        let path = format!("/namespaces/{namespace}/devices/{id}/registration");
+        let (status, body) = self.call("PUT", &path, body.to_string()).await;
+        (status.as_u16(), body)
+    }
+
+    pub(crate) async fn configuration(&self, namespace: &str, id: &str) -> (u16, Value) {
+        let path = format!("/namespaces/{namespace}/devices/{id}/configuration");
+        let (status, body) = self.call("GET", &path, "").await;
+        (status.as_u16(), body)
+    }
+
+    pub(crate) async fn heartbeat(&self, namespace: &str, id: &str, beat: &Value) -> u16 {
+        let path = format!("/namespaces/{namespace}/devices/{id}/heartbeat");
+        self.call("PUT", &path, beat.to_string() + "\n").await.0.as_u16()
+    }
+
+    pub(crate) async fn act(&self, id: &str, act: Act) -> DeviceView {
+        self.service()
+            .act(DeviceId::parse(id).unwrap(), act, "tester".into())
+            .await
+            .unwrap()
+    }
+
+    /// All devices that are known.
+    pub(crate) async fn listed(&self) -> Vec<ListedView> {
+        let page = Page {
+            after: None,
+            limit: 100,
+        };
+        self.service().list(None, page).await.unwrap()
+    }
+
+    /// The nonces of the verification calls that were seen, latest first.
+    pub(crate) fn probes(&self) -> Vec<String> {
+        let (_, _, probes) = self.running.as_ref().unwrap();
+        probes.latest().into_iter().map(|probe| probe.nonce).collect()
+    }
+
+    pub(crate) async fn show(&self, id: &str) -> DeviceView {
+        self.service().show(DeviceId::parse(id).unwrap()).await.unwrap()
+    }
+}
+
+pub(crate) fn manual() -> Policy {
+    Policy {
+        approval: Approval::Manual,
+        ..Policy::default()
+    }
+}
+
+pub(crate) fn key() -> Key {
+    Key::generate(KeyKind::P256).unwrap()
+}
+
+pub(crate) fn count(device: &DeviceView, reason: &str) -> u64 {
+    device
+        .events
+        .iter()
+        .filter(|event| event.reason == reason)
+        .map(|event| event.count)
+        .sum()
+}
