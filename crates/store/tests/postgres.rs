@@ -124,6 +124,48 @@ async fn two_servers_write_one_fleet() {
     assert!(changes.is_sorted_by_key(|change| change.revision));
 }
 
+/// On a database whose transactions are serializable by default, as on the engines that know nothing else, transactions that
+/// cross fail with 40001: the store tries them again, and no caller hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_that_cannot_be_serialized_are_tried_again() {
+    const DEVICES: i64 = 10;
+    let place = PostgresPlace::new().await;
+    let database = place.sql("SELECT current_database()");
+    place.sql(&format!(
+        "ALTER DATABASE {database} SET default_transaction_isolation = 'serializable'"
+    ));
+    let servers = [place.open().await, place.open().await];
+    let rolled_back = || -> u64 {
+        let count = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+        place.sql(count).parse().unwrap()
+    };
+    let before = rolled_back();
+    let mut rounds = 0;
+    // Whether two transactions cross is chance, so they go on until some did.
+    while rolled_back() <= before {
+        rounds += 1;
+        let tasks: Vec<_> = servers
+            .iter()
+            .map(|server| {
+                let server = Arc::clone(server);
+                tokio::spawn(async move {
+                    for number in 0..DEVICES {
+                        increment(&*server, &format!("d{number}")).await;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert!(rounds < 200, "no two transactions crossed");
+    }
+    for number in 0..DEVICES {
+        let events = servers[0].events(&id(&format!("d{number}"))).await.unwrap();
+        assert_eq!(rounds * 2, events[0].count, "each write once, none lost");
+    }
+}
+
 /// Counts one up in the device's report, as often as it takes.
 async fn increment(store: &dyn Store, name: &str) {
     loop {
