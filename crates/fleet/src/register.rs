@@ -4,7 +4,7 @@ use contract::{HardwareInfo, Namespace};
 
 use crate::{
     Change, Context, Device, Event, Presence, Severity, State, Verdict, heartbeat,
-    registration::{Admission, GateRefusal, VerifiedRequest},
+    registration::{Passage, GateRefusal, VerifiedRequest},
 };
 
 /// A registration: the certificate is signed already and is handed out if this is accepted.
@@ -109,7 +109,7 @@ fn admit(device: &Device, request: &RegistrationRequest, context: &Context<'_>) 
         .map_err(|reason| Refusal::CertificateRequest(reason.clone()))?;
 
     let mut life = (*device.life).clone();
-    let admission = life
+    let passage = life
         .registration
         .admit(certificate_request, context.policy, context.now)?;
     let mut report = (*device.report).clone();
@@ -120,24 +120,24 @@ fn admit(device: &Device, request: &RegistrationRequest, context: &Context<'_>) 
         life: Some(life),
         report: (report != *device.report).then_some(report),
         presence: None::<Presence>,
-        events: vec![admitted(admission, certificate_request)],
+        events: vec![admitted(passage, certificate_request)],
     })
 }
 
-fn admitted(admission: Admission, request: &VerifiedRequest) -> Event {
+fn admitted(passage: Passage, request: &VerifiedRequest) -> Event {
     let key = request.fingerprint;
-    match admission {
-        Admission::Known => Event::server(
+    match passage {
+        Passage::Known => Event::server(
             Severity::Normal,
             "Registered",
             format!("registered again with its key {key}"),
         ),
-        Admission::First => Event::server(
+        Passage::First => Event::server(
             Severity::Normal,
             "Registered",
             format!("registered with key {key}"),
         ),
-        Admission::Further => Event::server(
+        Passage::Further => Event::server(
             Severity::Normal,
             "FurtherKeyAccepted",
             format!(
@@ -145,14 +145,14 @@ fn admitted(admission: Admission, request: &VerifiedRequest) -> Event {
                  registration, so its answer was probably lost"
             ),
         ),
-        Admission::Unknown => Event::server(
+        Passage::Unknown => Event::server(
             Severity::Warning,
             "UnknownKeyAccepted",
             format!(
                 "the first key {key} of a device that was taken over without its keys was accepted unchecked"
             ),
         ),
-        Admission::Permitted => Event::server(
+        Passage::Permitted => Event::server(
             Severity::Normal,
             "PermittedKeyAccepted",
             format!("registered with key {key} by an administrator's permission"),

@@ -76,7 +76,7 @@ pub struct VerifiedRequest {
 
 /// How a key passed the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
+pub enum Passage {
     /// It is one of the device's keys.
     Known,
     /// The first key since the approval.
@@ -119,27 +119,27 @@ impl Registration {
         request: &VerifiedRequest,
         policy: &Policy,
         now: Timestamp,
-    ) -> Result<Admission, GateRefusal> {
+    ) -> Result<Passage, GateRefusal> {
         self.settle_permission(now);
         let known = self.keys.iter().any(|key| key.fingerprint == request.fingerprint);
-        let admission = if known {
-            Admission::Known
+        let passage = if known {
+            Passage::Known
         } else if self.permission.is_some() {
-            Admission::Permitted
+            Passage::Permitted
         } else if self.keys_unknown {
             match policy.unknown_key {
-                UnknownKey::AcceptFirst => Admission::Unknown,
+                UnknownKey::AcceptFirst => Passage::Unknown,
                 UnknownKey::RequirePermission => return Err(GateRefusal::PermissionDemanded),
             }
         } else if self.keys.is_empty() {
-            Admission::First
+            Passage::First
         } else if self.seen.is_none() {
-            Admission::Further
+            Passage::Further
         } else {
             return Err(GateRefusal::ForeignKey);
         };
         self.record(request, now);
-        Ok(admission)
+        Ok(passage)
     }
 
     /// A configuration poll was heard: true if it closed the gate.
