@@ -1,0 +1,3 @@
+//! Binary `flotta-companion`.
+
+fn main() {}
