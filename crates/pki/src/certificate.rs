@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use serde::Serialize;
+use x509_cert::der::Decode as _;
 use x509_parser::{
     extensions::GeneralName,
     prelude::{FromDer, X509Certificate},
@@ -62,6 +63,48 @@ impl Certificate {
     pub fn parse(der: CertificateDer<'static>) -> Result<Self, CertificateError> {
         let facts = Facts::read(&der).map_err(|reason| CertificateError { reason })?;
         Ok(Self { der, facts })
+    }
+
+    /// Reads a certificate as Go does: what is not DER to the letter, or has a negative serial number, is refused too.
+    pub(crate) fn parse_strictly(der: CertificateDer<'static>) -> Result<Self, CertificateError> {
+        let certificate = Self::parse(der)?;
+        x509_cert::Certificate::from_der(&certificate.der).map_err(|error| CertificateError {
+            reason: error.to_string(),
+        })?;
+        if certificate.x509()?.raw_serial().first() >= Some(&0x80) {
+            let reason = "its serial number is negative".to_owned();
+            return Err(CertificateError { reason });
+        }
+        Ok(certificate)
+    }
+
+    /// Its parts.
+    pub(crate) fn x509(&self) -> Result<X509Certificate<'_>, CertificateError> {
+        let parsed = X509Certificate::from_der(&self.der);
+        let (_, certificate) = parsed.map_err(|error| CertificateError {
+            reason: error.to_string(),
+        })?;
+        Ok(certificate)
+    }
+
+    /// Whether it may sign certificates: a CA by its basic constraints, and its key usage, if it has one, includes it
+    /// (RFC 5280, 4.2.1.3; Go's `CheckSignatureFrom`).
+    pub fn may_sign(&self) -> bool {
+        self.x509().is_ok_and(|certificate| {
+            let usage = certificate.key_usage();
+            certificate.is_ca()
+                && usage.is_ok_and(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign()))
+        })
+    }
+
+    /// Whether `ca` issued it: its issuer is the subject of `ca` to the octet, and its signature verifies with the key of
+    /// `ca`. Validity and usages are not looked at.
+    pub fn is_issued_by(&self, ca: &Self) -> bool {
+        let (Ok(certificate), Ok(ca)) = (self.x509(), ca.x509()) else {
+            return false;
+        };
+        certificate.issuer().as_raw() == ca.subject().as_raw()
+            && certificate.verify_signature(Some(ca.public_key())).is_ok()
     }
 
     /// Its DER form.

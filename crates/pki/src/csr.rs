@@ -19,6 +19,7 @@ use x509_parser::{
 };
 
 use crate::{
+    der::signed,
     fingerprint::Fingerprint,
     pem::{self, PemError},
 };
@@ -77,7 +78,7 @@ fn verify_der(der: &[u8]) -> Result<VerifiedCsr, CsrError> {
         .find(|(oid, _)| oid == signature)
         .ok_or(CsrError::UnsupportedSignature)?;
     // The signature covers `info` alone, and the parser overlooks deviations in what is around it.
-    if der != envelope(info.raw, algorithm, &csr.signature_value.data) {
+    if der != signed(info.raw, algorithm, &csr.signature_value.data) {
         return Err(CsrError::Malformed);
     }
     csr.verify_signature().map_err(|_| CsrError::BadSignature)?;
@@ -86,39 +87,6 @@ fn verify_der(der: &[u8]) -> Result<VerifiedCsr, CsrError> {
         key: *Fingerprint::of(info.subject_pki.raw).as_bytes(),
         subject_cn: common_name.and_then(|name| name.as_str().ok()).map(str::to_owned),
     })
-}
-
-/// The one DER form of a request with these parts.
-fn envelope(info: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
-    const SEQUENCE: u8 = 0x30;
-    const BIT_STRING: u8 = 0x03;
-    const NO_UNUSED_BITS: &[u8] = &[0];
-    let algorithm = element(SEQUENCE, &[algorithm]);
-    let signature = element(BIT_STRING, &[NO_UNUSED_BITS, signature]);
-    element(SEQUENCE, &[info, &algorithm, &signature])
-}
-
-/// Tag, length and content (X.690, 8.1).
-fn element(tag: u8, content: &[&[u8]]) -> Vec<u8> {
-    let content = content.concat();
-    let octets: Vec<u8> = content
-        .len()
-        .to_be_bytes()
-        .into_iter()
-        .skip_while(|&octet| octet == 0)
-        .collect();
-    let mut element = vec![tag];
-    match octets[..] {
-        [] => element.push(0),
-        [short @ 0..0x80] => element.push(short),
-        // The number of octets, with the bit that says so.
-        _ => element.extend(u8::try_from(octets.len()).map(|count| 0x80 | count)),
-    }
-    if content.len() >= 0x80 {
-        element.extend(octets);
-    }
-    element.extend(content);
-    element
 }
 
 /// A kind of key, and with it the signatures that it can make.

@@ -4,9 +4,15 @@
 //! says what the file does hold; and it alone reads certificate requests, whose label the Edge API does not check
 //! (`docs/decisions/0002-pem.md`).
 
+use ::pem::{EncodeConfig, LineEnding, encode_config};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_pemfile::Item;
 use x509_parser::{error::PEMError, pem::Pem};
+
+/// Label of an elliptic curve key in SEC 1 form (RFC 5915).
+pub(crate) const SEC1: &str = "EC PRIVATE KEY";
+/// Label of an RSA key in PKCS#1 form (RFC 8017).
+pub(crate) const PKCS1: &str = "RSA PRIVATE KEY";
 
 /// Why a PEM file did not hold what was looked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,11 +129,45 @@ fn missing(wanted: &'static str, file: &[u8]) -> PemError {
     }
 }
 
-fn blocks(file: &[u8]) -> Result<Vec<Pem>, PemError> {
-    let blocks: Vec<_> = Pem::iter_from_buffer(file)
+/// Each block with its label, or what is wrong with it.
+pub(crate) fn each_block(file: &[u8]) -> impl Iterator<Item = Result<Pem, PemError>> {
+    Pem::iter_from_buffer(file)
         .enumerate()
         .map(|(index, block)| block.map_err(|error| damaged(index + 1, file, &error)))
-        .collect::<Result<_, _>>()?;
+}
+
+/// The first block, as strictly as Go reads it: its last line repeats the label of its first.
+pub(crate) fn first_block(file: &[u8]) -> Result<Pem, PemError> {
+    let block = each_block(file).next().ok_or(PemError::NoBlock)??;
+    let end = format!("-----END {}-----", block.label);
+    if file.windows(end.len()).any(|window| window == end.as_bytes()) {
+        Ok(block)
+    } else {
+        Err(PemError::Damaged {
+            block: 1,
+            reason: "its last line does not repeat the label of its first",
+        })
+    }
+}
+
+/// A block of a file, with the line ends of openssl and Go.
+pub(crate) fn block(label: &str, content: &[u8]) -> String {
+    let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
+    encode_config(&::pem::Pem::new(label, content), lines)
+}
+
+/// A private key under the label of its form.
+pub(crate) fn key_block(key: &PrivateKeyDer<'_>) -> String {
+    let label = match key {
+        PrivateKeyDer::Sec1(_) => SEC1,
+        PrivateKeyDer::Pkcs1(_) => PKCS1,
+        _ => "PRIVATE KEY",
+    };
+    block(label, key.secret_der())
+}
+
+fn blocks(file: &[u8]) -> Result<Vec<Pem>, PemError> {
+    let blocks: Vec<_> = each_block(file).collect::<Result<_, _>>()?;
     if blocks.is_empty() {
         Err(PemError::NoBlock)
     } else {
