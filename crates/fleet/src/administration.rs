@@ -345,6 +345,7 @@ fn adopt(
         },
         enrolment: device.and_then(|device| device.life.enrolment.clone()),
         registration: Registration::taken_over(),
+        taken_over: true,
         assigned_labels: device
             .map(|device| device.life.assigned_labels.clone())
             .unwrap_or_default(),

@@ -34,6 +34,11 @@ pub fn poll(device: Option<&Device>, context: &Context<'_>) -> Verdict<Configura
     let Some(device) = device else {
         return Verdict::only(ConfigurationAnswer::NotApproved);
     };
+    if let State::Deleted(tombstone) = &device.life.state
+        && tombstone::rests(tombstone, &device.presence, context)
+    {
+        return Verdict::only(ConfigurationAnswer::NotApproved);
+    }
     let mut change = Change {
         presence: Some(Presence::default().polled(context.now)),
         ..Change::default()

@@ -39,6 +39,9 @@ pub struct Life {
     /// The registration gate: which keys may register.
     #[serde(default)]
     pub registration: Registration,
+    /// It was adopted: a backend before this one has it too, so it may register while the fleet is on hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_over: bool,
     /// Labels given by an administrator; those that follow from hardware are in the report.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub assigned_labels: BTreeMap<String, String>,

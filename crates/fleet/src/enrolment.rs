@@ -7,8 +7,9 @@
 use contract::{DeviceId, EnrolmentInfo, Namespace};
 
 use crate::{
-    AUTOMATIC_APPROVAL, Approval, Change, Context, DeletionMode, Device, EnrolmentRequest, Event, Life,
-    Report, Severity, State, Tombstone, Verdict, condition, registration::Registration,
+    AUTOMATIC_APPROVAL, Admission, Approval, Change, Context, DeletionMode, Device, EnrolmentRequest, Event,
+    Life, Report, Severity, State, Tombstone, Verdict, admission::PutOff, condition,
+    registration::Registration,
 };
 
 /// A device's request to join, with its id already read.
@@ -31,10 +32,15 @@ pub enum EnrolmentAnswer {
     Approved,
     /// The request is recorded: ask again.
     Wait,
+    /// Nothing is recorded: ask again. On hold it is told so like [`EnrolmentAnswer::Wait`].
+    PutOff(PutOff),
 }
 
 /// Decides on a request to join.
 pub fn enrol(device: Option<&Device>, request: Enrolment, context: &Context<'_>) -> Verdict<EnrolmentAnswer> {
+    if let Some(put_off) = put_off(device, context) {
+        return Verdict::only(EnrolmentAnswer::PutOff(put_off));
+    }
     let Some(device) = device else {
         return join(request, false, context);
     };
@@ -81,6 +87,17 @@ pub fn enrol(device: Option<&Device>, request: Enrolment, context: &Context<'_>)
     }
 }
 
+/// On hold only who is approved goes on, to a registration that has a rule of its own. Whoever is not would leave a record
+/// behind, and no person of the backend before would know of it.
+fn put_off(device: Option<&Device>, context: &Context<'_>) -> Option<PutOff> {
+    let approved = device.is_some_and(|device| matches!(device.life.state, State::Approved { .. }));
+    match context.admission {
+        Admission::Hold if !approved => Some(PutOff::Hold),
+        Admission::Closed => Some(PutOff::Closed),
+        Admission::Open | Admission::Hold => None,
+    }
+}
+
 fn waits_because(tombstone: &Tombstone, context: &Context<'_>) -> &'static str {
     if condition::of_earlier_epoch(tombstone, context) {
         "the device enrols but was deleted before the store was restored from a backup: it waits until the deletion is \
@@ -124,6 +141,7 @@ fn join(request: Enrolment, returned: bool, context: &Context<'_>) -> Verdict<En
             features: request.info.features,
         }),
         registration: Registration::default(),
+        taken_over: false,
         assigned_labels: std::collections::BTreeMap::new(),
     };
     Verdict {

@@ -4,6 +4,7 @@
 //! | Question | Module |
 //! |---|---|
 //! | What is known about a device? | [`device`], [`report`], [`presence`] |
+//! | Whom does the fleet take in now? | [`admission`] |
 //! | May it join? | [`enrolment`] |
 //! | What does it hear when it asks whether it belongs? | [`status`], [`tombstone`] |
 //! | May this key be certified for it? | [`register`], [`registration`] |
@@ -15,6 +16,7 @@
 //! | What may an administrator do? | [`administration`] |
 
 pub mod administration;
+pub mod admission;
 pub mod condition;
 pub mod configuration;
 pub mod device;
@@ -35,6 +37,7 @@ mod stray;
 pub mod tombstone;
 mod verdict;
 
+pub use admission::Admission;
 pub use device::{DeletionMode, Device, EnrolmentRequest, Epoch, Life, Phase, State, Tombstone};
 pub(crate) use digest::hex;
 pub use digest::{Digest, InvalidDigest};

@@ -3,8 +3,10 @@
 use contract::{HardwareInfo, Namespace};
 
 use crate::{
-    Change, Context, Device, Event, Presence, Severity, State, Verdict, heartbeat,
-    registration::{Passage, GateRefusal, VerifiedRequest},
+    Admission, Change, Context, Device, Event, Presence, Severity, State, Verdict,
+    admission::PutOff,
+    heartbeat,
+    registration::{GateRefusal, Passage, VerifiedRequest},
 };
 
 /// A registration: the certificate is signed already and is handed out if this is accepted.
@@ -25,6 +27,8 @@ pub enum RegistrationAnswer {
     Accepted,
     /// It does not.
     Refused(Refusal),
+    /// Not now, whoever it is. Nothing is recorded.
+    PutOff(PutOff),
 }
 
 /// Why a registration is refused.
@@ -76,6 +80,9 @@ pub fn register(
     request: &RegistrationRequest,
     context: &Context<'_>,
 ) -> Verdict<RegistrationAnswer> {
+    if let Some(put_off) = put_off(device, context) {
+        return Verdict::only(RegistrationAnswer::PutOff(put_off));
+    }
     let Some(device) = device else {
         return Verdict::only(RegistrationAnswer::Refused(Refusal::Unknown));
     };
@@ -88,6 +95,18 @@ pub fn register(
             change: refused(device, request, &refusal, context),
             answer: RegistrationAnswer::Refused(refusal),
         },
+    }
+}
+
+/// On hold a device that only this fleet has gets no certificate: after a return to the backend before, which lacks it, it
+/// would be disconnected.
+fn put_off(device: Option<&Device>, context: &Context<'_>) -> Option<PutOff> {
+    let taken_over = device
+        .is_some_and(|device| device.life.taken_over && matches!(device.life.state, State::Approved { .. }));
+    match context.admission {
+        Admission::Hold if !taken_over => Some(PutOff::Hold),
+        Admission::Closed => Some(PutOff::Closed),
+        Admission::Open | Admission::Hold => None,
     }
 }
 
@@ -116,8 +135,11 @@ fn admit(device: &Device, request: &RegistrationRequest, context: &Context<'_>) 
     if let Some(hardware) = &request.hardware {
         heartbeat::take_hardware(&mut report, hardware);
     }
+    // The first key of a device whose keys are unknown is taken on trust and is then its only one. On hold that is put off:
+    // if the switch is taken back, the device may come to register another there, and would be refused after the next one.
+    let decided = !(context.admission == Admission::Hold && passage == Passage::Unknown);
     Ok(Change {
-        life: Some(life),
+        life: decided.then_some(life),
         report: (report != *device.report).then_some(report),
         presence: None::<Presence>,
         events: vec![admitted(passage, certificate_request)],

@@ -51,6 +51,14 @@ pub fn registration_status(
             namespace: path.clone(),
         });
     };
+    if let State::Deleted(tombstone) = &device.life.state
+        && tombstone::rests(tombstone, &device.presence, context)
+    {
+        return Verdict::only(StatusAnswer {
+            status: Status::Unknown,
+            namespace: device.life.namespace.clone(),
+        });
+    }
     let mut change = Change {
         presence: Some(Presence::default().asked(context.now)),
         ..Change::default()

@@ -7,16 +7,32 @@
 //!
 //! A tombstone made in another epoch of the store (before a backup was restored) may concern a device that was approved
 //! again since. It disconnects nobody until an administrator confirms it.
+//!
+//! A disconnected device comes back by an enrolment alone, so nobody is disconnected whose enrolment is put off: see [`rests`].
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Context, Presence, Tombstone};
+use crate::{Admission, Context, Presence, Tombstone};
 
 /// A told device that was silent for this long has been restarted when it appears again. Six polls.
 pub const SILENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// How long a restarted device has for its enrolment. Six tries of the agent.
 pub const GRACE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Whether a tombstone tells nothing and takes no note of who is heard, so that it goes on afterwards as if it had heard
+/// nobody: on hold always (a backend that is returned to may still have the device), and while the fleet is closed for a
+/// device that was told and came back, since it could not enrol in its minute.
+pub fn rests(tombstone: &Tombstone, presence: &Presence, context: &Context<'_>) -> bool {
+    match context.admission {
+        Admission::Open => false,
+        Admission::Hold => true,
+        Admission::Closed => {
+            tombstone.epoch == context.epoch
+                && (tombstone.grace_until.is_some() || reappeared(tombstone, presence, context.now).is_some())
+        }
+    }
+}
 
 /// What a deleted device hears when it asks for its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

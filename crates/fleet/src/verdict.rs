@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::{Device, Epoch, Event, Life, Policy, Presence, Report};
+use crate::{Admission, Device, Epoch, Event, Life, Policy, Presence, Report};
 
 /// What a rule may look at beside the device.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The settings.
     pub policy: &'a Policy,
+    /// Whom the fleet takes in now.
+    pub admission: Admission,
     /// The store's present epoch.
     pub epoch: Epoch,
     /// The time of the request.

@@ -1,12 +1,13 @@
 //! What holds of a device whatever happens to it: random sequences of requests, acts, restores and time.
 
 use fleet::{
-    Approval, DeletionMode, Epoch, Life, Report, State, Tombstone, UnknownKey,
+    Admission, Approval, DeletionMode, Epoch, Life, Report, State, Tombstone, UnknownKey,
     administration::Act,
+    admission::PutOff,
     configuration::ConfigurationAnswer,
     enrolment::EnrolmentAnswer,
     heartbeat::HeartbeatAnswer,
-    register::{Refusal, RegistrationRequest},
+    register::{Refusal, RegistrationAnswer, RegistrationRequest},
     registration::MAX_KEYS,
     status::Status,
 };
@@ -25,6 +26,7 @@ enum Step {
     Pass(i64),
     Restore,
     Policy(Approval, UnknownKey),
+    Admit(Admission),
 }
 
 fn place() -> impl Strategy<Value = &'static str> {
@@ -58,6 +60,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => act().prop_map(Step::Act),
         5 => prop::sample::select(vec![1, 5, 29, 30, 59, 60, 3599, 3600]).prop_map(Step::Pass),
         1 => Just(Step::Restore),
+        2 => prop::sample::select(Admission::ALL.to_vec()).prop_map(Step::Admit),
         1 => (
             prop::sample::select(vec![Approval::Automatic, Approval::Manual]),
             prop::sample::select(vec![UnknownKey::AcceptFirst, UnknownKey::RequirePermission]),
@@ -87,6 +90,13 @@ fn check_unchanged(before: &World, after: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Nothing at all was recorded.
+fn check_untouched(before: &World, after: &World) -> Result<(), TestCaseError> {
+    prop_assert_eq!(&before.device, &after.device);
+    prop_assert_eq!(&before.events, &after.events);
+    Ok(())
+}
+
 /// The device was told so, or could be: a person deleted it, or confirmed that, in this epoch of the store.
 fn deleted_in(world: &World, deletion: Option<Epoch>) -> bool {
     !world.is_approved() && deletion == Some(world.epoch)
@@ -103,21 +113,7 @@ impl Watch {
     fn step(&mut self, world: &mut World, step: Step) -> Result<(), TestCaseError> {
         let before = world.clone();
         match step {
-            Step::Enrol(place) => {
-                let approved_now = before.policy.approval == Approval::Automatic
-                    && before.device.as_ref().is_some_and(|device| {
-                        matches!(device.life.state, State::Waiting { returned: false, .. })
-                    });
-                let answer = world.enrol_as("edge-1", place);
-                prop_assert_eq!(
-                    answer == EnrolmentAnswer::Approved,
-                    before.is_approved() || approved_now
-                );
-                prop_assert!(world.device.is_some());
-                if !matches!(world.state(), State::Deleted(_)) {
-                    self.deletion = None;
-                }
-            }
+            Step::Enrol(place) => self.enrol(world, &before, place)?,
             Step::Ask(place) => self.ask(world, &before, place)?,
             Step::Poll => {
                 let answer = world.poll();
@@ -143,6 +139,7 @@ impl Watch {
             Step::Act(act) => self.act(world, &before, act)?,
             Step::Pass(seconds) => world.pass(seconds),
             Step::Restore => world.restored(),
+            Step::Admit(admission) => world.admission = admission,
             Step::Policy(approval, unknown_key) => {
                 world.policy.approval = approval;
                 world.policy.unknown_key = unknown_key;
@@ -150,6 +147,29 @@ impl Watch {
         }
         if let Some(device) = &world.device {
             prop_assert!(device.life.registration.keys.len() <= MAX_KEYS);
+        }
+        Ok(())
+    }
+
+    fn enrol(&mut self, world: &mut World, before: &World, place: &str) -> Result<(), TestCaseError> {
+        let answer = world.enrol_as("edge-1", place);
+        match (before.admission, before.is_approved()) {
+            (Admission::Closed, _) => prop_assert_eq!(answer, EnrolmentAnswer::PutOff(PutOff::Closed)),
+            (Admission::Hold, false) => prop_assert_eq!(answer, EnrolmentAnswer::PutOff(PutOff::Hold)),
+            (_, approved) => {
+                let approved_now = before.policy.approval == Approval::Automatic
+                    && before.device.as_ref().is_some_and(|device| {
+                        matches!(device.life.state, State::Waiting { returned: false, .. })
+                    });
+                prop_assert_eq!(answer == EnrolmentAnswer::Approved, approved || approved_now);
+                prop_assert!(world.device.is_some());
+                if !matches!(world.state(), State::Deleted(_)) {
+                    self.deletion = None;
+                }
+            }
+        }
+        if matches!(answer, EnrolmentAnswer::PutOff(_)) {
+            check_untouched(before, world)?;
         }
         Ok(())
     }
@@ -165,13 +185,15 @@ impl Watch {
         if answer.status == Status::Unregistered {
             self.unregistered += 1;
             prop_assert!(deleted_in(before, self.deletion), "never told by accident");
+            prop_assert_ne!(before.admission, Admission::Hold, "never told on hold");
             prop_assert!(world.tombstone().told.is_some(), "recorded before it is answered");
         }
         if let Some(State::Deleted(Tombstone {
             told: None, epoch, ..
         })) = before.device.as_ref().map(|device| &device.life.state)
         {
-            prop_assert_eq!(answer.status == Status::Unregistered, *epoch == before.epoch);
+            let telling = *epoch == before.epoch && before.admission != Admission::Hold;
+            prop_assert_eq!(answer.status == Status::Unregistered, telling);
         }
         Ok(())
     }
@@ -198,11 +220,31 @@ impl Watch {
 }
 
 fn register(world: &mut World, before: &World, key: u8, place: &str) -> Result<(), TestCaseError> {
-    let answer = world.register_with(&RegistrationRequest {
+    let answer = world.ask_to_register(&RegistrationRequest {
         namespace: namespace(place),
         certificate_request: Ok(request(key)),
         hardware: Some(hardware("h")),
     });
+    let taken_over = before.is_approved()
+        && before
+            .device
+            .as_ref()
+            .is_some_and(|device| device.life.taken_over);
+    let answer = match (before.admission, answer) {
+        (Admission::Closed, RegistrationAnswer::PutOff(PutOff::Closed)) => {
+            return check_untouched(before, world);
+        }
+        (Admission::Hold, RegistrationAnswer::PutOff(PutOff::Hold)) if !taken_over => {
+            return check_untouched(before, world);
+        }
+        (Admission::Open, RegistrationAnswer::Accepted) => Ok(()),
+        (Admission::Open, RegistrationAnswer::Refused(refusal)) => Err(refusal),
+        (Admission::Hold, RegistrationAnswer::Accepted) if taken_over => Ok(()),
+        (Admission::Hold, RegistrationAnswer::Refused(refusal)) if taken_over => Err(refusal),
+        (admission, answer) => {
+            return Err(TestCaseError::fail(format!("{answer:?} while {admission}")));
+        }
+    };
     let Some(device) = before.device.as_ref().filter(|_| before.is_approved()) else {
         prop_assert!(answer.is_err());
         return check_unchanged(before, world);
@@ -216,8 +258,19 @@ fn register(world: &mut World, before: &World, key: u8, place: &str) -> Result<(
         prop_assert_eq!(&world.known().report.hardware, &device.report.hardware);
         return Ok(());
     }
-    prop_assert!(world.keys().contains(&key));
     let gate = &device.life.registration;
+    let unused = gate
+        .permission
+        .as_ref()
+        .filter(|permission| permission.until <= before.now && gate.keys.is_empty());
+    let unknown = unused.map_or(gate.permission.is_none() && gate.keys_unknown, |permission| {
+        permission.replaced_unknown
+    });
+    if before.admission == Admission::Hold && unknown {
+        prop_assert_eq!(&world.known().life, &device.life, "trusted once the hold is over");
+        return Ok(());
+    }
+    prop_assert!(world.keys().contains(&key));
     if gate.permission.is_none() && gate.seen.is_some() {
         prop_assert_eq!(
             world.keys(),

@@ -13,6 +13,7 @@ extern crate flotta_fleet as fleet;
 mod world;
 
 mod administration;
+mod admission;
 mod connectivity;
 mod deletion;
 mod duplicates;

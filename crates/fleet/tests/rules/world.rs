@@ -4,8 +4,8 @@ use contract::{
     DeviceId, EnrolmentInfo, EventInfo, Features, HardwareInfo, Heartbeat, Namespace, WorkloadStatus,
 };
 use fleet::{
-    Approval, Change, Context, DeletionMode, Device, Digest, Epoch, Event, Operation, Policy, State, Stray,
-    Tombstone, UnknownKey, Verdict,
+    Admission, Approval, Change, Context, DeletionMode, Device, Digest, Epoch, Event, Operation, Policy,
+    State, Stray, Tombstone, UnknownKey, Verdict,
     administration::{self, Act, ActError},
     configuration::{self, ConfigurationAnswer},
     enrolment::{self, Enrolment, EnrolmentAnswer},
@@ -22,6 +22,7 @@ pub(crate) const ADMIN: &str = "uid 1000";
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) policy: Policy,
+    pub(crate) admission: Admission,
     pub(crate) epoch: Epoch,
     pub(crate) now: Timestamp,
     pub(crate) device: Option<Device>,
@@ -92,6 +93,7 @@ impl World {
     pub(crate) fn new() -> Self {
         Self {
             policy: Policy::default(),
+            admission: Admission::Open,
             epoch: epoch(1),
             now: at(0),
             device: None,
@@ -194,11 +196,16 @@ impl World {
     }
 
     pub(crate) fn register_with(&mut self, request: &RegistrationRequest) -> Result<(), Refusal> {
-        self.heard(&request.namespace, Operation::Registration);
-        match self.rule(|device, context| register::register(device, request, context)) {
+        match self.ask_to_register(request) {
             RegistrationAnswer::Accepted => Ok(()),
             RegistrationAnswer::Refused(refusal) => Err(refusal),
+            RegistrationAnswer::PutOff(put_off) => panic!("{put_off}"),
         }
+    }
+
+    pub(crate) fn ask_to_register(&mut self, request: &RegistrationRequest) -> RegistrationAnswer {
+        self.heard(&request.namespace, Operation::Registration);
+        self.rule(|device, context| register::register(device, request, context))
     }
 
     pub(crate) fn beat(&mut self, beat: &Heartbeat) -> HeartbeatAnswer {
@@ -210,6 +217,7 @@ impl World {
     pub(crate) fn act(&mut self, act: Act) -> Result<(), ActError> {
         let context = Context {
             policy: &self.policy,
+            admission: self.admission,
             epoch: self.epoch,
             now: self.now,
         };
@@ -277,6 +285,7 @@ impl World {
     pub(crate) fn context(&self) -> Context<'_> {
         Context {
             policy: &self.policy,
+            admission: self.admission,
             epoch: self.epoch,
             now: self.now,
         }

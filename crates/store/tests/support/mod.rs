@@ -35,6 +35,7 @@ pub(crate) fn life(state: State) -> Life {
         state,
         enrolment: None,
         registration: fleet::registration::Registration::default(),
+        taken_over: false,
         assigned_labels: [("zone".to_owned(), "a".to_owned())].into(),
     }
 }
