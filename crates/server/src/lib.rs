@@ -1,10 +1,12 @@
 //! The Edge Configuration API of Project Flotta, served from a store of its own.
 //!
-//! `transport` and `tls` carry requests; `settings`, `check`, `ops`, `metrics` and `telemetry` are what an operator sees.
+//! `transport` and `tls` carry requests; `admission` is the order that says whom the fleet takes in; `settings`, `check`, `ops`, `metrics` and `telemetry` are what an operator sees.
 
 pub mod admin;
+pub mod admission;
 pub mod check;
 pub mod device_plane;
+mod files;
 pub mod metrics;
 pub mod open;
 pub mod ops;

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::atomic::AtomicU64, time::Duration};
 
+use fleet::Admission;
 use prometheus_client::{
     encoding::text,
     metrics::{
@@ -40,6 +41,9 @@ pub struct Metrics {
     reloads: Counter,
     reload_failures: Counter,
     material_current: Gauge,
+    admission: Family<Labels<1>, Gauge>,
+    admission_current: Gauge,
+    put_off: Family<Labels<2>, Counter>,
 }
 
 fn latency() -> Histogram {
@@ -67,8 +71,13 @@ impl Default for Metrics {
             reloads: Counter::default(),
             reload_failures: Counter::default(),
             material_current: Gauge::default(),
+            admission: Family::default(),
+            admission_current: Gauge::default(),
+            put_off: Family::default(),
         };
         metrics.material_current.set(1);
+        // What holds without an admission file.
+        metrics.admission(Some(Admission::Open));
         metrics.register();
         metrics
     }
@@ -155,6 +164,21 @@ impl Metrics {
             "0 while the files of TLS material are not what is served with",
             self.material_current.clone(),
         );
+        registry.register(
+            "admission",
+            "1 for whom the fleet takes in now, 0 for the others; all 0 until the admission file is there",
+            self.admission.clone(),
+        );
+        registry.register(
+            "admission_current",
+            "0 while the admission file is not what is acted upon",
+            self.admission_current.clone(),
+        );
+        registry.register(
+            "admission_refusals",
+            "Requests that the admission file put off, by operation and reason",
+            self.put_off.clone(),
+        );
     }
 
     /// A request was answered.
@@ -239,6 +263,26 @@ impl Metrics {
     pub(crate) fn material_refused(&self) {
         self.reload_failures.inc();
         self.material_current.set(0);
+    }
+
+    /// Whom the fleet takes in now; `None` before that is known.
+    pub(crate) fn admission(&self, now: Option<Admission>) {
+        for admission in Admission::ALL {
+            self.admission
+                .get_or_create(&[("admission", admission.as_str())])
+                .set(i64::from(now == Some(admission)));
+        }
+        self.admission_current.set(i64::from(now.is_some()));
+    }
+
+    pub(crate) fn admission_refused(&self) {
+        self.admission_current.set(0);
+    }
+
+    pub(crate) fn put_off(&self, operation: &'static str, because: &'static str) {
+        self.put_off
+            .get_or_create(&[("operation", operation), ("because", because)])
+            .inc();
     }
 
     /// All of it, in the OpenMetrics text form that Prometheus reads.

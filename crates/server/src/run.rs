@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
-use store::Store;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{AdminPlane, AdminSocket},
+    admission,
     device_plane::DevicePlane,
     metrics::Metrics,
     open,
@@ -38,18 +38,38 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .tls
         .clone()
         .map(|files| tls::Keeper::new(files, Arc::clone(&metrics)));
-    let health = Arc::new(Health::new(keeper.clone(), Arc::clone(&probes), Timestamp::now()));
+    let admission = settings
+        .admission
+        .clone()
+        .map(|path| admission::Keeper::new(path, Arc::clone(&metrics)));
+    let health = Arc::new(Health::new(
+        keeper.clone(),
+        admission.clone(),
+        Arc::clone(&probes),
+        Timestamp::now(),
+    ));
 
     let end = CancellationToken::new();
     let ops = serve_ops(&settings, &health, &metrics, &end).await?;
     let security = secure(keeper, &end);
+    if let Some(admission) = &admission {
+        tokio::spawn(Arc::clone(admission).watch(end.clone()));
+    }
     let work = async {
         let store = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             store = open::store(&settings, &health) => store?,
         };
         health.set_store(Arc::clone(&store));
-        let outcome = serve_planes(&settings, &store, security, &metrics, &probes, &stop).await;
+        let observer = Arc::clone(&metrics);
+        let service = Service::new(
+            Arc::clone(&store),
+            settings.policy.clone(),
+            admission,
+            Arc::new(Timestamp::now),
+            Arc::new(move |elapsed| observer.store_commit(elapsed)),
+        );
+        let outcome = serve_planes(&settings, service, security, &metrics, &probes, &stop).await;
         health.set_stopping();
         store.close().await;
         outcome
@@ -68,19 +88,12 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
 /// Serves devices and administrators until `stop`, then brings what is in memory to the store.
 async fn serve_planes(
     settings: &Settings,
-    store: &Arc<dyn Store>,
+    service: Service,
     security: Security,
     metrics: &Arc<Metrics>,
     probes: &Arc<Probes>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let observer = Arc::clone(metrics);
-    let service = Service::new(
-        Arc::clone(store),
-        settings.policy.clone(),
-        Arc::new(Timestamp::now),
-        Arc::new(move |elapsed| observer.store_commit(elapsed)),
-    );
     let (_socket, admin_listener) = AdminSocket::bind(&settings.admin_socket)?;
     let device = Server {
         plane: "device",
@@ -102,7 +115,7 @@ async fn serve_planes(
         handler: Arc::new(AdminPlane::new(service.clone())),
         metrics: Arc::clone(metrics),
     };
-    let (identity, listen, location) = (store.identity(), settings.listen, &settings.store);
+    let (identity, listen, location) = (service.store().identity(), settings.listen, &settings.store);
     tracing::info!(%listen, store = %location, id = %identity.id, epoch = %identity.epoch, "serving devices");
     let drained = CancellationToken::new();
     let upkeep = tokio::spawn(upkeep::run(service, drained.clone()));

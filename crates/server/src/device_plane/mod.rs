@@ -53,7 +53,11 @@ impl Handler for DevicePlane {
             }) => {
                 let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer::Anybody);
                 self.probes.seen(&nonce, peer, self.service.now());
-                (operation.as_str(), operations::probe(operation, &namespace))
+                let response = match self.service.serving() {
+                    Ok(()) => operations::probe(operation, &namespace),
+                    Err(reason) => operations::not_serving(&self.metrics, operation.as_str(), &reason),
+                };
+                (operation.as_str(), response)
             }
             Ok(Route {
                 device: Subject::Device(id),
@@ -73,10 +77,12 @@ impl Handler for DevicePlane {
                     spelling,
                     body,
                 };
-                let outcome = operations::call(&self.service, operation, call)
+                let outcome = operations::call(&self.service, &self.metrics, operation, call)
                     .instrument(span.clone())
                     .await;
-                let response = outcome.unwrap_or_else(|error| span.in_scope(|| operations::fail(&error)));
+                let response = outcome.unwrap_or_else(|error| {
+                    span.in_scope(|| operations::fail(&self.metrics, operation, &error))
+                });
                 (operation.as_str(), response)
             }
         };

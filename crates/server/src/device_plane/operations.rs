@@ -4,6 +4,7 @@ use bytes::Bytes;
 use contract::{DeviceId, EnrolmentInfo, Heartbeat, Namespace, RegistrationInfo, RegistrationStatus};
 use fleet::{
     Digest, Operation,
+    admission::PutOff,
     enrolment::{Enrolment, EnrolmentAnswer},
     heartbeat::HeartbeatAnswer,
     register::{RegistrationAnswer, RegistrationRequest},
@@ -15,6 +16,8 @@ use serde::de::DeserializeOwned;
 use store::StoreError;
 
 use crate::{
+    admission::NotServing,
+    metrics::Metrics,
     service::{ConfigurationOutcome, Service, ServiceError},
     telemetry,
     transport::answer,
@@ -44,16 +47,19 @@ pub(super) enum CallError {
 /// Carries out one operation.
 pub(super) async fn call(
     service: &Service,
+    metrics: &Metrics,
     operation: Operation,
     call: Call,
 ) -> Result<Response<Bytes>, CallError> {
+    // Before the body is looked at: whatever is wrong with it, nobody is served.
+    service.serving().map_err(ServiceError::from)?;
     match operation {
-        Operation::Enrolment => enrol(service, call).await,
+        Operation::Enrolment => enrol(service, metrics, call).await,
         Operation::RegistrationStatus => {
             let answer = service.registration_status(call.id, call.namespace).await?;
             Ok(status(&answer))
         }
-        Operation::Registration => register(service, call).await,
+        Operation::Registration => register(service, metrics, call).await,
         Operation::Configuration => Ok(match service.configuration(call.id, call.namespace).await? {
             ConfigurationOutcome::Serve(rendered) => answer::json(StatusCode::OK, rendered),
             ConfigurationOutcome::NotApproved => answer::error(StatusCode::NOT_FOUND, NOT_APPROVED),
@@ -77,7 +83,7 @@ pub(super) async fn call(
     }
 }
 
-async fn enrol(service: &Service, call: Call) -> Result<Response<Bytes>, CallError> {
+async fn enrol(service: &Service, metrics: &Metrics, call: Call) -> Result<Response<Bytes>, CallError> {
     let info = decode::<EnrolmentInfo>(&call.body, "enrolment")?;
     let Call {
         id,
@@ -93,13 +99,22 @@ async fn enrol(service: &Service, call: Call) -> Result<Response<Bytes>, CallErr
             info,
         })
         .await?;
-    Ok(answer::empty(match answer {
-        EnrolmentAnswer::Approved => StatusCode::OK,
-        EnrolmentAnswer::Wait => StatusCode::CREATED,
-    }))
+    Ok(match answer {
+        EnrolmentAnswer::Approved => answer::empty(StatusCode::OK),
+        EnrolmentAnswer::Wait => answer::empty(StatusCode::CREATED),
+        EnrolmentAnswer::PutOff(put_off @ PutOff::Hold) => {
+            noted(metrics, Operation::Enrolment, put_off);
+            // It hears what a device hears that waits for its approval.
+            answer::empty(StatusCode::CREATED)
+        }
+        EnrolmentAnswer::PutOff(put_off @ PutOff::Closed) => {
+            noted(metrics, Operation::Enrolment, put_off);
+            answer::busy(&put_off.to_string())
+        }
+    })
 }
 
-async fn register(service: &Service, call: Call) -> Result<Response<Bytes>, CallError> {
+async fn register(service: &Service, metrics: &Metrics, call: Call) -> Result<Response<Bytes>, CallError> {
     let info = decode::<RegistrationInfo>(&call.body, "registration")?;
     let certificate_request = pki::csr::verify(info.certificate_request.as_bytes())
         .map(|verified| VerifiedRequest {
@@ -118,7 +133,21 @@ async fn register(service: &Service, call: Call) -> Result<Response<Bytes>, Call
             tracing::warn!(reason = %refusal, "refused a registration");
             answer::error(StatusCode::CONFLICT, &refusal.to_string())
         }
+        RegistrationAnswer::PutOff(put_off) => {
+            noted(metrics, Operation::Registration, put_off);
+            answer::busy(&put_off.to_string())
+        }
     })
+}
+
+/// Devices try again every ten seconds, so it is counted and not worth a line in the log of each.
+fn noted(metrics: &Metrics, operation: Operation, put_off: PutOff) {
+    let because = match put_off {
+        PutOff::Hold => "hold",
+        PutOff::Closed => "closed",
+    };
+    metrics.put_off(operation.as_str(), because);
+    tracing::debug!(because, "put off");
 }
 
 fn status(answer: &StatusAnswer) -> Response<Bytes> {
@@ -149,8 +178,11 @@ pub(super) fn probe(operation: Operation, namespace: &Namespace) -> Response<Byt
 }
 
 /// The one place where an error of the fleet becomes an answer. What a caller hears carries no internal detail.
-pub(super) fn fail(error: &CallError) -> Response<Bytes> {
+pub(super) fn fail(metrics: &Metrics, operation: Operation, error: &CallError) -> Response<Bytes> {
     match error {
+        CallError::Service(ServiceError::NotServing(reason)) => {
+            not_serving(metrics, operation.as_str(), reason)
+        }
         CallError::Body { .. } => {
             tracing::info!(reason = %error, "refused a body");
             answer::error(StatusCode::BAD_REQUEST, &error.to_string())
@@ -173,6 +205,16 @@ pub(super) fn fail(error: &CallError) -> Response<Bytes> {
             )
         }
     }
+}
+
+/// No device is served now, whatever it asks. The server's readiness says the same, so nothing is logged.
+pub(super) fn not_serving(
+    metrics: &Metrics,
+    operation: &'static str,
+    reason: &NotServing,
+) -> Response<Bytes> {
+    metrics.put_off(operation, reason.because());
+    answer::busy(&format!("no device is served: {reason}"))
 }
 
 /// Reads a body; an error names the field that it is about.

@@ -13,7 +13,7 @@ use store::Store;
 use tokio::time::timeout;
 
 use super::{probes::Probes, status::Status};
-use crate::tls;
+use crate::{admission, tls};
 
 /// The store has this long to answer a probe.
 const PROBE_TIME: Duration = Duration::from_secs(1);
@@ -24,6 +24,8 @@ pub struct Health {
     started: Timestamp,
     /// `None` with plain HTTP.
     keeper: Option<Arc<tls::Keeper>>,
+    /// `None` without an admission file.
+    admission: Option<Arc<admission::Keeper>>,
     store: OnceLock<Arc<dyn Store>>,
     /// Why the store is not open yet.
     waiting: Mutex<String>,
@@ -32,12 +34,19 @@ pub struct Health {
 }
 
 impl Health {
-    /// Of a process that has just started and has no store yet. Without a keeper it serves plain HTTP.
-    pub fn new(keeper: Option<Arc<tls::Keeper>>, probes: Arc<Probes>, now: Timestamp) -> Self {
+    /// Of a process that has just started and has no store yet. Without a keeper of TLS material it serves plain HTTP,
+    /// without one of the admission it takes in whomever the rules let in.
+    pub fn new(
+        keeper: Option<Arc<tls::Keeper>>,
+        admission: Option<Arc<admission::Keeper>>,
+        probes: Arc<Probes>,
+        now: Timestamp,
+    ) -> Self {
         let stopping = AtomicBool::new(false);
         Self {
             started: now,
             keeper,
+            admission,
             store: OnceLock::new(),
             waiting: Mutex::new("the store is not open yet".to_owned()),
             probes,
@@ -84,6 +93,7 @@ impl Health {
                 Err(_) => reasons.push("the store does not answer".to_owned()),
             },
         }
+        reasons.extend(self.not_serving().map(|reason| reason.to_string()));
         if let Some(keeper) = &self.keeper
             && keeper.current().is_none()
         {
@@ -98,6 +108,14 @@ impl Health {
         reasons
     }
 
+    fn not_serving(&self) -> Option<admission::NotServing> {
+        let keeper = self.admission.as_ref()?;
+        match self.store.get() {
+            None => keeper.missing(),
+            Some(store) => keeper.rule(store.identity().id).err(),
+        }
+    }
+
     /// All that a person asks first.
     pub(super) async fn status(&self, now: Timestamp) -> Status {
         Status {
@@ -107,6 +125,7 @@ impl Health {
             insecure_http: self.keeper.is_none(),
             tls: self.keeper.as_ref().map(|keeper| keeper.status(now)),
             store: self.store.get().map(|store| store.identity()),
+            admission: self.admission.as_ref().map(|keeper| keeper.status()),
             probes: self.probes.latest(),
         }
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::probes::Probe;
-use crate::tls;
+use crate::{admission, tls};
 
 /// The state of the process. No data of the fleet.
 #[derive(Debug, Serialize)]
@@ -22,6 +22,8 @@ pub(super) struct Status {
     pub tls: Option<tls::Status>,
     /// Which store this is; `null` before it is open.
     pub store: Option<store::Identity>,
+    /// The order in force and what is wrong with its file; `null` without an admission file.
+    pub admission: Option<admission::Status>,
     /// The last verification calls, latest first.
     pub probes: Vec<Probe>,
 }

@@ -23,7 +23,7 @@ async fn ask(plane: &OpsPlane, method: Method, path: &str) -> (StatusCode, Strin
 
 fn plane() -> (OpsPlane, Arc<Probes>) {
     let probes = Arc::new(Probes::default());
-    let health = Arc::new(Health::new(None, Arc::clone(&probes), at(0)));
+    let health = Arc::new(Health::new(None, None, Arc::clone(&probes), at(0)));
     (OpsPlane::new(health, Arc::new(Metrics::default())), probes)
 }
 

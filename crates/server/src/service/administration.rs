@@ -7,7 +7,7 @@ use fleet::{
 };
 use store::Page;
 
-use super::{DeviceView, ListedView, Service, ServiceError, StrayView};
+use super::{Asker, DeviceView, ListedView, Service, ServiceError, StrayView};
 
 impl Service {
     /// Carries out an act and shows the device as it is afterwards.
@@ -19,7 +19,7 @@ impl Service {
         };
         let name = id.clone();
         let phase = self
-            .decide(id.clone(), move |device, context| {
+            .decide_for(Asker::Administrator, id.clone(), move |device, context| {
                 let change = administration::act(&name, device, stray.as_ref(), &act, &by, context)?;
                 let phase = change.life.as_ref().map(|life| life.state.phase());
                 Ok(Verdict {
@@ -41,7 +41,13 @@ impl Service {
             .await?
             .ok_or(ActError::NoSuchDevice(id.clone()))?;
         let events = self.0.store.events(&id).await?;
-        Ok(DeviceView::new(&device, revision, events, &self.0.context()))
+        let ruling = self.0.ruling(Asker::Administrator)?;
+        Ok(DeviceView::new(
+            &device,
+            revision,
+            events,
+            &self.0.context(&ruling),
+        ))
     }
 
     /// Devices in the order of their ids.
@@ -52,7 +58,8 @@ impl Service {
                 device.presence = device.presence.join(pending);
             }
         }
-        let context = self.0.context();
+        let ruling = self.0.ruling(Asker::Administrator)?;
+        let context = self.0.context(&ruling);
         Ok(listed
             .into_iter()
             .map(|device| ListedView::new(device, &context))

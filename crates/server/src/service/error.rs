@@ -3,12 +3,17 @@
 use fleet::administration::ActError;
 use store::StoreError;
 
+use crate::admission::NotServing;
+
 /// Why a request could not be decided.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// The store could not read or write.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No device is served now.
+    #[error(transparent)]
+    NotServing(#[from] NotServing),
     /// An administrator's act is not possible.
     #[error(transparent)]
     Act(#[from] ActError),

@@ -33,6 +33,8 @@ use fleet::{
 use jiff::Timestamp;
 use store::{Store, StoreError, Write, WriteGuard};
 
+use crate::admission::{self, NotServing, Ruling};
+
 pub use error::ServiceError;
 use memory::{Entry, Memory};
 use pending::Pending;
@@ -62,6 +64,7 @@ pub struct Service(Arc<Inner>);
 struct Inner {
     store: Arc<dyn Store>,
     policy: Policy,
+    admission: Option<Arc<admission::Keeper>>,
     clock: Clock,
     memory: Memory,
     pending: Pending,
@@ -80,12 +83,19 @@ pub enum ConfigurationOutcome {
 }
 
 impl Service {
-    /// A service on this store.
-    pub fn new(store: Arc<dyn Store>, policy: Policy, clock: Clock, on_commit: CommitObserver) -> Self {
+    /// A service on this store. Without an admission it takes in whomever the rules let in.
+    pub fn new(
+        store: Arc<dyn Store>,
+        policy: Policy,
+        admission: Option<Arc<admission::Keeper>>,
+        clock: Clock,
+        on_commit: CommitObserver,
+    ) -> Self {
         let memory = Memory::new(store.is_exclusive());
         Self(Arc::new(Inner {
             store,
             policy,
+            admission,
             clock,
             memory,
             pending: Pending::default(),
@@ -98,6 +108,11 @@ impl Service {
         &self.0.store
     }
 
+    /// Whether devices are served at all, on this store.
+    pub fn serving(&self) -> Result<(), NotServing> {
+        self.0.ruling(Asker::Device).map(drop)
+    }
+
     /// The present time, as this service sees it.
     pub fn now(&self) -> Timestamp {
         (self.0.clock)()
@@ -105,11 +120,22 @@ impl Service {
 
     /// A device asks to join.
     pub async fn enrol(&self, request: Enrolment) -> Result<EnrolmentAnswer, ServiceError> {
-        let id = request.id.clone();
-        self.decide(id, move |device, context| {
-            Ok(enrolment::enrol(device, request.clone(), context))
-        })
-        .await
+        let (id, namespace) = (request.id.clone(), request.namespace.clone());
+        let answer = self
+            .decide(id.clone(), move |device, context| {
+                Ok(enrolment::enrol(device, request.clone(), context))
+            })
+            .await?;
+        if let EnrolmentAnswer::PutOff(_) = answer {
+            // It is all that is known of it.
+            self.0.pending.stray(fleet::Stray::heard(
+                id,
+                namespace,
+                Operation::Enrolment,
+                self.now(),
+            ));
+        }
+        Ok(answer)
     }
 
     /// A device, or somebody in its name, asks for its registration status.
@@ -215,36 +241,66 @@ impl Service {
         }
     }
 
-    /// Decides on a device by a rule that may be asked several times.
+    /// Decides on a device's request by a rule that may be asked several times.
     async fn decide<A, R>(&self, id: DeviceId, rule: R) -> Result<A, ServiceError>
+    where
+        A: Send + 'static,
+        R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError> + Send + Sync + 'static,
+    {
+        self.decide_for(Asker::Device, id, rule).await
+    }
+
+    async fn decide_for<A, R>(&self, asker: Asker, id: DeviceId, rule: R) -> Result<A, ServiceError>
     where
         A: Send + 'static,
         R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError> + Send + Sync + 'static,
     {
         if let Some(entry) = self.0.memory.get(&id) {
             let device = entry.device();
-            let verdict = rule(Some(&device), &self.0.context())?;
+            let ruling = self.0.ruling(asker)?;
+            let verdict = rule(Some(&device), &self.0.context(&ruling))?;
             if verdict.change.is_times_only() {
                 self.0.record_times(&id, Some(&entry), &verdict.change);
                 return Ok(verdict.answer);
             }
         }
         let inner = Arc::clone(&self.0);
-        let decided = tokio::spawn(async move { inner.decide_and_record(&id, rule).await });
+        let decided = tokio::spawn(async move { inner.decide_and_record(asker, &id, rule).await });
         decided.await.map_err(|_| ServiceError::Interrupted)?
     }
 }
 
+/// Who wants a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    /// A device: it is not served on a store that is not its fleet's.
+    Device,
+    /// An administrator, who may work on any.
+    Administrator,
+}
+
 impl Inner {
-    fn context(&self) -> Context<'_> {
+    /// The order for one decision, or why there is none to make.
+    fn ruling(&self, asker: Asker) -> Result<Ruling, NotServing> {
+        let Some(keeper) = &self.admission else {
+            return Ok(Ruling::default());
+        };
+        match (keeper.rule(self.store.identity().id), asker) {
+            (Err(_), Asker::Administrator) => Ok(Ruling::default()),
+            (ruling, _) => ruling,
+        }
+    }
+
+    fn context(&self, ruling: &Ruling) -> Context<'_> {
         Context {
             policy: &self.policy,
+            admission: ruling.admission,
             epoch: self.store.identity().epoch,
             now: (self.clock)(),
         }
     }
 
-    async fn decide_and_record<A, R>(&self, id: &DeviceId, rule: R) -> Result<A, ServiceError>
+    async fn decide_and_record<A, R>(&self, asker: Asker, id: &DeviceId, rule: R) -> Result<A, ServiceError>
     where
         R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError>,
     {
@@ -255,7 +311,8 @@ impl Inner {
         for _ in 0..ROUNDS {
             let entry = self.read(id).await?;
             let device = entry.as_ref().map(|entry| entry.device());
-            let context = self.context();
+            let ruling = self.ruling(asker)?;
+            let context = self.context(&ruling);
             let verdict = rule(device.as_ref(), &context)?;
             if verdict.change.is_times_only() {
                 self.record_times(id, entry.as_deref(), &verdict.change);

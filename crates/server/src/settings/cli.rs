@@ -30,7 +30,7 @@ Examples:
 
 Signals:
   SIGTERM, SIGINT  stop: finish what is under way, store everything, exit 0
-  SIGHUP           look at the TLS material now (it is looked at every second anyway)
+  SIGHUP           look at the TLS material and the admission file now instead of within a second
 
 Exit codes:
   0  stopped, everything acknowledged is stored
@@ -193,6 +193,18 @@ pub struct Options {
     )]
     pub max_strays: String,
 
+    /// File that says whom the fleet takes in and which store is its; looked at every second
+    ///
+    /// Two lines of YAML: `admission: Open`, Hold or Closed, and, once a store is recorded, `storeId: ID`. No device is
+    /// served before the file is there, or on another store. Without this setting: Open, on any store.
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_ADMISSION",
+        hide_env_values = true,
+        help_heading = "Rules",
+        value_name = "PATH"
+    )]
+    pub admission: Option<String>,
     /// Who approves a new device: automatic (as Flotta does) or manual
     #[arg(
         long,

@@ -21,6 +21,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use store::Bounds;
 
 pub use fault::{Fault, Faults, Origin};
+pub(crate) use yaml::flat;
 
 use crate::{telemetry::Format, tls::Files, transport::Limits};
 use layers::Layers;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub store: StoreLocation,
     /// Whether the store was restored from a backup and does not show it.
     pub restored: bool,
+    /// The admission file; `None` to take in whomever the rules let in, on whatever store.
+    pub admission: Option<PathBuf>,
     /// What an administrator can set about the rules.
     pub policy: Policy,
     /// How much the store keeps.
@@ -101,6 +104,7 @@ fn read(layers: &mut Layers<'_>) -> Option<Settings> {
     let tls = files(layers, insecure.unwrap_or(false));
     let store = store(layers);
     let restored = layers.optional("restored", value::truth);
+    let admission = layers.optional("admission", value::path);
     let policy = policy(layers);
     let bounds = bounds(layers);
     let shutdown_timeout = layers.optional("shutdown-timeout", value::duration);
@@ -118,6 +122,7 @@ fn read(layers: &mut Layers<'_>) -> Option<Settings> {
         tls: tls?,
         store: store?,
         restored: restored?,
+        admission,
         policy: policy?,
         bounds: bounds?,
         limits: limits?,

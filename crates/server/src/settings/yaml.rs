@@ -10,7 +10,7 @@ pub(super) const NOT_A_SCALAR: &str = "it must be a single text, number or truth
 /// Reads a flat document: each setting with its value as text, or with what is wrong with it.
 ///
 /// An empty document has no settings. A document that is no mapping is an error, a sentence.
-pub(super) fn flat(document: &str) -> Result<BTreeMap<String, Result<String, &'static str>>, String> {
+pub(crate) fn flat(document: &str) -> Result<BTreeMap<String, Result<String, &'static str>>, String> {
     let document: Value = serde_yaml::from_str(document).map_err(|error| error.to_string())?;
     let mapping = match document {
         Value::Null => return Ok(BTreeMap::new()),

@@ -3,24 +3,16 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use pki::{Facts, Fingerprint};
 use serde::Serialize;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{MissedTickBehavior, interval},
-};
 use tokio_util::sync::CancellationToken;
 
 use super::material::{Fault, Files, Material};
-use crate::metrics::Metrics;
-
-/// Time between two looks at the files.
-const PERIOD: Duration = Duration::from_secs(1);
+use crate::{files, metrics::Metrics};
 
 /// Remaining life at which a certificate is reported as expiring soon.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -252,22 +244,6 @@ impl Keeper {
 
     /// Looks at the files every second and on SIGHUP, until `shutdown` is cancelled.
     pub async fn watch(self: Arc<Self>, shutdown: CancellationToken) -> std::io::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut tick = interval(PERIOD);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                _ = tick.tick() => {}
-                _ = hangup.recv() => tracing::info!("looking at the TLS material because of SIGHUP"),
-            }
-            let keeper = Arc::clone(&self);
-            if tokio::task::spawn_blocking(move || keeper.look(Timestamp::now()))
-                .await
-                .is_err()
-            {
-                tracing::error!("a look at the TLS material failed because of a defect in this program");
-            }
-        }
+        files::watch("TLS material", move || self.look(Timestamp::now()), shutdown).await
     }
 }

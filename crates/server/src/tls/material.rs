@@ -1,8 +1,7 @@
 //! The four files of TLS material, checked as one set.
 
 use std::{
-    fs::File,
-    io::{self, Read as _},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,9 +13,7 @@ use rustls::{
 };
 
 use super::verifier::PinnedClients;
-
-/// A file of material is at most this long; a bundle of a hundred CAs is a tenth of it.
-const LONGEST: u64 = 1024 * 1024;
+use crate::files;
 
 /// Where the material is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +54,7 @@ impl Files {
     }
 
     pub(super) fn read(&self) -> Snapshot {
-        Snapshot(self.all().map(|(path, _)| contents(path)))
+        Snapshot(self.all().map(|(path, _)| files::contents(path)))
     }
 
     /// Reads and checks the set.
@@ -120,18 +117,6 @@ impl Snapshot {
         }
         Fingerprint::of(&digests)
     }
-}
-
-fn contents(path: &Path) -> io::Result<Vec<u8>> {
-    let mut contents = Vec::new();
-    File::open(path)?.take(LONGEST + 1).read_to_end(&mut contents)?;
-    if contents.len() as u64 > LONGEST {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "it is longer than 1 MiB",
-        ));
-    }
-    Ok(contents)
 }
 
 fn readable<'a>(

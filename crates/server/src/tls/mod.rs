@@ -3,9 +3,6 @@
 //! A caller must present a certificate that chains to the CA bundle *and* whose public key is pinned: every enrolled device
 //! and the register certificate are signed by the same CA as the Edge API's host certificate, so a signature alone
 //! authorises nobody. There is no session resumption: a resumed session would outlive a removed pin.
-//!
-//! Rejected: a file watcher (inotify). It misses what happens on network file systems and during a directory swap; reading
-//! four small files every second does not.
 
 mod keeper;
 mod material;

@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use contract::DeviceId;
 use edge_config_server::{
+    admission::Keeper,
     device_plane::{BASE_PATH, DevicePlane},
     metrics::Metrics,
     ops::Probes,
@@ -33,21 +34,62 @@ pub(crate) struct Fleet {
     clock: Arc<AtomicI64>,
     policy: Policy,
     pub(crate) restored: bool,
+    /// The admission file is looked at only by [`Fleet::order`].
+    admission: Option<Arc<Keeper>>,
+    metrics: Arc<Metrics>,
     running: Option<(DevicePlane, Service, Arc<Probes>)>,
 }
 
 impl Fleet {
     pub(crate) fn new(policy: Policy) -> Self {
+        let mut fleet = Self::stopped(policy);
+        fleet.start();
+        fleet
+    }
+
+    /// A fleet with an admission file that is not there yet.
+    pub(crate) fn with_admission(policy: Policy) -> Self {
+        let mut fleet = Self::stopped(policy);
+        let path = fleet.folder.path().join("admission");
+        fleet.admission = Some(Keeper::new(path, Arc::clone(&fleet.metrics)));
+        fleet.start();
+        fleet
+    }
+
+    fn stopped(policy: Policy) -> Self {
         let clock = Arc::new(AtomicI64::new(1_790_000_000));
-        let mut fleet = Self {
+        Self {
             folder: tempfile::tempdir().unwrap(),
             clock,
             policy,
             restored: false,
+            admission: None,
+            metrics: Arc::default(),
             running: None,
-        };
-        fleet.start();
-        fleet
+        }
+    }
+
+    /// Writes the admission file and has it looked at.
+    pub(crate) fn order(&self, document: &str) {
+        std::fs::write(self.folder.path().join("admission"), document).unwrap();
+        self.admission().look(self.service().now());
+    }
+
+    pub(crate) fn admission(&self) -> &Keeper {
+        self.admission.as_ref().unwrap()
+    }
+
+    pub(crate) fn store_id(&self) -> String {
+        self.service().store().identity().id.to_string()
+    }
+
+    /// The value of a metric by its full name with labels.
+    pub(crate) fn metric(&self, sample: &str) -> u64 {
+        let text = self.metrics.encode().unwrap();
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -64,11 +106,12 @@ impl Fleet {
         let service = Service::new(
             store,
             self.policy.clone(),
+            self.admission.clone(),
             Arc::new(move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap()),
             Arc::new(|_| {}),
         );
         let probes = Arc::new(Probes::default());
-        let plane = DevicePlane::new(service.clone(), Arc::new(Metrics::default()), Arc::clone(&probes));
+        let plane = DevicePlane::new(service.clone(), Arc::clone(&self.metrics), Arc::clone(&probes));
         self.running = Some((plane, service, probes));
     }
 
