@@ -48,6 +48,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Devices in the order of their ids, at most `page.limit`, after `page.after`.
     async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<Listed>, StoreError>;
 
+    /// Where each of these devices is in its life, as far as it is known here; no order, and no document is read.
+    async fn phases(&self, ids: Vec<DeviceId>) -> Result<Vec<(DeviceId, Phase)>, StoreError>;
+
     /// The events of one device, latest first.
     async fn events(&self, id: &DeviceId) -> Result<Vec<RecordedEvent>, StoreError>;
 

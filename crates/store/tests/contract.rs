@@ -40,7 +40,7 @@ contract! {
         any_text_of_a_device_is_kept;
     times: times_join_in_any_order, unknown_devices_are_passed_over, strays_are_joined_and_bounded,
         an_approved_device_is_no_stray;
-    reading: lists_come_in_pages, the_change_feed_is_in_order, settings_are_set_and_removed,
+    reading: lists_come_in_pages, phases_are_those_of_the_devices_that_are_known, the_change_feed_is_in_order, settings_are_set_and_removed,
         the_census_agrees_with_the_rules;
     identity: a_store_is_the_same_when_opened_again, a_restored_store_begins_an_epoch,
         a_newer_store_is_used_or_left_alone, what_was_closed_answers_nothing;

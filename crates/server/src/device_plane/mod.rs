@@ -2,7 +2,11 @@
 //!
 //! Success is 200, and 201 for a recorded enrolment: the Edge API's handler crashes on any other 2xx. Answers whose body it
 //! does not read are empty. Everything else is an error with a sentence, which at the device means "try again".
+//!
+//! Beside them the companion asks here what the fleet knows of its devices (`comparison`): it comes with the same pinned
+//! certificate, and nobody else may know.
 
+mod comparison;
 mod operations;
 mod route;
 
@@ -12,6 +16,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use tracing::Instrument as _;
 
+pub use comparison::COMPANION_PATH;
 pub use route::{BASE_PATH, NoRoute, Route, Subject};
 
 use crate::{
@@ -44,6 +49,9 @@ impl Handler for DevicePlane {
         let begun = Instant::now();
         let (parts, body) = request.into_parts();
         let (operation, response) = match Route::parse(&parts.method, parts.uri.path()) {
+            Err(NoRoute::NotFound) if comparison::is_asked(&parts) => {
+                comparison::answer(&self.service, &self.metrics, &parts, &body).await
+            }
             Err(refusal) => ("none", refuse(&refusal)),
             Ok(Route {
                 device: Subject::Probe(nonce),
@@ -81,7 +89,7 @@ impl Handler for DevicePlane {
                     .instrument(span.clone())
                     .await;
                 let response = outcome.unwrap_or_else(|error| {
-                    span.in_scope(|| operations::fail(&self.metrics, operation, &error))
+                    span.in_scope(|| operations::fail(&self.metrics, operation.as_str(), &error))
                 });
                 (operation.as_str(), response)
             }

@@ -178,11 +178,9 @@ pub(super) fn probe(operation: Operation, namespace: &Namespace) -> Response<Byt
 }
 
 /// The one place where an error of the fleet becomes an answer. What a caller hears carries no internal detail.
-pub(super) fn fail(metrics: &Metrics, operation: Operation, error: &CallError) -> Response<Bytes> {
+pub(super) fn fail(metrics: &Metrics, operation: &'static str, error: &CallError) -> Response<Bytes> {
     match error {
-        CallError::Service(ServiceError::NotServing(reason)) => {
-            not_serving(metrics, operation.as_str(), reason)
-        }
+        CallError::Service(ServiceError::NotServing(reason)) => not_serving(metrics, operation, reason),
         CallError::Body { .. } => {
             tracing::info!(reason = %error, "refused a body");
             answer::error(StatusCode::BAD_REQUEST, &error.to_string())
@@ -218,7 +216,7 @@ pub(super) fn not_serving(
 }
 
 /// Reads a body; an error names the field that it is about.
-fn decode<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<T, CallError> {
+pub(super) fn decode<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<T, CallError> {
     let mut document = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut document).map_err(|error| CallError::Body {
         what,

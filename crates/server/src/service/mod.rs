@@ -9,6 +9,7 @@
 //! that is under way then must still reach the memory.
 
 mod administration;
+mod comparison;
 mod error;
 mod memory;
 mod pending;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 mod admission;
+mod comparison;
 mod world;
 
 use contract::Namespace;

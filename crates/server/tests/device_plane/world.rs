@@ -133,9 +133,20 @@ impl Fleet {
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, body: impl Into<Bytes>) -> (StatusCode, Value) {
+        self.companion(method, &format!("{BASE_PATH}{path}?ignored=1"), body)
+            .await
+    }
+
+    /// A request with its whole path.
+    pub(crate) async fn companion(
+        &self,
+        method: &str,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> (StatusCode, Value) {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{BASE_PATH}{path}?ignored=1"))
+            .uri(path)
             .body(body.into())
             .unwrap();
         request.extensions_mut().insert(Peer::Anybody);

@@ -176,6 +176,10 @@ impl Store for PostgresStore {
         call!(self, |client| read::list(client, phase, &page))
     }
 
+    async fn phases(&self, ids: Vec<DeviceId>) -> Result<Vec<(DeviceId, Phase)>, StoreError> {
+        call!(self, |client| read::phases(client, &ids))
+    }
+
     async fn events(&self, id: &DeviceId) -> Result<Vec<RecordedEvent>, StoreError> {
         call!(self, |client| read::events(client, id))
     }

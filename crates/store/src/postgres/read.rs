@@ -67,6 +67,24 @@ pub(super) async fn list(client: &ClientWrapper, phase: Option<Phase>, page: &Pa
         .collect()
 }
 
+pub(super) async fn phases(client: &ClientWrapper, ids: &[DeviceId]) -> Result<Vec<(DeviceId, Phase)>> {
+    let names: Vec<_> = ids.iter().map(DeviceId::as_str).collect();
+    let rows = query(
+        client,
+        "SELECT id, phase FROM device WHERE id = ANY($1)",
+        &[&names],
+    )
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                record::device_id(row.try_get(0)?)?,
+                record::phase(row.try_get(1)?)?,
+            ))
+        })
+        .collect()
+}
+
 pub(super) async fn events(client: &ClientWrapper, id: &DeviceId) -> Result<Vec<RecordedEvent>> {
     let rows = query(
         client,

@@ -188,6 +188,10 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn phases(&self, ids: Vec<DeviceId>) -> Result<Vec<(DeviceId, Phase)>, StoreError> {
+        self.read(move |connection| read::phases(connection, &ids)).await
+    }
+
     async fn events(&self, id: &DeviceId) -> Result<Vec<RecordedEvent>, StoreError> {
         let id = id.clone();
         self.read(move |connection| read::events(connection, &id)).await

@@ -75,6 +75,22 @@ pub(super) fn list(connection: &Connection, phase: Option<Phase>, page: &Page) -
         .collect()
 }
 
+pub(super) fn phases(connection: &Connection, ids: &[DeviceId]) -> Result<Vec<(DeviceId, Phase)>> {
+    // One snapshot, so that the answers belong together.
+    let transaction = connection.unchecked_transaction()?;
+    let mut statement = transaction.prepare_cached("SELECT phase FROM device WHERE id = ?1")?;
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        let phase = statement
+            .query_row([id.as_str()], |row| row.get::<_, String>(0))
+            .optional()?;
+        if let Some(phase) = phase {
+            found.push((id.clone(), record::phase(&phase)?));
+        }
+    }
+    Ok(found)
+}
+
 pub(super) fn events(connection: &Connection, id: &DeviceId) -> Result<Vec<RecordedEvent>> {
     let rows = connection
         .prepare_cached(

@@ -64,6 +64,27 @@ pub(crate) async fn lists_come_in_pages(place: &dyn Place) {
     );
 }
 
+pub(crate) async fn phases_are_those_of_the_devices_that_are_known(place: &dyn Place) {
+    let store = place.open().await;
+    assert!(store.phases(Vec::new()).await.unwrap().is_empty());
+    create(&*store, "a", approved()).await;
+    create(&*store, "w", waiting()).await;
+    create(&*store, "r", rejected()).await;
+    create(&*store, "d", deleted(store.identity().epoch)).await;
+    create(&*store, "not-asked-for", approved()).await;
+    store.observe(Vec::new(), vec![stray("s", at(1))]).await.unwrap();
+    let asked = ["a", "w", "nobody", "r", "d", "s"].map(id).to_vec();
+    let mut found = store.phases(asked).await.unwrap();
+    found.sort();
+    let expected = [
+        (id("a"), Phase::Approved),
+        (id("d"), Phase::Deleted),
+        (id("r"), Phase::Rejected),
+        (id("w"), Phase::Waiting),
+    ];
+    assert_eq!(expected, found[..]);
+}
+
 pub(crate) async fn the_change_feed_is_in_order(place: &dyn Place) {
     let store = place.open().await;
     for (number, name) in ["c", "a", "b"].into_iter().enumerate() {
