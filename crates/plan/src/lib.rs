@@ -1,21 +1,25 @@
 //! What the companion decides: one look at the cluster goes in, one action and a status come out.
 //!
 //! Pure: no input or output, no clock. `observe` and `act` are in crate `flotta-companion`; [`plan`] is the only place that
-//! decides.
+//! decides. Order of reading: [`api`] (what a person asks for and is told), [`observed`], [`action`], `decide`.
 
 pub mod action;
 pub mod api;
 pub mod names;
 pub mod observed;
 
-pub use action::{Action, Plan};
-pub use observed::Observed;
+mod decide;
+mod edge_api;
+mod go;
+mod managers;
+mod material;
+mod previous;
+mod report;
+mod server;
+mod settings;
+mod url;
+mod view;
 
-/// Decides.
-pub fn plan(_observed: &Observed) -> Plan {
-    Plan {
-        status: api::RemoteBackendStatus::default(),
-        action: None,
-        wake: std::time::Duration::from_secs(1),
-    }
-}
+pub use action::{Action, Plan};
+pub use decide::plan;
+pub use observed::Observed;

@@ -22,6 +22,8 @@ pub struct Observed {
     pub resource: RemoteBackend,
     /// An older RemoteBackend of the same namespace that names the same Deployment.
     pub elder: Option<String>,
+    /// Lead the Edge API back, whatever the mode: an uninstallation asks for it.
+    pub leave: bool,
     /// Whether the namespace is being deleted.
     pub namespace_ending: bool,
     /// What could not be read, one sentence each, with the right that was missing.

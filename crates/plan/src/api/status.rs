@@ -24,6 +24,9 @@ pub struct RemoteBackendStatus {
     /// Why the next action does not happen yet; empty when nothing blocks it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocked_by: Vec<String>,
+    /// What should be mended although nothing is blocked by it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What was found.
     pub found: Found,
     /// What is served, and by whom.
@@ -42,6 +45,9 @@ pub struct RemoteBackendStatus {
     /// Switches that were taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
+    /// The last value of annotation companion.project-flotta.io/retry that was heeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<String>,
     /// Values of ours that somebody else changed lately, latest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub write_backs: Vec<WriteBack>,

@@ -1,0 +1,312 @@
+//! The dangerous direction: from here back to what was before. Flotta's custom resources disconnect every device that they
+//! lack, and it removes all its workloads.
+
+use jiff::SignedDuration;
+
+use super::{
+    preflight::{self, MEND},
+    server::{self, Prepared},
+    switch,
+};
+use crate::{
+    action::Action,
+    api::{ConditionType, LeavingDevices, Phase, Reason},
+    names::ASSUME_PREVIOUS_ANNOTATION,
+    observed::{PodVerdict, ProbeOutcome},
+    previous::{Former, Previous},
+    report::{IDLE, Report, SOON, Step},
+    server::{Admission, alive},
+    settings,
+    view::View,
+};
+
+/// The count that the way back is begun on is not older than this.
+const FRESH: SignedDuration = SignedDuration::from_secs(30);
+
+/// A failed proof is tried again after this time.
+const PROVE_AGAIN: SignedDuration = SignedDuration::from_secs(3);
+
+/// Leads back to what was before, and stays there.
+pub(super) fn back(view: &View<'_>, report: &mut Report) -> Step {
+    preflight::trusted(view, report);
+    if !view.is_engaged() && !view.is_told_remote() {
+        return arrived(view, report);
+    }
+    report.phase(
+        Phase::Restoring,
+        Reason::Restoring,
+        "leads the Edge API back to what it used before",
+    );
+    report.fails(
+        ConditionType::Switched,
+        Reason::Restoring,
+        "the Edge API is being led back",
+    );
+    if let Some(sentence) = unknown_previous(view) {
+        report.blocked(
+            Phase::Restoring,
+            Reason::PreviousUnknown,
+            "waits for a person's word",
+            vec![sentence],
+        );
+        return MEND;
+    }
+    if view.previous.is_none() {
+        // A person said what was before; from here on it is written down.
+        return switch::save_previous(view);
+    }
+    // Once the settings are back, the rest follows whatever the count would be now.
+    let begun = !view.is_told_remote();
+    if !begun && let Some(step) = may_leave(view, report) {
+        return step;
+    }
+    if let Some(step) = restore(view, report) {
+        return step;
+    }
+    arrived(view, report)
+}
+
+/// There: the Edge API uses what it used before the switch, or was never switched.
+fn arrived(view: &View<'_>, report: &mut Report) -> Step {
+    let status = &mut report.status;
+    status.established = false;
+    status.attempt = None;
+    status.verified = None;
+    status.failures = None;
+    status.write_backs.clear();
+    report.fails(
+        ConditionType::Switched,
+        Reason::Restored,
+        "the Edge API uses what it used before the switch",
+    );
+    report.fails(
+        ConditionType::Verified,
+        Reason::Restored,
+        "there is nothing of ours to verify",
+    );
+    report.ready(
+        Phase::Crd,
+        Reason::Restored,
+        "the Edge API uses what it used before the switch",
+    );
+    if (view.is_deleting() || view.o.leave) && view.has_finalizer() {
+        return Step::act(Action::SetFinalizer(false));
+    }
+    // The next switch begins with a hold. Where the server is gone there is nothing to tell.
+    if !view.o.leave && !view.is_deleting() && !view.o.server_pods.is_empty() {
+        match server::prepare(view, report, Admission::Hold) {
+            Prepared::Step(step) => return step,
+            Prepared::Yes | Prepared::Blocked(_) => {}
+        }
+    }
+    IDLE
+}
+
+fn unknown_previous(view: &View<'_>) -> Option<String> {
+    let ask = format!(
+        "what the Edge API used before the switch is not known any more; if it was Flotta's custom resources, say so: \
+         kubectl annotate remotebackend {} {ASSUME_PREVIOUS_ANNOTATION}=crd",
+        view.o.resource.metadata.name.as_deref().unwrap_or_default()
+    );
+    match &view.previous {
+        None => (!view.assumes_previous()).then_some(ask),
+        Some(Err(error)) => Some(error.to_string()),
+        Some(Ok(previous)) => previous.is_lost().then_some(ask),
+    }
+}
+
+/// Whether every device of the store has a custom resource: counted, then closed, then counted again. A step while that
+/// is not certain.
+fn may_leave(view: &View<'_>, report: &mut Report) -> Option<Step> {
+    if view.spec.devices.leaving == LeavingDevices::DisconnectThemAndRemoveTheirWorkloads {
+        return None;
+    }
+    let alive = alive(&view.o.server_pods).count();
+    if alive == 0 {
+        return nobody_there(view, report);
+    }
+    // First without closing: a refusal must not keep devices out.
+    match server::devices(view, report, FRESH) {
+        Prepared::Step(step) => return Some(step),
+        Prepared::Blocked(blocker) => {
+            if let Some(step) = unanswered(view, report) {
+                return Some(step);
+            }
+            return Some(refuse(view, report, blocker.reason, blocker.sentence));
+        }
+        Prepared::Yes => {}
+    }
+    if let Some(sentence) = disconnected(view) {
+        return Some(refuse(view, report, Reason::DevicesWouldBeDisconnected, sentence));
+    }
+    match server::prepare(view, report, Admission::Closed) {
+        Prepared::Step(step) => return Some(step),
+        Prepared::Blocked(blocker) => {
+            report.blocked(
+                Phase::Restoring,
+                blocker.reason,
+                "waits until every pod of the server has stopped taking devices",
+                vec![blocker.sentence],
+            );
+            return Some(SOON);
+        }
+        Prepared::Yes => {}
+    }
+    // The count that is about the closed store; it is asked for when the last one was about the open one.
+    match server::devices(view, report, FRESH) {
+        Prepared::Step(step) => Some(step),
+        Prepared::Blocked(blocker) => Some(refuse(view, report, blocker.reason, blocker.sentence)),
+        Prepared::Yes => disconnected(view)
+            .map(|sentence| refuse(view, report, Reason::DevicesWouldBeDisconnected, sentence)),
+    }
+}
+
+/// Devices that the custom resources would disconnect.
+fn disconnected(view: &View<'_>) -> Option<String> {
+    let about = server::devices_key(view);
+    let count = view
+        .o
+        .evidence
+        .devices
+        .as_ref()
+        .filter(|count| count.about == about)?
+        .value
+        .as_ref()
+        .ok()?;
+    let (number, ids) = &count.only_here;
+    (*number > 0).then(|| {
+        format!(
+            "{number} of {} devices of the server have no custom resource ({}); Flotta would tell them to disconnect and they \
+             would remove all their workloads; make EdgeDevices of them, or set spec.devices.leaving to \
+             DisconnectThemAndRemoveTheirWorkloads",
+            count.here,
+            server::some(ids)
+        )
+    })
+}
+
+/// The server has no pods, so nothing can enrol; what was counted last counts.
+fn nobody_there(view: &View<'_>, report: &mut Report) -> Option<Step> {
+    match &view.status.found.devices {
+        Some(count) if count.only_here == 0 => None,
+        Some(count) => {
+            let sentence = format!(
+                "the server has no pods, and when it was asked last ({}), {} of its {} devices had no custom resource; start it, \
+                 or set spec.devices.leaving to DisconnectThemAndRemoveTheirWorkloads",
+                count.counted, count.only_here, count.here
+            );
+            Some(refuse(view, report, Reason::DevicesWouldBeDisconnected, sentence))
+        }
+        None => {
+            let sentence = "the server has no pods and its devices were never counted; start it, or set spec.devices.leaving \
+                            to DisconnectThemAndRemoveTheirWorkloads";
+            Some(refuse(view, report, Reason::DevicesUnknown, sentence.to_owned()))
+        }
+    }
+}
+
+/// The server has pods and none of them is ready: nothing can enrol either. `None` when one may be.
+fn unanswered(view: &View<'_>, report: &mut Report) -> Option<Step> {
+    let ready = alive(&view.o.server_pods).any(|pod| crate::view::is_ready(&pod.pod));
+    if ready { None } else { nobody_there(view, report) }
+}
+
+/// No way back: the server takes devices again.
+fn refuse(view: &View<'_>, report: &mut Report, reason: Reason, sentence: String) -> Step {
+    let step = match server::prepare(view, report, Admission::Open) {
+        Prepared::Step(step) => step,
+        Prepared::Yes | Prepared::Blocked(_) => MEND,
+    };
+    report.blocked(
+        Phase::Restoring,
+        reason,
+        "goes back when no device would be disconnected",
+        vec![sentence],
+    );
+    step
+}
+
+/// Puts back what was before, restarts, proves it, forgets. `None` when that is done.
+pub(super) fn restore(view: &View<'_>, report: &mut Report) -> Option<Step> {
+    let previous = match &view.previous {
+        None => return None,
+        Some(Err(error)) => {
+            report.blocked(
+                report.status.phase,
+                Reason::PreviousUnknown,
+                "waits until this is mended",
+                vec![error.to_string()],
+            );
+            return Some(MEND);
+        }
+        Some(Ok(previous)) => previous,
+    };
+    if let Some(write) = view
+        .config
+        .and_then(|config| config.restore(previous, &view.desired))
+    {
+        return Some(Step::act(Action::Write(write)));
+    }
+    if let Some(deployment) = view.deployment {
+        if let Some(write) = deployment.restore(previous) {
+            return Some(Step::act(Action::Write(write)));
+        }
+        if !view.all_pods_run(None) {
+            "waits until the Edge API has restarted".clone_into(&mut report.status.next_action);
+            return Some(SOON);
+        }
+        if was_crd(previous)
+            && let Some(step) = prove(view, report)
+        {
+            return Some(step);
+        }
+        if let Some(write) = deployment.release() {
+            return Some(Step::act(Action::Write(write)));
+        }
+    }
+    if let Some(write) = view.config.and_then(crate::edge_api::SettingsMap::release) {
+        return Some(Step::act(Action::Write(write)));
+    }
+    let meta = &view.o.previous.as_ref()?.metadata;
+    Some(Step::act(Action::DeletePrevious {
+        uid: meta.uid.clone().unwrap_or_default(),
+        resource_version: meta.resource_version.clone().unwrap_or_default(),
+    }))
+}
+
+fn was_crd(previous: &Previous) -> bool {
+    match previous.settings.values.get(settings::BACKEND) {
+        Some(Former::Value { value, .. }) => value == "crd" || value.is_empty(),
+        Some(Former::Absent | Former::Lost) | None => true,
+    }
+}
+
+/// Every pod answers as the custom resources do, and none of our servers sees the call.
+fn prove(view: &View<'_>, report: &mut Report) -> Option<Step> {
+    let about = view.pods_key();
+    let last = view
+        .o
+        .evidence
+        .verification
+        .as_ref()
+        .filter(|last| last.about == about && !last.value.is_empty());
+    let not_crd = |pod: &&PodVerdict| pod.outcome != ProbeOutcome::Crd;
+    match last {
+        Some(last) if last.value.iter().all(|pod| !not_crd(&pod)) => None,
+        Some(last) if last.at.duration_until(view.o.now) <= PROVE_AGAIN => {
+            let pod = last.value.iter().find(not_crd);
+            let why = match pod.map(|pod| &pod.outcome) {
+                Some(ProbeOutcome::Failed(why)) => why.clone(),
+                _ => "it still uses our server".to_owned(),
+            };
+            let name = pod.map(|pod| pod.name.clone()).unwrap_or_default();
+            report.status.blocked_by.push(format!("pod {name}: {why}"));
+            "calls the Edge API as a device would".clone_into(&mut report.status.next_action);
+            Some(SOON)
+        }
+        _ => {
+            "calls the Edge API as a device would".clone_into(&mut report.status.next_action);
+            Some(Step::act(switch::call_pods(view, about)))
+        }
+    }
+}

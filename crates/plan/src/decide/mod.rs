@@ -1,0 +1,119 @@
+//! The order of decisions. Each function answers one question, sets what a person is told about it, and returns the one
+//! thing to do next.
+
+mod back;
+mod contest;
+mod preflight;
+mod server;
+mod steady;
+mod switch;
+
+use crate::{
+    action::{Action, Plan},
+    api::{ConditionStatus, ConditionType, Mode, Phase, Reason},
+    observed::Observed,
+    report::{IDLE, LATER, Report, Step},
+    view::View,
+};
+
+/// Decides what to do now, and what the resource is to say.
+///
+/// Pure: the same look gives the same plan. The status is kept before the action is done, so what an action needs to
+/// remember is in it.
+pub fn plan(observed: &Observed) -> Plan {
+    let view = View::of(observed);
+    let mut report = Report::of(&view);
+    let step = decide(&view, &mut report);
+    let step = hold_back(&view, &mut report, step);
+    report.finish(&view, step)
+}
+
+fn decide(view: &View<'_>, report: &mut Report) -> Step {
+    let o = view.o;
+    if o.namespace_ending {
+        let text = "the namespace is being deleted; devices keep what they run";
+        report.phase(Phase::Retiring, Reason::NamespaceEnding, text);
+        report.set(
+            ConditionType::Ready,
+            ConditionStatus::Unknown,
+            Reason::NamespaceEnding,
+            text,
+        );
+        return if view.has_finalizer() {
+            Step::act(Action::SetFinalizer(false))
+        } else {
+            IDLE
+        };
+    }
+    if let Some(elder) = &o.elder {
+        let text = format!(
+            "RemoteBackend {elder} is older and acts for Deployment {}; delete one of them",
+            view.spec.edge_api.deployment
+        );
+        report.blocked(
+            Phase::NotResponsible,
+            Reason::NotResponsible,
+            "nothing",
+            vec![text],
+        );
+        // One that never acted has nothing to lead back.
+        return if view.has_finalizer() && view.is_deleting() {
+            Step::act(Action::SetFinalizer(false))
+        } else {
+            LATER
+        };
+    }
+    if view.is_retiring() && !o.leave {
+        report.phase(
+            Phase::Retiring,
+            Reason::Retiring,
+            "the uninstallation leads the Edge API back",
+        );
+        return LATER;
+    }
+    if !o.unreadable.is_empty() {
+        let phase = if view.status.established {
+            Phase::Degraded
+        } else {
+            Phase::Blocked
+        };
+        report.degraded(Reason::MissingPermission, o.unreadable[0].clone());
+        report.blocked(
+            phase,
+            Reason::MissingPermission,
+            "give the companion the missing rights",
+            o.unreadable.clone(),
+        );
+        return LATER;
+    }
+    match view.goal() {
+        Mode::Remote | Mode::Observe => switch::remote(view, report),
+        Mode::Crd => back::back(view, report),
+    }
+}
+
+/// A pause, or mode Observe, looks at everything and changes nothing of Flotta's.
+fn hold_back(view: &View<'_>, report: &mut Report, step: Step) -> Step {
+    let leaving = view.o.leave;
+    if view.is_paused() && !leaving && !view.o.namespace_ending {
+        let would = match &step {
+            Step::Act(action) if action.writes() => format!("paused; would do next: {}", action.name()),
+            _ => "paused".to_owned(),
+        };
+        let why = view.spec.paused.as_ref().and_then(|paused| paused.reason.clone());
+        let text = why.map_or(would.clone(), |why| format!("{would} ({why})"));
+        report.phase(Phase::Paused, Reason::Paused, text);
+        return match step {
+            Step::Act(action) if action.writes() => LATER,
+            // What would be written down is the beginning of a write.
+            Step::Persist => {
+                let (attempt, established) = (view.status.attempt.clone(), view.status.established);
+                report.status.attempt = attempt;
+                report.status.established = established;
+                LATER
+            }
+            step => step,
+        };
+    }
+    step
+}

@@ -1,0 +1,565 @@
+//! From Flotta's custom resources to the remote backend, up to the call that proves it; and back again when none does.
+
+use jiff::SignedDuration;
+
+use super::{
+    back, contest,
+    preflight::{self, Blocker, MEND},
+    server::{self, Prepared},
+    steady,
+};
+use crate::{
+    action::Action,
+    api::{Attempt, ConditionType, Failures, Mode, Phase, Reason, Verified},
+    names::EDGE_API_PORT,
+    observed::{PodVerdict, ProbeOutcome},
+    previous::Previous,
+    report::{IDLE, Report, SOON, Step},
+    server::Admission,
+    settings,
+    view::{View, address},
+};
+
+/// A switch is tried so often for the same inputs.
+const ATTEMPTS: u32 = 3;
+
+/// Between two attempts, times their number.
+const PAUSE: SignedDuration = SignedDuration::from_secs(15);
+
+/// After the restart the proof has this long: rules of Services and the first calls take their time.
+const PROOF: SignedDuration = SignedDuration::from_secs(60);
+
+/// A failed proof is tried again after this time.
+const PROVE_AGAIN: SignedDuration = SignedDuration::from_secs(3);
+
+/// The call that a switch is begun on is not older than this.
+const FRESH: SignedDuration = SignedDuration::from_secs(30);
+
+/// Leads to the remote backend and keeps it there.
+pub(super) fn remote(view: &View<'_>, report: &mut Report) -> Step {
+    if view.spec.mode == Mode::Observe && !view.is_engaged() && !view.status.established {
+        return observe(view, report);
+    }
+    if view.attempt().is_some_and(|attempt| attempt.failed.is_some()) {
+        return take_back(view, report);
+    }
+    if view.status.established {
+        return steady::keep(view, report);
+    }
+    if runs_already(view) {
+        report.status.established = true;
+        report.phase(
+            Phase::Verifying,
+            Reason::Verifying,
+            "found a switch that was made before; verifying it",
+        );
+        return Step::Persist;
+    }
+    switch(view, report)
+}
+
+/// A switch that this resource knows nothing of: made by a former installation, or by hand. It may be old and devices may
+/// have come since, so it is never taken back.
+fn runs_already(view: &View<'_>) -> bool {
+    view.attempt().is_none() && view.is_told_remote()
+}
+
+fn observe(view: &View<'_>, report: &mut Report) -> Step {
+    match prepare(view, report) {
+        Ok(()) => {
+            report.ready(
+                Phase::Observing,
+                Reason::Observing,
+                "mode Observe: everything is ready for a switch",
+            );
+            report.fails(
+                ConditionType::Switched,
+                Reason::Observing,
+                "mode Observe: nothing was switched",
+            );
+            "mode Remote would switch now".clone_into(&mut report.status.next_action);
+            IDLE
+        }
+        Err(step) => step,
+    }
+}
+
+/// Everything before the first touch of Flotta's objects. Tells what is missing.
+fn prepare(view: &View<'_>, report: &mut Report) -> Result<(), Step> {
+    let absent = preflight::absent(view);
+    report.fails(ConditionType::Switched, Reason::Pending, "not switched yet");
+    if !absent.is_empty() {
+        return Err(stop(
+            report,
+            Phase::Pending,
+            "waits for Flotta's Edge API",
+            absent,
+        ));
+    }
+    if let Some(step) = preflight::rights(view) {
+        report.phase(
+            Phase::Preparing,
+            Reason::Pending,
+            "looks at the companion's rights",
+        );
+        return Err(step);
+    }
+    preflight::trusted(view, report);
+    let faults = preflight::faults(view);
+    if !faults.is_empty() {
+        return Err(stop(report, Phase::Blocked, "waits until this is mended", faults));
+    }
+    let prepared = server::prepare(view, report, Admission::Hold);
+    ready(report, "gives the server its certificate", prepared)?;
+    let stored = server::store(view, report);
+    ready(report, "looks at the server's store", stored)?;
+    let called = server::backend(view, report, FRESH);
+    ready(report, "calls the backend as the Edge API would", called)?;
+    let counted = server::devices(view, report, FRESH);
+    ready(report, "compares the devices here and there", counted)?;
+    if let Some(lost) = server::lost_devices(view) {
+        return Err(stop(
+            report,
+            Phase::Blocked,
+            "switches when no device would be lost",
+            vec![lost],
+        ));
+    }
+    Ok(())
+}
+
+fn ready(report: &mut Report, doing: &str, prepared: Prepared) -> Result<(), Step> {
+    match prepared {
+        Prepared::Yes => Ok(()),
+        Prepared::Step(step) => {
+            report.phase(Phase::Preparing, Reason::Pending, doing);
+            Err(step)
+        }
+        Prepared::Blocked(blocker) => {
+            let comes_by_itself = matches!(blocker.reason, Reason::LoadingMaterial | Reason::ServerNotReady);
+            let phase = if comes_by_itself {
+                Phase::Preparing
+            } else {
+                Phase::Blocked
+            };
+            if !report.is_true(ConditionType::BackendReachable) {
+                report.fails(
+                    ConditionType::BackendReachable,
+                    blocker.reason,
+                    blocker.sentence.clone(),
+                );
+            }
+            stop(report, phase, doing, vec![blocker]);
+            Err(if comes_by_itself { SOON } else { MEND })
+        }
+    }
+}
+
+fn stop(report: &mut Report, phase: Phase, doing: &str, blockers: Vec<Blocker>) -> Step {
+    let reason = blockers.first().map_or(Reason::Pending, |blocker| blocker.reason);
+    report.blocked(
+        phase,
+        reason,
+        doing,
+        blockers.into_iter().map(|blocker| blocker.sentence).collect(),
+    );
+    MEND
+}
+
+fn switch(view: &View<'_>, report: &mut Report) -> Step {
+    let Some(attempt) = view.attempt() else {
+        if let Err(step) = prepare(view, report) {
+            return step;
+        }
+        if let Some(step) = exhausted(view, report) {
+            return step;
+        }
+        return begin(view, report);
+    };
+    let Some(inputs) = view.inputs.clone() else {
+        // Somebody changed the material meanwhile. Nothing may be restarted on it, so the switch cannot be finished.
+        let fault = view.material.faults().next().cloned().unwrap_or_default();
+        return fail(view, report, &fault);
+    };
+    if attempt.inputs != inputs {
+        // What was prepared is not what would be switched to now.
+        return fail(
+            view,
+            report,
+            "the settings or certificates of the Edge API changed during the switch",
+        );
+    }
+    preflight::trusted(view, report);
+    report.phase(
+        Phase::Switching,
+        Reason::Switching,
+        "writes the settings and restarts the Edge API",
+    );
+    report.fails(
+        ConditionType::Switched,
+        Reason::Switching,
+        "the Edge API is being switched",
+    );
+    if let Some(step) = write(view, report, &inputs) {
+        return step;
+    }
+    if let Some(step) = roll_out(view, report, &inputs) {
+        return step;
+    }
+    prove(view, report, &inputs)
+}
+
+/// Whether this was tried often enough, or just now.
+fn exhausted(view: &View<'_>, report: &mut Report) -> Option<Step> {
+    let key = view.attempt_key();
+    let failures = view
+        .status
+        .failures
+        .as_ref()
+        .filter(|failures| failures.inputs == key)?;
+    let passed = view.since(&failures.at);
+    let retried = format!(
+        "the switch was taken back {} times, last because {}",
+        failures.count, failures.last
+    );
+    report.fails(
+        ConditionType::Verified,
+        Reason::VerificationFailed,
+        failures.last.clone(),
+    );
+    if failures.count >= ATTEMPTS {
+        report.blocked(
+            Phase::SwitchFailed,
+            Reason::SwitchFailed,
+            "mend this; then change the resource, or set annotation companion.project-flotta.io/retry to a new value",
+            vec![retried],
+        );
+        report.degraded(Reason::SwitchFailed, failures.last.clone());
+        return Some(IDLE);
+    }
+    let waits = PAUSE
+        .checked_mul(i32::try_from(failures.count).unwrap_or(i32::MAX))
+        .unwrap_or(SignedDuration::MAX);
+    if passed < waits {
+        report.blocked(
+            Phase::Preparing,
+            Reason::SwitchFailed,
+            "tries the switch again soon",
+            vec![retried],
+        );
+        return Some(SOON);
+    }
+    // None without a fresh preflight.
+    let fresh = view
+        .o
+        .evidence
+        .backend
+        .as_ref()
+        .is_some_and(|call| call.at.duration_until(view.o.now) < passed);
+    if fresh {
+        None
+    } else {
+        let called = server::backend(view, report, SignedDuration::ZERO);
+        ready(report, "calls the backend as the Edge API would", called).err()
+    }
+}
+
+/// Writes down that a switch begins, and what was before it.
+fn begin(view: &View<'_>, report: &mut Report) -> Step {
+    report.phase(Phase::Switching, Reason::Switching, "saves what was before");
+    if !view.has_finalizer() {
+        return Step::act(Action::SetFinalizer(true));
+    }
+    if let Some(Err(error)) = &view.previous {
+        report.blocked(
+            Phase::Blocked,
+            Reason::PreviousUnknown,
+            "waits until this is mended",
+            vec![error.to_string()],
+        );
+        return MEND;
+    }
+    let Some(inputs) = view.inputs.clone() else {
+        return SOON;
+    };
+    report.status.attempt = Some(Attempt {
+        inputs,
+        begun: view.o.now.to_string(),
+        ..Attempt::default()
+    });
+    Step::Persist
+}
+
+/// Saves what was before, then writes settings, then the Deployment.
+fn write(view: &View<'_>, report: &mut Report, inputs: &str) -> Option<Step> {
+    if view.previous.is_none() {
+        return Some(save_previous(view));
+    }
+    let (config, deployment) = (view.config?, view.deployment?);
+    if !config.differences(&view.desired).is_empty() || config.has_leftovers(&view.desired) {
+        if view.attempt().is_some_and(|attempt| attempt.restarted.is_some())
+            && let Some(step) = contest::settings(view, report)
+        {
+            return Some(step);
+        }
+        return Some(Step::act(Action::Write(config.write(&view.desired))));
+    }
+    if deployment.inputs() != Some(inputs) || !deployment.differences().is_empty() {
+        if let Some(step) = restarted(view, report) {
+            return Some(step);
+        }
+        return Some(Step::act(Action::Write(deployment.write(inputs))));
+    }
+    None
+}
+
+/// The ConfigMap with what was before, created and never updated.
+pub(super) fn save_previous(view: &View<'_>) -> Step {
+    let (Some(config), Some(deployment)) = (view.config, view.deployment) else {
+        return SOON;
+    };
+    let previous = Previous {
+        saved: view.o.now.to_string(),
+        settings: config.save(&view.desired),
+        environment: deployment.save(),
+    };
+    let namespace = view.o.resource.metadata.namespace.as_deref().unwrap_or_default();
+    Step::act(Action::SavePrevious(previous.document(namespace)))
+}
+
+/// Writes down that the Edge API is told to restart, before it is.
+pub(super) fn restarted(view: &View<'_>, report: &mut Report) -> Option<Step> {
+    let attempt = report.status.attempt.as_mut()?;
+    if attempt.restarted.is_some() {
+        return None;
+    }
+    attempt.restarted = Some(view.o.now.to_string());
+    Some(Step::Persist)
+}
+
+/// Waits until every pod of the Edge API runs with these inputs.
+fn roll_out(view: &View<'_>, report: &mut Report, inputs: &str) -> Option<Step> {
+    let attempt = view.attempt()?;
+    if view.all_pods_run(Some(inputs)) {
+        if attempt.rolled_out.is_none() {
+            if let Some(attempt) = report.status.attempt.as_mut() {
+                attempt.rolled_out = Some(view.o.now.to_string());
+            }
+            return Some(Step::Persist);
+        }
+        return None;
+    }
+    report.phase(
+        Phase::Switching,
+        Reason::RollingOut,
+        "waits until the Edge API has restarted",
+    );
+    let begun = attempt.restarted.as_deref().unwrap_or(&attempt.begun);
+    let allowed = SignedDuration::from_secs(i64::from(view.spec.edge_api.rollout_seconds));
+    if view.since(begun) > allowed {
+        return Some(fail(view, report, &unfinished(view)));
+    }
+    Some(SOON)
+}
+
+/// Why a restart did not come to its end.
+pub(super) fn unfinished(view: &View<'_>) -> String {
+    let trouble = view.deployment.and_then(crate::edge_api::EdgeDeployment::trouble);
+    format!(
+        "the restart of the Edge API did not finish within {} s{}",
+        view.spec.edge_api.rollout_seconds,
+        trouble.map(|trouble| format!(" ({trouble})")).unwrap_or_default()
+    )
+}
+
+fn prove(view: &View<'_>, report: &mut Report, inputs: &str) -> Step {
+    report.phase(
+        Phase::Verifying,
+        Reason::Verifying,
+        "calls the Edge API as a device would",
+    );
+    report.fails(
+        ConditionType::Switched,
+        Reason::Verifying,
+        "switched, and not verified yet",
+    );
+    match proof(view, PROVE_AGAIN, SignedDuration::MAX) {
+        Proof::Call(step) => step,
+        Proof::Holds => {
+            establish(view, report, inputs);
+            Step::Persist
+        }
+        Proof::Fails(why) => {
+            report.fails(ConditionType::Verified, Reason::VerificationFailed, why.clone());
+            let begun = view
+                .attempt()
+                .and_then(|attempt| attempt.rolled_out.clone())
+                .unwrap_or_default();
+            if view.since(&begun) > PROOF {
+                fail(view, report, &why)
+            } else {
+                SOON
+            }
+        }
+    }
+}
+
+/// What the calls through the Edge API's pods show.
+pub(super) enum Proof {
+    /// Call first.
+    Call(Step),
+    /// Every pod uses our server.
+    Holds,
+    /// One does not, and why.
+    Fails(String),
+}
+
+/// Looks at the last calls; asks for new ones when they are of other pods, failed and older than `again`, or older than
+/// `age`.
+pub(super) fn proof(view: &View<'_>, again: SignedDuration, age: SignedDuration) -> Proof {
+    let about = view.pods_key();
+    let last = view
+        .o
+        .evidence
+        .verification
+        .as_ref()
+        .filter(|last| last.about == about && !last.value.is_empty());
+    let judged = last.map(|last| (last, judge(view, &last.value)));
+    let passed = last
+        .map(|last| last.at.duration_until(view.o.now))
+        .unwrap_or_default();
+    match judged {
+        Some((_, Ok(()))) if passed <= age => Proof::Holds,
+        Some((_, Err(why))) if passed <= again => Proof::Fails(why),
+        _ => Proof::Call(Step::act(call_pods(view, about))),
+    }
+}
+
+/// The calls through every pod of the Edge API.
+pub(super) fn call_pods(view: &View<'_>, about: String) -> Action {
+    let pods = view
+        .edge_pods()
+        .filter_map(|pod| {
+            let address = address(pod)?;
+            let address = if address.contains(':') {
+                format!("[{address}]")
+            } else {
+                address.to_owned()
+            };
+            Some((
+                pod.metadata.name.clone().unwrap_or_default(),
+                pod.metadata.uid.clone().unwrap_or_default(),
+                format!("{address}:{EDGE_API_PORT}"),
+            ))
+        })
+        .collect();
+    Action::Verify {
+        about,
+        pods,
+        server_name: crate::material::domain(&view.effective).to_owned(),
+    }
+}
+
+/// Why these calls do not prove it.
+pub(super) fn judge(view: &View<'_>, pods: &[PodVerdict]) -> Result<(), String> {
+    let pinned = view
+        .material
+        .facts
+        .as_ref()
+        .map(|facts| facts.host.key.to_string());
+    for pod in pods {
+        match &pod.outcome {
+            ProbeOutcome::Remote { from } if !view.is_https() || *from == pinned => {}
+            ProbeOutcome::Remote { .. } => {
+                return Err(format!(
+                    "the call through pod {} came with another key than the host certificate's",
+                    pod.name
+                ));
+            }
+            ProbeOutcome::Crd => {
+                return Err(format!(
+                    "pod {} still answers from the custom resources",
+                    pod.name
+                ));
+            }
+            ProbeOutcome::Failed(why) => return Err(format!("pod {}: {why}", pod.name)),
+        }
+    }
+    Ok(())
+}
+
+/// The switch is proven: from here on nothing but a person's word leads back.
+pub(super) fn establish(view: &View<'_>, report: &mut Report, inputs: &str) {
+    let facts = view.material.facts.as_ref();
+    let mut pods: Vec<_> = view
+        .edge_pods()
+        .filter_map(|pod| pod.metadata.uid.clone())
+        .collect();
+    pods.sort();
+    report.status.established = true;
+    report.status.attempt = None;
+    report.status.failures = None;
+    report.status.verified = Some(Verified {
+        inputs: inputs.to_owned(),
+        at: view
+            .o
+            .evidence
+            .verification
+            .as_ref()
+            .map_or(view.o.now, |shown| shown.at)
+            .to_string(),
+        ca_public_key: facts.map(|facts| facts.ca.key.to_string()).unwrap_or_default(),
+        host_public_key: facts.map(|facts| facts.host.key.to_string()).unwrap_or_default(),
+        pods,
+    });
+}
+
+/// The switch cannot be verified. It is written down before anything is taken back.
+pub(super) fn fail(view: &View<'_>, report: &mut Report, why: &str) -> Step {
+    let lost = matches!(&view.previous, Some(Ok(previous)) if previous.settings.values.get(settings::BACKEND)
+        == Some(&crate::previous::Former::Lost));
+    if lost {
+        // Nothing to take it back to that is known: it stays, and is reported.
+        report.status.established = true;
+        report.status.attempt = None;
+    } else if let Some(attempt) = report.status.attempt.as_mut() {
+        attempt.failed = Some(why.to_owned());
+    }
+    report.phase(Phase::TakingBack, Reason::TakingBack, "takes the switch back");
+    report.degraded(Reason::TakingBack, why);
+    Step::Persist
+}
+
+fn take_back(view: &View<'_>, report: &mut Report) -> Step {
+    let why = view
+        .attempt()
+        .and_then(|attempt| attempt.failed.clone())
+        .unwrap_or_default();
+    report.phase(Phase::TakingBack, Reason::TakingBack, "takes the switch back");
+    report.fails(
+        ConditionType::Switched,
+        Reason::TakingBack,
+        "the switch is being taken back",
+    );
+    report.fails(ConditionType::Verified, Reason::VerificationFailed, why.clone());
+    report.degraded(Reason::TakingBack, why.clone());
+    preflight::trusted(view, report);
+    if let Some(step) = back::restore(view, report) {
+        return step;
+    }
+    let key = view.attempt_key();
+    let before = view
+        .status
+        .failures
+        .as_ref()
+        .filter(|failures| failures.inputs == key)
+        .map_or(0, |failures| failures.count);
+    report.status.attempt = None;
+    report.status.failures = Some(Failures {
+        inputs: key,
+        count: before + 1,
+        last: why,
+        at: view.o.now.to_string(),
+    });
+    Step::Persist
+}

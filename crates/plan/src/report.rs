@@ -1,0 +1,209 @@
+//! What a person is told: conditions, phase, next action. Filled in while deciding, finished in one place.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::{
+    action::{Action, Plan},
+    api::{ConditionStatus, ConditionType, Phase, Reason, RemoteBackendStatus},
+    material::described,
+    server, settings,
+    view::View,
+};
+
+/// What to do next.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Do this, then look again.
+    Act(Box<Action>),
+    /// Keep what the status now says before anything else, then look again.
+    Persist,
+    /// Nothing to do; look again after this time at the latest.
+    Wait(Duration),
+}
+
+impl Step {
+    /// Do this.
+    pub(crate) fn act(action: Action) -> Self {
+        Self::Act(Box::new(action))
+    }
+}
+
+/// Looks again while something is under way.
+pub(crate) const SOON: Step = Step::Wait(Duration::from_secs(1));
+/// Looks again where a person or another program has to do something; a watch tells when they did.
+pub(crate) const LATER: Step = Step::Wait(Duration::from_secs(5));
+/// Looks again when all is well.
+pub(crate) const IDLE: Step = Step::Wait(Duration::from_secs(30));
+
+/// The status as it comes to be.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// What is kept from one look to the next is changed here.
+    pub status: RemoteBackendStatus,
+    conditions: BTreeMap<ConditionType, (ConditionStatus, Reason, String)>,
+}
+
+impl Report {
+    /// Begins with what was told last and with what was found now.
+    pub(crate) fn of(view: &View<'_>) -> Self {
+        let mut status = view.status.clone();
+        status.observed_generation = view.o.resource.metadata.generation;
+        status.backend = view.backend_in_force();
+        status.blocked_by.clear();
+        status.next_action.clear();
+        status.warnings = settings::warnings(view.spec, &view.effective);
+        status.warnings.extend(view.material.nameless.iter().cloned());
+        status.found.url = view.effective.get(settings::URL).cloned();
+        status.found.ca = view
+            .material
+            .facts
+            .as_ref()
+            .map(|facts| described(&facts.ca.signing));
+        status.found.host_certificate = view.material.facts.as_ref().map(|facts| described(&facts.host));
+        status.served.certificate = view
+            .o
+            .server_secret
+            .as_ref()
+            .and_then(server::certificate)
+            .as_ref()
+            .map(described);
+        status.served.url = view.is_told_remote().then(|| view.spec.backend.url.clone());
+        Self {
+            status,
+            conditions: BTreeMap::new(),
+        }
+    }
+
+    /// Sets a condition.
+    pub(crate) fn set(
+        &mut self,
+        kind: ConditionType,
+        status: ConditionStatus,
+        reason: Reason,
+        message: impl Into<String>,
+    ) {
+        self.conditions.insert(kind, (status, reason, message.into()));
+    }
+
+    /// Sets a condition that holds.
+    pub(crate) fn holds(&mut self, kind: ConditionType, message: impl Into<String>) {
+        self.set(kind, ConditionStatus::True, Reason::AsExpected, message);
+    }
+
+    /// Sets a condition that does not hold.
+    pub(crate) fn fails(&mut self, kind: ConditionType, reason: Reason, message: impl Into<String>) {
+        self.set(kind, ConditionStatus::False, reason, message);
+    }
+
+    /// Whether a condition was set to be true.
+    pub(crate) fn is_true(&self, kind: ConditionType) -> bool {
+        self.conditions
+            .get(&kind)
+            .is_some_and(|(status, ..)| *status == ConditionStatus::True)
+    }
+
+    /// Something should be mended. The first one is told in the condition, all of them in `blockedBy`.
+    pub(crate) fn degraded(&mut self, reason: Reason, message: impl Into<String>) {
+        let message = message.into();
+        if !self.is_true(ConditionType::Degraded) {
+            self.set(
+                ConditionType::Degraded,
+                ConditionStatus::True,
+                reason,
+                message.clone(),
+            );
+        }
+        if !self.status.blocked_by.contains(&message) {
+            self.status.blocked_by.push(message);
+        }
+    }
+
+    /// Where the companion is, and why it is not ready.
+    pub(crate) fn phase(&mut self, phase: Phase, reason: Reason, next: impl Into<String>) {
+        let next = next.into();
+        self.status.phase = phase;
+        self.status.next_action.clone_from(&next);
+        self.fails(ConditionType::Ready, reason, next);
+    }
+
+    /// The same, with what has to happen first.
+    pub(crate) fn blocked(&mut self, phase: Phase, reason: Reason, next: impl Into<String>, by: Vec<String>) {
+        self.phase(phase, reason, next);
+        if !by.is_empty() {
+            let sentence = by.join("; ");
+            self.fails(ConditionType::Ready, reason, sentence);
+        }
+        self.status.blocked_by = by;
+    }
+
+    /// What was asked for is so.
+    pub(crate) fn ready(&mut self, phase: Phase, reason: Reason, message: impl Into<String>) {
+        let message = message.into();
+        self.status.phase = phase;
+        "nothing".clone_into(&mut self.status.next_action);
+        self.set(ConditionType::Ready, ConditionStatus::True, reason, message);
+    }
+
+    /// The plan.
+    pub(crate) fn finish(mut self, view: &View<'_>, step: Step) -> Plan {
+        let generation = view.o.resource.metadata.generation;
+        let before = &view.status.conditions;
+        for kind in ConditionType::ALL {
+            self.conditions.entry(kind).or_insert_with(|| match kind {
+                // These two are about trouble; no news is good news.
+                ConditionType::Contested => (
+                    ConditionStatus::False,
+                    Reason::AsExpected,
+                    "nobody writes our values back".to_owned(),
+                ),
+                ConditionType::Degraded => (
+                    ConditionStatus::False,
+                    Reason::AsExpected,
+                    "nothing is amiss".to_owned(),
+                ),
+                _ => (
+                    ConditionStatus::Unknown,
+                    Reason::Pending,
+                    "not looked at yet".to_owned(),
+                ),
+            });
+        }
+        self.status.conditions = ConditionType::ALL
+            .iter()
+            .filter_map(|kind| {
+                let (status, reason, message) = self.conditions.get(kind)?;
+                let former = before.iter().find(|condition| condition.type_ == kind.as_str());
+                let since = former
+                    .filter(|former| former.status == status.as_str())
+                    // The time in the schema's default is none.
+                    .filter(|former| former.last_transition_time.0.as_second() > 0)
+                    .map_or_else(|| now(view), |former| former.last_transition_time.clone());
+                Some(Condition {
+                    type_: kind.as_str().to_owned(),
+                    status: status.as_str().to_owned(),
+                    reason: reason.as_str().to_owned(),
+                    message: message.clone(),
+                    last_transition_time: since,
+                    observed_generation: generation,
+                })
+            })
+            .collect();
+        let (action, wake) = match step {
+            Step::Act(action) => (Some(*action), Duration::ZERO),
+            Step::Persist => (None, Duration::ZERO),
+            Step::Wait(time) => (None, time),
+        };
+        Plan {
+            status: self.status,
+            action,
+            wake,
+        }
+    }
+}
+
+/// In seconds, as the API server keeps times, and in the form of its library.
+fn now(view: &View<'_>) -> Time {
+    Time(k8s_openapi::jiff::Timestamp::from_second(view.o.now.as_second()).unwrap_or_default())
+}
