@@ -3,18 +3,22 @@
 #   pause                what every pod of the test cluster starts with
 #   edge-api             Flotta's Edge API, from its published Go module
 #   edge-config-server   our server: one static program, no user of its own, nothing to write to
+#   flotta-companion     our companion, of the same kind
 #
 # usage: tests/cluster/images/build.sh [IMAGE...]      (all when none is named)
 #
 # Prints one line "image=archive" per image on stdout; progress goes to stderr. Archives are kept in $FLOTTA_CACHE, each
 # under a hash of what is in it. Our own programs are linked to the C library statically, with the compiler that is
 # there: a program for musl would need another toolchain and allocates more slowly.
+#
+#   IMAGE_PROFILE=dev   builds our own in less time, bigger and slower, for work on a test (default: release)
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 cache=${FLOTTA_CACHE:-$HOME/.cache/flotta-companion}
 registry=flotta-companion.test
+profile=${IMAGE_PROFILE:-release}
 # Of our own images; others' are as big as they are.
 most_bytes=$((20 * 1024 * 1024))
 triple=$(rustc -vV | sed -n 's/^host: //p')
@@ -22,9 +26,14 @@ triple=$(rustc -vV | sed -n 's/^host: //p')
 # static_program PACKAGE: builds it and prints where it is.
 static_program() {
     # Named target: without it the flag would reach build scripts and procedural macros, which are loaded dynamically.
-    RUSTFLAGS='-C target-feature=+crt-static' cargo build --manifest-path "$root/Cargo.toml" --locked --release \
-        --target "$triple" --target-dir "$cache/static" --package "$1" >&2
-    echo "$cache/static/$triple/release/$1"
+    local built=$cache/static/$triple/${profile/dev/debug}/$1
+    RUSTFLAGS='-C target-feature=+crt-static' cargo build --manifest-path "$root/Cargo.toml" --locked --profile "$profile" \
+        --target "$triple" --target-dir "$cache/static" --package "$1" >&2 || return
+    [ "$profile" = release ] || {
+        strip -o "$built-stripped" "$built"
+        built+=-stripped
+    }
+    echo "$built"
 }
 
 # image NAME USER PROGRAM PATH [FLAG...]
@@ -51,17 +60,18 @@ image() {
 
 own_image() {
     local program line size
-    program=$(static_program "$1")
-    line=$(image "$1" 65532:65532 "$program" "/$1")
+    # Within $() a failure ends nothing but the substitution.
+    program=$(static_program "$1") || exit
+    line=$(image "$1" 65532:65532 "$program" "/$1") || exit
     size=$(stat -c %s "${line#*=}")
-    [ "$size" -le $most_bytes ] || {
+    [ "$profile" != release ] || [ "$size" -le $most_bytes ] || {
         echo "images: $1 has $size bytes; more than $most_bytes are not wanted" >&2
         exit 1
     }
     echo "$line"
 }
 
-[ $# -gt 0 ] || set -- pause edge-api edge-config-server
+[ $# -gt 0 ] || set -- pause edge-api edge-config-server flotta-companion
 for name in "$@"; do
     case $name in
     pause)
@@ -72,12 +82,12 @@ for name in "$@"; do
         image pause 65535:65535 "$program" /pause
         ;;
     edge-api)
-        program=$("$root/tests/build-peers.sh" edge-api | sed -n 's/^edge-api=//p')
+        program=$("$root/tests/build-peers.sh" edge-api | sed -n 's/^edge-api=//p') || exit
         image edge-api 65532:65532 "$program" /flotta-edge-api
         ;;
-    edge-config-server) own_image edge-config-server ;;
+    edge-config-server | flotta-companion) own_image "$name" ;;
     *)
-        echo "images: there is no image '$name'; there are pause, edge-api and edge-config-server" >&2
+        echo "images: there is no image '$name'; there are pause, edge-api, edge-config-server and flotta-companion" >&2
         exit 2
         ;;
     esac

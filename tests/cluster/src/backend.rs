@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use testkit::pki::Profile;
 
-use crate::Cluster;
 use crate::flotta::{Flotta, create_secret};
+use crate::{Cluster, Image};
 
 const NAME: &str = "edge-config-server";
 const ROLL_OUT: Duration = Duration::from_mins(2);
@@ -28,7 +28,8 @@ pub async fn deploy(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
         "pins": flotta.host.key().fingerprint(),
     });
     create_secret(cluster, "edge-config-server-tls", material).await?;
-    cluster.apply(MANIFESTS)?;
+    let image = cluster.image(Image::EdgeConfigServer)?;
+    cluster.apply(&MANIFESTS.replace("flotta-companion.test/edge-config-server:1", &image))?;
     cluster.rolled_out("statefulsets", NAME, ROLL_OUT).await
 }
 

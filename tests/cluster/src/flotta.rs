@@ -1,20 +1,29 @@
 //! Flotta on a cluster, as its users deploy it, and what the test plays in it: its operator and its administrator.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use http::Method;
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
-use testkit::device::Provisioning;
+use testkit::device::{Device, Provisioning, hardware, is_disconnect};
 use testkit::kubernetes::Secret;
-use testkit::pki::{Authority, Identity};
+use testkit::pki::{Authority, Identity, Profile};
 use testkit::process::wait_for;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use uuid::Uuid;
 
-use crate::{Cluster, printed, script};
+use crate::script::{printed, script};
+use crate::{Cluster, Image};
 
 /// Until a pod of the Edge API is ready: its image is there, its probes take 10 s.
 pub const ROLL_OUT: Duration = Duration::from_mins(2);
+/// For what takes a moment to reach every component, such as an object's way into the Edge API's cache.
+pub const SOON: Duration = Duration::from_secs(30);
+/// For one request; longer than an agent waits, so that a busy machine is no failure.
+const TRY: Duration = Duration::from_secs(3);
 /// `DOMAIN` of the Edge API, the name in its certificate.
 const DOMAIN: &str = "project-flotta.io";
 const DEVICES: &str = "/apis/management.project-flotta.io/v1alpha1/namespaces";
@@ -33,8 +42,12 @@ pub struct Flotta {
 impl Flotta {
     /// Applies Flotta's manifests and waits until the Edge API runs and has made its Secrets.
     pub async fn deploy(cluster: &Cluster) -> Result<Self> {
-        let manifests = printed("flotta/render.sh", script("flotta/render.sh").output()?)?;
-        cluster.apply(&manifests)?;
+        cluster.apply(&manifests(cluster)?)?;
+        Self::ready(cluster).await
+    }
+
+    /// Waits until the Edge API runs, and reads its Secrets.
+    pub async fn ready(cluster: &Cluster) -> Result<Self> {
         cluster
             .rolled_out("deployments", "flotta-edge-api", ROLL_OUT)
             .await?;
@@ -65,6 +78,88 @@ impl Flotta {
             register: Identity::from_pem(newest.text("client.crt")?, newest.text("client.key")?)?,
         })
     }
+}
+
+/// Flotta's own manifests, less what cannot run everywhere (see `flotta/kustomization.yaml`).
+pub fn manifests(cluster: &Cluster) -> Result<String> {
+    let text = printed("flotta/render.sh", script("flotta/render.sh").output()?)?;
+    let image = cluster.image(Image::EdgeApi)?;
+    Ok(text.replace("flotta-companion.test/edge-api:1", &image))
+}
+
+/// What answers devices behind an Edge API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// The custom resources: a device that they lack is told to disconnect.
+    FromCustomResources,
+    /// A remote backend: a device that it does not know is told nothing.
+    FromRemoteBackend,
+}
+
+/// Asks the Edge API which backend it uses, by the one thing that shows it from outside: what a device is told that nobody
+/// knows. Its certificate is made here, as the companion does it for its own probes.
+pub async fn who_answers(cluster: &Cluster, flotta: &Flotta) -> Result<Answers> {
+    let id = format!("stranger-{}", Uuid::new_v4().simple());
+    let mut device = Device::new(&id, flotta.provisioning(cluster).await?);
+    device.present(flotta.authority.issue(&Profile::device(&id, "default"))?);
+    let answer = timeout(TRY, device.poll_control()).await??;
+    match answer.status {
+        200 if is_disconnect(&answer) => Ok(Answers::FromCustomResources),
+        200 => Ok(Answers::FromRemoteBackend),
+        status => bail!(
+            "the Edge API answered a control poll with {status}: {}",
+            answer.text()
+        ),
+    }
+}
+
+/// Waits until the Edge API answers from this backend.
+pub async fn answers_until(cluster: &Cluster, flotta: &Flotta, wanted: Answers) -> Result<()> {
+    let last = std::sync::Mutex::new(String::from("nothing"));
+    let what = format!("the Edge API to answer {wanted:?}");
+    let answered = wait_for(&what, SOON, async || {
+        let found = who_answers(cluster, flotta).await;
+        if found.as_ref().is_ok_and(|found| *found == wanted) {
+            return Some(());
+        }
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = format!("{found:?}");
+        tokio::time::sleep(Duration::from_millis(80)).await;
+        None
+    });
+    let answered = answered.await;
+    answered.with_context(|| {
+        let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("its last answer came to: {last}")
+    })
+}
+
+/// Enrols until the answer is one of these. A Service follows its pods, and the Edge API's cache the API server, a moment
+/// later; a connection to a pod that has just ended is never answered, so each try has a deadline, as on a device.
+pub async fn enrol_until(device: &mut Device, wanted: &[u16], namespace: &str) -> Result<()> {
+    let hardware = hardware(device.id());
+    let what = format!("{} to be answered {wanted:?} at enrolment", device.id());
+    let last = std::sync::Mutex::new(String::from("nothing"));
+    let device = Mutex::new(device);
+    let answered = wait_for(&what, SOON, || async {
+        let mut device = device.lock().await;
+        let outcome = timeout(TRY, device.enrol(&hardware, Some(namespace))).await;
+        let said = match &outcome {
+            Ok(Ok(answer)) if wanted.contains(&answer.status) => return Some(()),
+            Ok(Ok(answer)) => format!("status {}", answer.status),
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(_) => format!("no answer within {TRY:?}"),
+        };
+        if !matches!(outcome, Ok(Ok(_))) {
+            device.restart();
+        }
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = said;
+        None
+    });
+    let answered = answered.await;
+    answered.with_context(|| {
+        let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("the last enrolment came to: {last}")
+    })
 }
 
 async fn secret(cluster: &Cluster, name: &str) -> Result<Secret> {
@@ -135,11 +230,14 @@ pub async fn switch_by_hand(cluster: &Cluster, backend_url: &str) -> Result<()> 
     cluster
         .rolled_out("deployments", "flotta-edge-api", ROLL_OUT)
         .await?;
-    // The old pod answers devices from the old backend until it has ended.
+    alone(cluster).await
+}
+
+/// Waits until one pod of the Edge API is left: an old one answers devices from the old backend until it has ended.
+pub async fn alone(cluster: &Cluster) -> Result<()> {
     let alone = wait_for("the old pod of the Edge API to end", ROLL_OUT, async || {
         let path = "/api/v1/namespaces/flotta/pods?labelSelector=app%3Dflotta-edge-api";
-        let pods = cluster.object(path).await.ok().flatten()?;
-        (pods["items"].as_array()?.len() == 1).then_some(())
+        (cluster.items(path).await.ok()?.len() == 1).then_some(())
     });
     alone.await
 }

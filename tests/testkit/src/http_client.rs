@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -103,6 +103,25 @@ impl Connection {
     pub fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }
+}
+
+/// The certificate that a server presents.
+pub async fn served_certificate(address: SocketAddr, tls: &Tls) -> Result<CertificateDer<'static>> {
+    let tcp = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("cannot connect to {address}"))?;
+    let stream = TlsConnector::from(tls.config.clone())
+        .connect(tls.server_name.clone(), tcp)
+        .await
+        .with_context(|| format!("TLS with {address} failed"))?;
+    let presented = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .and_then(|chain| chain.first());
+    presented
+        .map(|certificate| certificate.clone().into_owned())
+        .context("the server presented no certificate")
 }
 
 /// A plain GET on a connection of its own, as a probe does it.

@@ -15,12 +15,33 @@ use serde_json::{Value, json};
 
 use crate::http_client::{Answer, Connection, Tls};
 
-/// Talks to one API server with a bearer token.
+/// Talks to one API server with a bearer token, or to a proxy that logs in by itself.
 #[derive(Debug, Clone)]
 pub struct Client {
     address: SocketAddr,
-    tls: Tls,
-    token: String,
+    tls: Option<Tls>,
+    token: Option<String>,
+}
+
+/// How a patch is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatchKind {
+    /// RFC 7386.
+    Merge,
+    /// RFC 6902.
+    Json,
+    /// Kubernetes' own: lists are merged by their keys.
+    Strategic,
+}
+
+impl PatchKind {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Merge => "application/merge-patch+json",
+            Self::Json => "application/json-patch+json",
+            Self::Strategic => "application/strategic-merge-patch+json",
+        }
+    }
 }
 
 /// A Secret, decoded.
@@ -69,26 +90,48 @@ impl Client {
     pub fn new(address: SocketAddr, tls: Tls, token: &str) -> Self {
         Self {
             address,
-            tls,
-            token: token.to_owned(),
+            tls: Some(tls),
+            token: Some(token.to_owned()),
+        }
+    }
+
+    /// Through `kubectl proxy` at an address of this machine.
+    pub fn behind_proxy(address: SocketAddr) -> Self {
+        Self {
+            address,
+            tls: None,
+            token: None,
         }
     }
 
     /// Any call; the caller looks at the status.
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
+        self.send(method, path, body.map(|body| ("application/json", body)))
+            .await
+    }
+
+    /// A patch; the caller looks at the status.
+    pub async fn patch(&self, path: &str, kind: PatchKind, changes: &Value) -> Result<Answer> {
+        self.send(Method::PATCH, path, Some((kind.content_type(), changes)))
+            .await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Answer> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", self.address.to_string())
-            .header("authorization", format!("Bearer {}", self.token));
+            .header("host", self.address.to_string());
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         let body = match body {
-            Some(body) => {
-                request = request.header("content-type", "application/json");
+            Some((content_type, body)) => {
+                request = request.header("content-type", content_type);
                 Bytes::from(body.to_string())
             }
             None => Bytes::new(),
         };
-        let mut connection = Connection::open(self.address, Some(&self.tls)).await?;
+        let mut connection = Connection::open(self.address, self.tls.as_ref()).await?;
         connection.send(request.body(Full::new(body))?).await
     }
 

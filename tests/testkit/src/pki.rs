@@ -124,10 +124,14 @@ impl Profile {
 
     /// A server certificate for these host names and addresses.
     pub fn server(names: &[&str]) -> Result<Self> {
-        let mut params = subject("edge-config-server", Some("flotta-operator"), None);
+        Self::leaf(subject("edge-config-server", Some("flotta-operator"), None)).with_names(names)
+    }
+
+    /// With these host names and addresses.
+    pub fn with_names(mut self, names: &[&str]) -> Result<Self> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        params.subject_alt_names = CertificateParams::new(names)?.subject_alt_names;
-        Ok(Self::leaf(params))
+        self.params.subject_alt_names = CertificateParams::new(names)?.subject_alt_names;
+        Ok(self)
     }
 
     /// The certificate that new devices are provisioned with.
@@ -247,6 +251,11 @@ impl Authority {
     /// The certificate, PEM.
     pub fn pem(&self) -> String {
         pem("CERTIFICATE", &self.certificate)
+    }
+
+    /// The key in the form that Flotta reads.
+    pub fn key_pem(&self) -> Result<String> {
+        self.key.traditional_pem()
     }
 
     /// A root store with this authority alone.

@@ -1,0 +1,135 @@
+//! From `helm install` to a verified switch.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use cluster::Helm;
+use cluster::chart::{Chart, switched};
+use cluster::flotta::{Flotta, approve_as_operator};
+use cluster::hands;
+use cluster::remote_backend::{Expected, RemoteBackend};
+
+use super::holds::{on_custom_resources, on_our_store, restarts};
+use crate::stage::Stage;
+
+/// Until something is noticed and said.
+const NOTICED: Duration = Duration::from_mins(1);
+
+/// Over mutual TLS, as the chart does it by itself.
+pub(crate) async fn https(stage: &mut Stage) -> Result<()> {
+    switches_with_one_restart(stage, Chart::default()).await?;
+    let seen = RemoteBackend::until(
+        stage.cluster(),
+        &Expected::any().condition("Trusted", "True"),
+        NOTICED,
+    )
+    .await?;
+    ensure!(
+        !seen.store_id().is_empty(),
+        "the id of the store is not recorded: {seen}"
+    );
+    Ok(())
+}
+
+/// With Helm 3.
+pub(crate) async fn helm_3(stage: &mut Stage) -> Result<()> {
+    switches_with_one_restart(stage, Chart::default().with(Helm::Three)).await
+}
+
+/// Over plain HTTP, when asked for.
+pub(crate) async fn http(stage: &mut Stage) -> Result<()> {
+    switches_with_one_restart(stage, Chart::default().set("server.http.enabled=true")).await?;
+    let untrusted = Expected::phase("Remote").because("Trusted", "False", "IdentityNotChecked");
+    RemoteBackend::until(stage.cluster(), &untrusted, NOTICED).await?;
+    Ok(())
+}
+
+async fn switches_with_one_restart(stage: &mut Stage, chart: Chart) -> Result<()> {
+    let before = restarts(stage.cluster()).await?;
+    chart.switch(stage.cluster()).await?;
+    stage.reached("the switch is verified");
+    on_our_store(stage, "after-install").await?;
+    stage.reached("a device lives on our store, through the Edge API");
+    let after = restarts(stage.cluster()).await?;
+    ensure!(
+        after == before + 1,
+        "a switch restarts the Edge API once, and it was restarted {} times",
+        after - before
+    );
+    Ok(())
+}
+
+/// The chart first, Flotta later.
+pub(crate) async fn before_flotta(stage: &mut Stage) -> Result<()> {
+    stage.cluster().client().create_namespace("flotta").await?;
+    Chart::default().install(stage.cluster())?;
+    let waiting = Expected::phase("Pending").because("Ready", "False", "WaitingForEdgeApi");
+    RemoteBackend::until(stage.cluster(), &waiting, NOTICED).await?;
+    stage.reached("the companion waits for the Edge API and says so");
+    Flotta::deploy(stage.cluster()).await?;
+    stage.read_flotta().await?;
+    stage.reached("Flotta was deployed");
+    switched(stage.cluster()).await?;
+    stage.reached("the switch is verified");
+    on_our_store(stage, "after-flotta").await
+}
+
+/// Somebody has written `BACKEND: crd` before: it comes back on the way back.
+pub(crate) async fn crd_set_before(stage: &mut Stage) -> Result<()> {
+    hands::set_setting(stage.cluster(), "BACKEND", Some("crd")).await?;
+    switches_with_one_restart(stage, Chart::default()).await?;
+    let chart = Chart::default()
+        .set("remoteBackend.mode=Crd")
+        .set("remoteBackend.devices.leaving=DisconnectThemAndRemoveTheirWorkloads");
+    chart.upgrade(stage.cluster())?;
+    RemoteBackend::until(
+        stage.cluster(),
+        &Expected::phase("Crd").backend("Crd"),
+        cluster::chart::SWITCH,
+    )
+    .await?;
+    let backend = hands::setting(stage.cluster(), "BACKEND").await?;
+    ensure!(
+        backend.as_deref() == Some("crd"),
+        "BACKEND was crd before the switch, and is {backend:?} after the way back"
+    );
+    on_custom_resources(stage).await
+}
+
+/// Mode Observe says what it would do and does nothing.
+pub(crate) async fn observe(stage: &mut Stage) -> Result<()> {
+    let before = restarts(stage.cluster()).await?;
+    Chart::default()
+        .set("remoteBackend.mode=Observe")
+        .install(stage.cluster())?;
+    RemoteBackend::until(stage.cluster(), &Expected::phase("Observing"), NOTICED).await?;
+    stage.reached("the companion observes");
+    on_custom_resources(stage).await?;
+    ensure!(
+        restarts(stage.cluster()).await? == before,
+        "mode Observe restarted the Edge API"
+    );
+    Chart::default().upgrade(stage.cluster())?;
+    switched(stage.cluster()).await?;
+    stage.reached("in mode Remote the switch is verified");
+    on_our_store(stage, "after-observing").await
+}
+
+/// A device that lives in the custom resources would get no configuration any more: no switch without a word.
+pub(crate) async fn devices_there(stage: &mut Stage) -> Result<()> {
+    let cluster = stage.cluster();
+    approve_as_operator(cluster, "was-there", "default").await?;
+    let before = restarts(cluster).await?;
+    Chart::default().install(cluster)?;
+    let refused = Expected::phase("Blocked").because("Ready", "False", "DevicesWouldBeLost");
+    RemoteBackend::until(cluster, &refused, NOTICED).await?;
+    ensure!(restarts(cluster).await? == before, "the Edge API was restarted");
+    stage.reached("the switch is refused while there are devices in the custom resources");
+    on_custom_resources(stage).await?;
+    Chart::default()
+        .set("remoteBackend.devices.entering=LeaveThemWithoutConfiguration")
+        .upgrade(stage.cluster())?;
+    switched(stage.cluster()).await?;
+    stage.reached("when told so in so many words the companion switches");
+    on_our_store(stage, "after-a-word").await
+}
