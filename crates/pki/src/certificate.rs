@@ -107,6 +107,11 @@ impl Certificate {
             && certificate.verify_signature(Some(ca.public_key())).is_ok()
     }
 
+    /// The name of its issuer in DER form: what a server asks for certificates by (RFC 8446, 4.2.4).
+    pub fn issuer_der(&self) -> Result<Vec<u8>, CertificateError> {
+        Ok(self.x509()?.issuer().as_raw().to_vec())
+    }
+
     /// Its DER form.
     pub fn der(&self) -> &CertificateDer<'static> {
         &self.der
