@@ -1,4 +1,4 @@
-//! `check`: what is wrong with the settings, the TLS material and the store, told before a server is started on them.
+//! `check`: what is wrong with the settings, the TLS material, the store and the admission file, told before a server is started on them.
 //!
 //! Changes nothing, and may be run beside a running server.
 
@@ -6,9 +6,10 @@ use std::{fmt, path::Path};
 
 use jiff::Timestamp;
 use pki::Facts;
-use store::{Inspection, postgres, sqlite};
+use store::{Inspection, StoreError, postgres, sqlite};
 
 use crate::{
+    admission::{self, NotServing},
     open::connect_options,
     settings::{Faults, Settings, StoreLocation},
     tls::{Expiry, Files, Material},
@@ -84,7 +85,11 @@ pub async fn findings(settings: &Settings, now: Timestamp) -> Vec<Finding> {
             "tls: plain HTTP, everybody who reaches the port can speak for every device",
         )),
     }
-    findings.extend(store(settings).await);
+    let inspection = inspect(settings).await;
+    findings.extend(store(&settings.store, &inspection));
+    if let Some(path) = &settings.admission {
+        findings.push(admission(path, inspection.ok().as_ref()));
+    }
     findings.extend(socket(&settings.admin_socket));
     findings
 }
@@ -167,15 +172,42 @@ fn pins(material: &Material) -> Vec<Finding> {
     findings
 }
 
-async fn store(settings: &Settings) -> Vec<Finding> {
-    let location = &settings.store;
-    let inspection = match location {
+async fn inspect(settings: &Settings) -> Result<Inspection, StoreError> {
+    match &settings.store {
         StoreLocation::Sqlite(path) => sqlite::inspect(path),
         StoreLocation::Postgres(url) => postgres::inspect(url.expose(), &connect_options(settings)).await,
-    };
+    }
+}
+
+fn store(location: &StoreLocation, inspection: &Result<Inspection, StoreError>) -> Vec<Finding> {
     match inspection {
-        Ok(inspection) => inspected(location, &inspection),
-        Err(error) => vec![problem(format!("store: {}", crate::telemetry::chain(&error)))],
+        Ok(inspection) => inspected(location, inspection),
+        Err(error) => vec![problem(format!("store: {}", crate::telemetry::chain(error)))],
+    }
+}
+
+/// Whether devices would be served. What cannot be inspected has been told already.
+fn admission(path: &Path, inspection: Option<&Inspection>) -> Finding {
+    let order = match admission::read(path) {
+        Ok(order) => order,
+        Err(fault) => return problem(format!("admission: {fault}")),
+    };
+    let Some(recorded) = order.store else {
+        return fine(format!("admission: {}, on any store", order.admission));
+    };
+    match inspection.map(|inspection| inspection.identity) {
+        Some(Some(identity)) if identity.id != recorded => problem(format!(
+            "admission: {}",
+            NotServing::OtherStore {
+                present: identity.id,
+                recorded,
+            }
+        )),
+        Some(None) => problem(format!(
+            "admission: the fleet is recorded in store {recorded}, and there is no store yet: a start would make another \
+             one; bring back that store's volume or database"
+        )),
+        Some(Some(_)) | None => fine(format!("admission: {}, on store {recorded}", order.admission)),
     }
 }
 

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 use std::{
-    path::Path,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
     process::{Command, Output},
     time::{Duration, Instant},
 };
@@ -101,6 +102,128 @@ async fn without_material_it_is_alive_says_what_it_waits_for_and_begins_when_it_
         metrics.contains(r#"edge_config_certificate_expiry_timestamp_seconds{kind="server""#),
         "{metrics}"
     );
+    assert!(server.stop().unwrap().success());
+}
+
+/// A volume as the kubelet makes it: files are links into `..data`, itself a link that is replaced by a rename.
+struct Volume {
+    path: PathBuf,
+    versions: u32,
+}
+
+impl Volume {
+    fn new(path: PathBuf) -> Self {
+        std::fs::create_dir(&path).unwrap();
+        Self { path, versions: 0 }
+    }
+
+    fn put(&mut self, admission: &str) {
+        self.versions += 1;
+        let version = format!("..version-{}", self.versions);
+        std::fs::create_dir(self.path.join(&version)).unwrap();
+        std::fs::write(self.path.join(&version).join("admission"), admission).unwrap();
+        symlink(&version, self.path.join("..data_tmp")).unwrap();
+        std::fs::rename(self.path.join("..data_tmp"), self.path.join("..data")).unwrap();
+        if self.versions == 1 {
+            symlink("..data/admission", self.path.join("admission")).unwrap();
+        }
+    }
+}
+
+async fn until_admission(
+    server: &Server,
+    expected: impl Fn(&serde_json::Value) -> bool,
+) -> serde_json::Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let status = server.ops("/status").await.unwrap().json().unwrap();
+        if expected(&status["admission"]) {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "{status:#}\n{}", server.log_tail());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_admission_file_appears_late_is_swapped_by_its_link_and_may_be_bad() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut volume = Volume::new(folder.path().join("volume"));
+    let file = volume.path.join("admission");
+    let mut server = Server::launch(
+        Settings::new(folder.path())
+            .binary(BINARY)
+            .flags(["--admission", file.to_str().unwrap()]),
+    )
+    .unwrap();
+    until_not_ready_because(&server, "waiting for the admission file: ").await;
+    until_not_ready_because(&server, "(--admission): it cannot be read: No such file").await;
+    let status = server.ops("/status").await.unwrap().json().unwrap();
+    assert_eq!(status["admission"]["admission"], serde_json::Value::Null);
+
+    volume.put("admission: Hold\n");
+    server.wait_until_ready().await.unwrap();
+    let status = until_admission(&server, |admission| admission["admission"] == "Hold").await;
+    let id = status["store"]["id"].as_str().unwrap().to_owned();
+    let expected =
+        serde_json::json!({"admission": "Hold", "storeId": null, "faults": [], "faultsSince": null});
+    assert_eq!(status["admission"], expected);
+
+    volume.put("admission: Hold\nstoreld: typo\n");
+    let status = until_admission(&server, |admission| admission["faults"] != serde_json::json!([])).await;
+    assert_eq!(status["admission"]["admission"], "Hold");
+    assert_eq!(
+        server.ops("/readyz").await.unwrap().status,
+        200,
+        "it goes on with what it has"
+    );
+
+    volume.put(&format!("admission: Open\nstoreId: {id}\n"));
+    let status = until_admission(&server, |admission| admission["admission"] == "Open").await;
+    assert_eq!(
+        (&status["admission"]["storeId"], &status["admission"]["faults"]),
+        (&serde_json::json!(id), &serde_json::json!([]))
+    );
+    let metrics = server.ops("/metrics").await.unwrap().text();
+    assert!(
+        metrics.contains("edge_config_admission{admission=\"Open\"} 1\n"),
+        "{metrics}"
+    );
+
+    std::fs::remove_file(&file).unwrap();
+    until_admission(&server, |admission| admission["faults"] != serde_json::json!([])).await;
+    server.wait_until_ready().await.unwrap();
+    assert!(server.stop().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_store_that_came_in_the_place_of_a_lost_one_is_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut volume = Volume::new(folder.path().join("volume"));
+    let file = volume.path.join("admission");
+    let settings = Settings::new(folder.path())
+        .binary(BINARY)
+        .flags(["--admission", file.to_str().unwrap()]);
+    volume.put("admission: Open");
+    let mut server = Server::start(settings.clone()).await.unwrap();
+    let status = server.ops("/status").await.unwrap().json().unwrap();
+    let recorded = status["store"]["id"].as_str().unwrap().to_owned();
+    volume.put(&format!("admission: Open\nstoreId: {recorded}"));
+    assert!(server.stop().unwrap().success());
+
+    let elsewhere = format!("sqlite:{}", folder.path().join("empty.db").display());
+    let mut server = Server::launch(settings.store(elsewhere)).unwrap();
+    until_not_ready_because(
+        &server,
+        &format!("but the fleet is recorded in store {recorded}: bring back"),
+    )
+    .await;
+    let status = server.ops("/status").await.unwrap().json().unwrap();
+    let present = status["store"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(status["admission"]["storeId"], serde_json::json!(recorded));
+    // A person accepts it.
+    volume.put(&format!("admission: Open\nstoreId: {present}"));
+    server.wait_until_ready().await.unwrap();
     assert!(server.stop().unwrap().success());
 }
 
@@ -233,6 +356,62 @@ fn check_tells_every_problem() {
     let (code, told) = check(folder.path(), &[]);
     assert_eq!(code, Some(1), "{told}");
     insta::assert_snapshot!("check-problems", told);
+}
+
+#[tokio::test]
+async fn check_says_whether_devices_would_be_served() {
+    let folder = tempfile::tempdir().unwrap();
+    material(Validity::Current).write(folder.path());
+    let file = folder.path().join("admission");
+    let said = |document: &str| {
+        std::fs::write(&file, document).unwrap();
+        let (code, told) = check(folder.path(), &["--admission", file.to_str().unwrap()]);
+        let line = told.lines().find(|line| line.contains(" admission: ")).unwrap();
+        (code, line.to_owned())
+    };
+    let other = "0198c0de-0000-7000-8000-000000000001";
+    assert_eq!(
+        said("admission: Hold"),
+        (Some(0), "ok       admission: Hold, on any store".to_owned())
+    );
+    let lost = said(&format!("admission: Open\nstoreId: {other}"));
+    assert_eq!(lost.0, Some(1));
+    assert!(
+        lost.1
+            .starts_with("problem  admission: the fleet is recorded in store 0198c0de"),
+        "{}",
+        lost.1
+    );
+    let bad = said("admission: Open\nstore: x");
+    assert_eq!(bad.0, Some(1));
+    assert!(
+        bad.1
+            .contains("FOLDER/admission (--admission): there is no \"store\" in it"),
+        "{}",
+        bad.1
+    );
+
+    let mut server = Server::start(Settings::new(folder.path()).binary(BINARY))
+        .await
+        .unwrap();
+    let id = server.ops("/status").await.unwrap().json().unwrap()["store"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(server.stop().unwrap().success());
+    let right = said(&format!("admission: Closed\nstoreId: {id}"));
+    assert_eq!(
+        right,
+        (Some(0), format!("ok       admission: Closed, on store {id}"))
+    );
+    let (code, foreign) = said(&format!("admission: Open\nstoreId: {other}"));
+    assert_eq!(code, Some(1));
+    assert!(
+        foreign.contains(&format!(
+            "this is store {id}, but the fleet is recorded in store {other}"
+        )),
+        "{foreign}"
+    );
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub enum Command {
     /// Serve devices until stopped
     #[command(after_help = EXAMPLES)]
     Serve(Box<Options>),
-    /// Say what is wrong with the settings, the TLS material and the store, and change nothing
+    /// Say what is wrong with the settings, the TLS material, the store and the admission file, and change nothing
     #[command(after_help = CHECK_HELP)]
     Check(Box<Options>),
     /// Show and administer the devices of a running server

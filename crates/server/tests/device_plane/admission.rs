@@ -1,7 +1,27 @@
 //! What the admission file does to each operation, and to the store.
 
-use fleet::{DeletionMode, Policy, administration::Act};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use edge_config_server::{
+    admission::Keeper,
+    service::{Clock, Service},
+};
+use fleet::{
+    Admission, DeletionMode, Digest, Policy,
+    administration::Act,
+    admission::PutOff,
+    register::{RegistrationAnswer, RegistrationRequest},
+    registration::VerifiedRequest,
+};
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use store::{
+    Store,
+    sqlite::{OpenOptions, SqliteStore},
+};
 
 use crate::world::{Fleet, key};
 
@@ -229,4 +249,68 @@ async fn verification_calls_are_seen_in_every_case_and_answered_where_devices_ar
     }
     fleet.order("admission: Open\nstoreId: 0198c0de-0000-7000-8000-000000000001");
     assert_eq!(probe("foreign").await, 503);
+}
+
+/// The clock is read once for each decision, after the order: so the second decision finds another order than the first.
+#[tokio::test]
+async fn an_order_holds_for_one_decision_and_is_over_with_its_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> =
+        Arc::new(SqliteStore::open(folder.path().join("fleet.db"), OpenOptions::default()).unwrap());
+    let file = folder.path().join("admission");
+    std::fs::write(&file, "admission: Open").unwrap();
+    let keeper = Keeper::new(file.clone(), Arc::default());
+    keeper.look(Timestamp::UNIX_EPOCH);
+    let (ordered, countdown) = (Arc::clone(&keeper), Arc::new(AtomicUsize::new(usize::MAX)));
+    let until_closed = Arc::clone(&countdown);
+    let clock = move || {
+        if until_closed.fetch_sub(1, Ordering::Relaxed) == 1 {
+            std::fs::write(&file, "admission: Closed").unwrap();
+            ordered.look(Timestamp::UNIX_EPOCH);
+            assert_eq!(
+                ordered.status().admission,
+                Some(Admission::Open),
+                "a decision under it is under way"
+            );
+        }
+        Timestamp::UNIX_EPOCH
+    };
+    let service = |admission, clock: Clock| {
+        let (store, policy) = (Arc::clone(&store), Policy::default());
+        Service::new(store, policy, admission, clock, Arc::new(|_| {}))
+    };
+    let (here, there) = (
+        service(Some(Arc::clone(&keeper)), Arc::new(clock)),
+        service(None, Arc::new(|| Timestamp::UNIX_EPOCH)),
+    );
+    let id = contract::DeviceId::parse("d").unwrap();
+    let adopt = Act::Adopt {
+        namespace: Some(contract::Namespace::default()),
+        release: true,
+    };
+    here.act(id.clone(), adopt, "tester".into()).await.unwrap();
+    // Behind the back of the first, whose next write is in conflict with it.
+    there
+        .act(id.clone(), Act::AllowRegistration, "tester".into())
+        .await
+        .unwrap();
+
+    let request = RegistrationRequest {
+        namespace: contract::Namespace::default(),
+        certificate_request: Ok(VerifiedRequest {
+            fingerprint: Digest::of(b"key"),
+            pem: String::new(),
+        }),
+        hardware: None,
+    };
+    // One look at what is in memory, and the decision whose write fails.
+    countdown.store(2, Ordering::Relaxed);
+    let answer = here.register(id.clone(), request.clone()).await.unwrap();
+    assert_eq!(answer, RegistrationAnswer::PutOff(PutOff::Closed));
+    assert_eq!(keeper.status().admission, Some(Admission::Closed));
+    assert!(there.show(id.clone()).await.unwrap().registration.keys.is_empty());
+    assert_eq!(
+        there.register(id, request).await.unwrap(),
+        RegistrationAnswer::Accepted
+    );
 }
