@@ -6,8 +6,13 @@
 #   node         the other Kubernetes components and kubectl (tests/kubernetes/node)
 #   coredns      names in the cluster (tests/coredns)
 #   helm         what users install charts with (tests/helm)
+#   helm3        the same, the version before (tests/chart/tools/helm3)
+# and, for the chart (tests/chart):
+#   helm-unittest, helm-docs, promtool
 #
-# usage: tests/build-peers.sh [PROGRAM... | cluster]      (kubernetes and edge-api when none is named; cluster: all)
+# usage: tests/build-peers.sh [PROGRAM... | cluster | chart]
+#
+# Without a name: kubernetes and edge-api. cluster: what a whole cluster needs. chart: what the chart's tests need.
 #
 # Prints one line "name=path" per program on stdout; progress goes to stderr. The binaries are kept outside the
 # clone in $FLOTTA_CACHE (default ~/.cache/flotta-companion), each under a hash of everything that goes into it,
@@ -95,7 +100,8 @@ build() {
 }
 
 [ $# -gt 0 ] || set -- kubernetes edge-api
-[ "$*" != cluster ] || set -- kubernetes edge-api node coredns helm
+[ "$*" != cluster ] || set -- kubernetes edge-api node coredns helm helm3
+[ "$*" != chart ] || set -- helm helm3 helm-unittest helm-docs promtool
 for peer in "$@"; do
     case $peer in
     kubernetes)
@@ -115,13 +121,31 @@ for peer in "$@"; do
         build helm helm helm "building Helm from its Go module, a minute or two the first time" \
             helm.sh/helm/v4/cmd/helm "${small_flags[@]}"
         ;;
+    helm3)
+        build helm3 chart/tools/helm3 helm "building Helm 3 from its Go module, about two minutes the first time" \
+            helm.sh/helm/v3/cmd/helm "${small_flags[@]}"
+        ;;
+    helm-unittest)
+        build helm-unittest chart/tools/helm3 helm-unittest \
+            "building helm-unittest from its Go module, half a minute after Helm 3" \
+            github.com/helm-unittest/helm-unittest/cmd/helm-unittest "${small_flags[@]}"
+        ;;
+    helm-docs)
+        build helm-docs chart/tools/helm-docs helm-docs "building helm-docs from its Go module, some seconds after Helm 3" \
+            github.com/norwoodj/helm-docs/cmd/helm-docs "${small_flags[@]}"
+        ;;
+    promtool)
+        build promtool chart/tools/promtool promtool \
+            "building promtool from Prometheus' Go module, some minutes the first time" \
+            github.com/prometheus/prometheus/cmd/promtool "${small_flags[@]}"
+        ;;
     edge-api)
         build edge-api edge-api httpapi \
             "building Flotta's Edge API from its Go module, about 2 minutes the first time" \
             github.com/project-flotta/flotta-operator/cmd/httpapi "${small_flags[@]}"
         ;;
     *)
-        echo "build-peers: unknown program '$peer'; known are kubernetes, edge-api, node, coredns, helm, and cluster for all" >&2
+        echo "build-peers: unknown program '$peer'; known are kubernetes, edge-api, node, coredns, helm, helm3, helm-unittest, helm-docs, promtool, and the sets cluster and chart" >&2
         exit 2
         ;;
     esac
