@@ -6,8 +6,8 @@
 //! `InitCertificates` and `CreateRegistrationClientCerts`.
 //!
 //! Where this program reads less than Go does, it says that a start fails, so that nobody is led to restart on its word:
-//! keys on P-224, RSA keys under 2048 bits, a damaged first block (Go goes on to the next), certificates that are not
-//! strictly DER.
+//! keys on P-224, RSA keys under 2048 bits, a damaged first block (Go goes on to the next), header lines within it (Go reads
+//! on after them), certificates that are not strictly DER.
 
 use std::{fmt, sync::Arc};
 

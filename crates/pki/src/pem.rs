@@ -136,18 +136,31 @@ pub(crate) fn each_block(file: &[u8]) -> impl Iterator<Item = Result<Pem, PemErr
         .map(|(index, block)| block.map_err(|error| damaged(index + 1, file, &error)))
 }
 
-/// The first block, as strictly as Go reads it: its last line repeats the label of its first.
+/// The first block, whose first and last line are as strict as Go wants them: the same label in both, and nothing else.
 pub(crate) fn first_block(file: &[u8]) -> Result<Pem, PemError> {
     let block = each_block(file).next().ok_or(PemError::NoBlock)??;
-    let end = format!("-----END {}-----", block.label);
-    if file.windows(end.len()).any(|window| window == end.as_bytes()) {
+    let has_line = |line: &str| {
+        file.split(|&octet| octet == b'\n')
+            .any(|held| trimmed(held) == line.as_bytes())
+    };
+    let label = &block.label;
+    if has_line(&format!("-----BEGIN {label}-----")) && has_line(&format!("-----END {label}-----")) {
         Ok(block)
     } else {
         Err(PemError::Damaged {
             block: 1,
-            reason: "its last line does not repeat the label of its first",
+            reason: "its first and its last line do not match",
         })
     }
+}
+
+/// A line without what Go overlooks at its end: one carriage return, then spaces and tabs.
+fn trimmed(line: &[u8]) -> &[u8] {
+    let mut line = line.strip_suffix(b"\r").unwrap_or(line);
+    while let [rest @ .., b' ' | b'\t'] = line {
+        line = rest;
+    }
+    line
 }
 
 /// A block of a file, with the line ends of openssl and Go.
