@@ -5,20 +5,29 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e images lint bench fuzz fmt clean
+.PHONY: help run demo demo-down test e2e images lint bench fuzz fmt clean
 
 export FLOTTA_CACHE ?= $(HOME)/.cache/flotta-companion
 BUILT := $(or $(CARGO_TARGET_DIR),target)/release
 DATA ?= data
 ARGS ?=
+DEMO ?= /tmp/flotta-demo
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start a server with an example fleet in ./data; DATA=folder ARGS='--for 30s' (ARGS=--help says more)
 	@scripts/setup.sh cc
 	cargo build --locked --release -p edge-config-server -p example-fleet
 	@$(BUILT)/example-fleet --data '$(DATA)' $(ARGS)
+
+demo: ## Show what the chart does, on a throwaway Kubernetes that stays for a look around; needs root
+	@scripts/setup.sh cc go cluster
+	cargo build --locked -p flotta-cluster
+	@$(BUILT:release=debug)/cluster-demo $(DEMO)
+
+demo-down: ## Take the demo's Kubernetes away
+	@tests/cluster/down.sh $(DEMO)
 
 test: ## Check everything: lints, dependencies, unit, contract and end-to-end tests, fuzzing
 	@scripts/setup.sh cc rust go postgres shell deny

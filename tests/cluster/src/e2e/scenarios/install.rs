@@ -38,7 +38,7 @@ pub(crate) async fn helm_3(stage: &mut Stage) -> Result<()> {
 
 /// Over plain HTTP, when asked for.
 pub(crate) async fn http(stage: &mut Stage) -> Result<()> {
-    switches_with_one_restart(stage, Chart::default().set("server.http.enabled=true")).await?;
+    switches_with_one_restart(stage, Chart::default().set("server.insecureHttp=true")).await?;
     let untrusted = Expected::phase("Remote").because("Trusted", "False", "IdentityNotChecked");
     RemoteBackend::until(stage.cluster(), &untrusted, NOTICED).await?;
     Ok(())
