@@ -69,7 +69,7 @@ impl Ordered {
     }
 
     /// A device that another backend registered: it has a certificate, and nobody here knows it.
-    fn from_elsewhere(&self, id: &str) -> Result<Device> {
+    fn registered_elsewhere(&self, id: &str) -> Result<Device> {
         let mut device = self.stage.device(id);
         let authority = &self.stage.common.flotta.authority;
         device.present(authority.issue(&Profile::device(id, "default"))?);
@@ -96,7 +96,7 @@ impl Ordered {
 
     /// A verification call through the Edge API: what it is answered. It must have been seen, whatever that is.
     async fn verification_call(&self, nonce: &str) -> Result<u16> {
-        let mut probe = self.from_elsewhere(&format!("flotta-companion-probe-{nonce}"))?;
+        let mut probe = self.registered_elsewhere(&format!("flotta-companion-probe-{nonce}"))?;
         let answer = probe.poll_control().await?;
         assert!(!is_disconnect(&answer));
         let status = self.stage.status().await?;
@@ -153,7 +153,7 @@ async fn on_hold_only_devices_of_the_backend_before_register(store: Store) -> Re
     assert_eq!((enrol(&mut own).await?, register(&mut own).await?), (208, 500));
     works(&mut own).await?;
 
-    let mut adopted = ordered.from_elsewhere("adopted")?;
+    let mut adopted = ordered.registered_elsewhere("adopted")?;
     let control = adopted.poll_control().await?;
     assert_eq!((control.status, control.body.len()), (200, 0));
     stage.act(&["adopt", "adopted", "--release"])?;
@@ -223,7 +223,7 @@ async fn another_store_gives_errors_and_disconnects_nobody(store: Store) -> Resu
     let mut member = stage.member("member", None).await?;
     let mut deleted = stage.member("deleted", None).await?;
     stage.act(&["delete", "deleted"])?;
-    let mut stranger = ordered.from_elsewhere("stranger")?;
+    let mut stranger = ordered.registered_elsewhere("stranger")?;
     let mut new = stage.device("new");
     let id = stage.status().await?["store"]["id"]
         .as_str()
