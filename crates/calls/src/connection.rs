@@ -4,10 +4,10 @@
 //! hangs is tried again on a fresh one. A connection that is refused is not: whether to wait is for the caller to say.
 
 use std::{
-    cell::Cell,
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
+    sync::{Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -56,7 +56,7 @@ impl Connection {
         tls: Option<&Tls>,
         deadline: Instant,
     ) -> Result<Self, Fault> {
-        let step = Cell::new(Step::Resolve);
+        let step = Progress(Mutex::new(Step::Resolve));
         for remaining in (1..ATTEMPTS).rev() {
             let share = deadline.saturating_duration_since(Instant::now()) / (remaining + 1);
             if let Ok(outcome) = timeout(share.min(PATIENCE), attempt(address, tls, &step)).await {
@@ -77,7 +77,20 @@ impl Connection {
     }
 }
 
-async fn attempt(address: Address<'_>, tls: Option<&Tls>, step: &Cell<Step>) -> Result<Connection, Fault> {
+/// How far an attempt has come, for whoever ends it. Calls are made from tasks of several threads.
+struct Progress(Mutex<Step>);
+
+impl Progress {
+    fn set(&self, step: Step) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = step;
+    }
+
+    fn get(&self) -> Step {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn attempt(address: Address<'_>, tls: Option<&Tls>, step: &Progress) -> Result<Connection, Fault> {
     step.set(Step::Resolve);
     let addresses = resolve(address).await?;
     step.set(Step::Connect);

@@ -1,0 +1,164 @@
+//! The calls over the network: crate `calls`, with a time for each. What crosses from its types to those of the plan does so
+//! here.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use calls::{
+    Admission, BackendCall, Comparison, EdgeProbe, Heard as HeardThere, Listing, Nonce, call_as_edge_api,
+    probe_edge_api,
+};
+use plan::{
+    names::{EDGE_API_PORT, SERVER_OPS_PORT},
+    observed::ServerReport,
+};
+use tokio::time::Instant;
+
+use super::{Backend, Calls, Heard, Phases, Probe};
+
+/// A pod of our server answers for itself within this time.
+const REPORT: Duration = Duration::from_secs(3);
+
+/// The backend answers within this time. The Edge API itself would wait for ever.
+const CALL: Duration = Duration::from_secs(8);
+
+/// A pod of the Edge API, and the backend behind it, answer within this time.
+const PROBE: Duration = Duration::from_secs(12);
+
+/// All devices of a large fleet are compared within this time.
+const DEVICES: Duration = Duration::from_secs(25);
+
+/// Calls over the network.
+#[derive(Clone, Copy, Debug)]
+pub struct Network;
+
+#[async_trait]
+impl Calls for Network {
+    async fn server_report(&self, pod: IpAddr) -> Result<ServerReport, String> {
+        let pod = SocketAddr::from((pod, SERVER_OPS_PORT));
+        let report = calls::server_report(pod, Instant::now() + REPORT)
+            .await
+            .map_err(say)?;
+        Ok(Reported(report).into())
+    }
+
+    async fn call_backend(&self, backend: &Backend, nonce: &str) -> Result<(), String> {
+        let nonce = Nonce::new(nonce).map_err(say)?;
+        call_as_edge_api(&as_call(backend), &nonce, Instant::now() + CALL)
+            .await
+            .map_err(say)?;
+        Ok(())
+    }
+
+    async fn compare(&self, backend: &Backend, ids: &[String]) -> Result<Phases, String> {
+        let mut compared = Comparison::default();
+        let ids = ids.iter().map(String::as_str);
+        calls::compare(&as_call(backend), ids, &mut compared, Instant::now() + DEVICES)
+            .await
+            .map_err(say)?;
+        Ok(compared.devices)
+    }
+
+    async fn list(&self, backend: &Backend) -> Result<Phases, String> {
+        let mut listed = Listing::default();
+        calls::list(&as_call(backend), &mut listed, Instant::now() + DEVICES)
+            .await
+            .map_err(say)?;
+        Ok(listed.devices)
+    }
+
+    async fn probe(&self, probe: &Probe) -> Result<Heard, String> {
+        let nonce = Nonce::new(probe.nonce.clone()).map_err(say)?;
+        let call = EdgeProbe {
+            pod: SocketAddr::from((probe.pod, EDGE_API_PORT)),
+            server_name: &probe.server_name,
+            intended: &probe.certificate,
+            identity: &probe.identity,
+            nonce: &nonce,
+        };
+        let answer = probe_edge_api(&call, Instant::now() + PROBE).await.map_err(say)?;
+        answer.heard.try_into_heard()
+    }
+}
+
+fn as_call(backend: &Backend) -> BackendCall<'_> {
+    BackendCall {
+        url: &backend.url,
+        identity: &backend.identity,
+        roots: &backend.roots,
+    }
+}
+
+fn say(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+trait TryIntoHeard {
+    fn try_into_heard(self) -> Result<Heard, String>;
+}
+
+impl TryIntoHeard for HeardThere {
+    fn try_into_heard(self) -> Result<Heard, String> {
+        match self {
+            Self::Nothing => Ok(Heard::Remote),
+            Self::Disconnect => Ok(Heard::Disconnect),
+            Self::Other { status, words } if words.is_empty() => {
+                Err(format!("a device hears {status}; the Edge API's backend cannot be reached or fails, see its log"))
+            }
+            Self::Other { status, words } => Err(format!(
+                "a device hears {status} ({words}); the Edge API's backend cannot be reached or fails, see its log"
+            )),
+            Self::ClosedWithoutAnswer => Err(
+                "the connection of a device is closed without an answer; the Edge API has no backend, its BACKEND or REMOTE_BACKEND_URL is none it can use"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// A report as crate `calls` has read it.
+struct Reported(calls::ServerReport);
+
+impl From<Reported> for ServerReport {
+    fn from(Reported(report): Reported) -> Self {
+        let loaded = report.tls.and_then(|tls| tls.loaded);
+        let hexadecimal = |print: &pki::Fingerprint| print.to_string();
+        Self {
+            not_ready_because: report.not_ready_because,
+            insecure_http: report.insecure_http,
+            certificate: loaded.as_ref().map(|loaded| hexadecimal(&loaded.certificate)),
+            client_cas: loaded
+                .iter()
+                .flat_map(|loaded| &loaded.authorities)
+                .map(hexadecimal)
+                .collect(),
+            pins: loaded
+                .iter()
+                .flat_map(|loaded| &loaded.pins)
+                .map(hexadecimal)
+                .collect(),
+            store_id: report.store.map(|store| store.id),
+            admission: report
+                .admission
+                .as_ref()
+                .and_then(|admission| admission.admission)
+                .map(|admission| {
+                    match admission {
+                        Admission::Open => "Open",
+                        Admission::Hold => "Hold",
+                        Admission::Closed => "Closed",
+                    }
+                    .to_owned()
+                }),
+            admission_store_id: report.admission.and_then(|admission| admission.store_id),
+            probes: report
+                .probes
+                .into_iter()
+                .map(|probe| (probe.nonce, probe.from.as_ref().map(hexadecimal)))
+                .collect(),
+        }
+    }
+}

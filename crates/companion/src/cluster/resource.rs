@@ -1,0 +1,148 @@
+//! The resource itself: finding it, saying what was found, and marking it for an uninstallation.
+
+use jiff::Timestamp;
+use kube::{
+    ResourceExt as _,
+    api::{ListParams, Patch, PatchParams, PostParams},
+};
+use plan::{
+    api::{RemoteBackend, RemoteBackendStatus},
+    names::{FINALIZER, GROUP, MANAGER, RETIRING_ANNOTATION},
+};
+use serde_json::{Value, json};
+
+use super::{Cluster, Fault};
+use crate::rights::Right;
+
+/// Whether a resource is being uninstalled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retiring {
+    /// It is not.
+    No,
+    /// It was, by somebody who gave up without a word: the time they set themselves is over.
+    Abandoned,
+    /// It is: the companion only watches.
+    Yes,
+}
+
+/// Reads the mark of [`Cluster::set_retiring`]. A mark without a time that can be read lasts until it is removed.
+pub fn retiring(resource: &RemoteBackend, now: Timestamp) -> Retiring {
+    match resource.annotations().get(RETIRING_ANNOTATION) {
+        None => Retiring::No,
+        Some(until) => match until.parse::<Timestamp>() {
+            Ok(until) if until < now => Retiring::Abandoned,
+            _ => Retiring::Yes,
+        },
+    }
+}
+
+impl Cluster {
+    /// All resources of the namespace; none when there is no such kind of resource.
+    pub async fn resources(&self) -> Result<Vec<RemoteBackend>, Fault> {
+        match self.api::<RemoteBackend>().list(&ListParams::default()).await {
+            Ok(list) => Ok(list.items),
+            Err(error) => match Fault::new(Right::new("list", GROUP, "remotebackends", None), error) {
+                fault if fault.is_gone() => Ok(Vec::new()),
+                fault => Err(fault),
+            },
+        }
+    }
+
+    /// Says what was found; fails when the resource has changed since.
+    pub async fn write_status(
+        &self,
+        resource: &RemoteBackend,
+        status: &RemoteBackendStatus,
+    ) -> Result<RemoteBackend, Fault> {
+        let mut with_status = resource.clone();
+        with_status.status = Some(status.clone());
+        let name = resource.name_any();
+        let parameters = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        self.api()
+            .replace_status(&name, &parameters, &with_status)
+            .await
+            .map_err(|error| Fault::new(Right::new("update", GROUP, "remotebackends/status", None), error))
+    }
+
+    /// Takes or gives up the finalizer.
+    pub async fn set_finalizer(&self, resource: &RemoteBackend, wanted: bool) -> Result<(), Fault> {
+        let held = resource.finalizers();
+        if held.iter().any(|finalizer| finalizer == FINALIZER) == wanted {
+            return Ok(());
+        }
+        let mut finalizers: Vec<&str> = held
+            .iter()
+            .map(String::as_str)
+            .filter(|finalizer| *finalizer != FINALIZER)
+            .collect();
+        if wanted {
+            finalizers.push(FINALIZER);
+        }
+        self.patch_metadata(resource, true, json!({ "finalizers": finalizers }))
+            .await
+    }
+
+    /// Marks the resource as being uninstalled until a time, or removes the mark.
+    pub async fn set_retiring(
+        &self,
+        resource: &RemoteBackend,
+        until: Option<Timestamp>,
+    ) -> Result<(), Fault> {
+        let until = until.map(|until| until.to_string());
+        let change = json!({ "annotations": { RETIRING_ANNOTATION: until } });
+        self.patch_metadata(resource, false, change).await
+    }
+
+    async fn patch_metadata(
+        &self,
+        resource: &RemoteBackend,
+        exact: bool,
+        mut change: Value,
+    ) -> Result<(), Fault> {
+        change["uid"] = json!(resource.uid());
+        if exact {
+            change["resourceVersion"] = json!(resource.resource_version());
+        }
+        let parameters = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(json!({ "metadata": change }));
+        match self
+            .api::<RemoteBackend>()
+            .patch_metadata(&resource.name_any(), &parameters, &patch)
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Fault::new(
+                Right::new("patch", GROUP, "remotebackends", None),
+                error,
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_ends_with_the_time_that_was_set() {
+        let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+        let mut resource = RemoteBackend::default();
+        assert_eq!(retiring(&resource, now), Retiring::No);
+        for (value, expected) in [
+            ("2026-01-01T12:05:00Z", Retiring::Yes),
+            ("2026-01-01T11:59:59Z", Retiring::Abandoned),
+            ("true", Retiring::Yes),
+        ] {
+            resource
+                .annotations_mut()
+                .insert(RETIRING_ANNOTATION.to_owned(), value.to_owned());
+            assert_eq!(retiring(&resource, now), expected, "{value}");
+        }
+    }
+}

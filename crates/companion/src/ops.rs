@@ -1,0 +1,170 @@
+//! What an operator and a cluster ask the process: is it alive, does it get its work done, what has it counted.
+//!
+//! Plain HTTP on a port of its own, for probes and scrapes. Ready means that a look at the cluster has succeeded lately;
+//! whether the Edge API is switched is what the resource says, and no reason to restart the companion.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
+
+use crate::metrics::Metrics;
+
+/// A look at the cluster must have succeeded within this time.
+const LATELY: Duration = Duration::from_mins(3);
+
+/// So many callers at once; others wait.
+const CONNECTIONS: usize = 16;
+
+/// A connection ends after this time, whatever is under way on it.
+const CONNECTION: Duration = Duration::from_secs(10);
+
+/// Whether the process gets its work done.
+#[derive(Debug)]
+pub struct Health {
+    looked: Mutex<Result<Instant, String>>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            looked: Mutex::new(Err("it has not looked at the cluster yet".to_owned())),
+        }
+    }
+}
+
+impl Health {
+    /// A look at the cluster succeeded, or did not for this reason.
+    pub fn round(&self, outcome: Result<(), String>) {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        match (outcome, &*looked) {
+            (Ok(()), _) => *looked = Ok(Instant::now()),
+            // One failed look is no reason while the last good one is fresh.
+            (Err(_), Ok(at)) if at.elapsed() < LATELY => {}
+            (Err(reason), _) => *looked = Err(reason),
+        }
+    }
+
+    fn not_ready_because(&self) -> Option<String> {
+        match &*self.looked.lock().unwrap_or_else(PoisonError::into_inner) {
+            Ok(at) if at.elapsed() < LATELY => None,
+            Ok(_) => Some("the last look at the cluster is too long ago".to_owned()),
+            Err(reason) => Some(reason.clone()),
+        }
+    }
+}
+
+/// Listens. Requests are answered while [`serve`] is polled.
+pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Answers `/healthz`, `/readyz` and `/metrics` for as long as the future is polled.
+pub async fn serve(listener: TcpListener, health: Arc<Health>, metrics: Arc<Metrics>) {
+    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors: they come back.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let (health, metrics) = (Arc::clone(&health), Arc::clone(&metrics));
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let response = answer(&request, &health, &metrics);
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(CONNECTION)
+                .serve_connection(TokioIo::new(stream), service);
+            let _ = timeout(CONNECTION, connection).await;
+            drop(permit);
+        });
+    }
+}
+
+fn answer(request: &Request<Incoming>, health: &Health, metrics: &Metrics) -> Response<Full<Bytes>> {
+    const TEXT: &str = "text/plain; charset=utf-8";
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return typed(
+            StatusCode::METHOD_NOT_ALLOWED,
+            TEXT,
+            "only GET and HEAD are answered here\n",
+        );
+    }
+    match request.uri().path() {
+        "/healthz" => typed(StatusCode::OK, TEXT, "alive\n"),
+        "/readyz" => match health.not_ready_because() {
+            None => typed(StatusCode::OK, TEXT, "ready\n"),
+            Some(reason) => typed(
+                StatusCode::SERVICE_UNAVAILABLE,
+                TEXT,
+                format!("not ready: {reason}\n"),
+            ),
+        },
+        "/metrics" => match metrics.encode() {
+            Ok(text) => typed(
+                StatusCode::OK,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                text,
+            ),
+            Err(_) => typed(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                TEXT,
+                "the metrics cannot be written\n",
+            ),
+        },
+        _ => typed(
+            StatusCode::NOT_FOUND,
+            TEXT,
+            "there are /healthz, /readyz and /metrics\n",
+        ),
+    }
+}
+
+fn typed(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_failed_look_is_no_reason_and_a_long_time_without_a_good_one_is() {
+        let health = Health::default();
+        assert!(health.not_ready_because().is_some());
+        health.round(Ok(()));
+        health.round(Err("the API server did not answer".to_owned()));
+        assert_eq!(health.not_ready_because(), None);
+        tokio::time::advance(LATELY).await;
+        assert!(health.not_ready_because().is_some());
+        health.round(Err("the API server did not answer".to_owned()));
+        assert_eq!(
+            health.not_ready_because().as_deref(),
+            Some("the API server did not answer")
+        );
+    }
+}
