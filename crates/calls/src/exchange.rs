@@ -104,7 +104,10 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let fault = |error: &hyper::Error| fault(error, tls);
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+    let (mut sender, connection) = http1::Builder::new()
+        // As Go writes them.
+        .title_case_headers(true)
+        .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| fault(&error))?;
     // Ends with this call, whatever the peer does.

@@ -45,7 +45,7 @@ pub(crate) fn remedy(callee: &Callee, fault: &Fault) -> String {
 /// By the alert that a server sends (RFC 8446, 6.2); ours tells these apart.
 fn refused(alert: &str) -> &'static str {
     match alert {
-        "UnknownCA" => "give it the ca.crt of flotta-ca as bundle of client CAs",
+        "UnknownCA" | "DecryptError" => "give it the ca.crt of flotta-ca as bundle of client CAs",
         "CertificateExpired" => "issue the certificate that was shown anew, and compare the clocks",
         _ => "add that public key to its pins",
     }

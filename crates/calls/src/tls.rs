@@ -111,6 +111,8 @@ impl Tls {
             | Alert::CertificateUnknown
             | Alert::UnknownCA
             | Alert::AccessDenied
+            // Of a CA with the right name and another key, as all of Flotta's are.
+            | Alert::DecryptError
             | Alert::CertificateRequired => self.shown.refused(name),
             _ => Fault::Handshake(format!("alert {name}")),
         }

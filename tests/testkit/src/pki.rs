@@ -173,6 +173,13 @@ impl Profile {
         self
     }
 
+    /// Without the usage a server needs: only `clientAuth` is left.
+    #[must_use]
+    pub fn client_auth_only(mut self) -> Self {
+        self.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self
+    }
+
     /// Signed by its own key.
     pub fn self_signed(&self) -> Result<Identity> {
         let key = Key::generate(KeyKind::P256)?;
@@ -246,6 +253,11 @@ impl Authority {
     /// A new certificate of the same key and name, as a renewal makes it.
     pub fn renewed(&self) -> Result<Self> {
         Self::with(self.key.clone(), Validity::Current)
+    }
+
+    /// The same key and name with a certificate whose validity has passed.
+    pub fn expired(&self) -> Result<Self> {
+        Self::with(self.key.clone(), Validity::Expired)
     }
 
     /// The certificate, PEM.
