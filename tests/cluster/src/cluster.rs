@@ -214,10 +214,21 @@ impl Cluster {
         answer.json()
     }
 
-    /// Removes an object if it is there; with no time to end for those who want one.
+    /// Removes an object if it is there, as kubectl does it; does not wait until it is gone.
+    pub async fn remove(&self, path: &str) -> Result<()> {
+        self.delete(&format!("{path}?propagationPolicy=Background")).await
+    }
+
+    /// The same, with no time to end for those who want one.
     pub async fn remove_at_once(&self, path: &str) -> Result<()> {
-        let path = format!("{path}?gracePeriodSeconds=0&propagationPolicy=Background");
-        let answer = self.client.call(Method::DELETE, &path, None).await?;
+        self.delete(&format!(
+            "{path}?gracePeriodSeconds=0&propagationPolicy=Background"
+        ))
+        .await
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        let answer = self.client.call(Method::DELETE, path, None).await?;
         match answer.status {
             200 | 202 | 404 => Ok(()),
             status => bail!("removing {path} was answered {status}: {}", answer.text()),

@@ -9,6 +9,7 @@ pub mod chart;
 mod cluster;
 pub mod faults;
 pub mod flotta;
+pub mod gate;
 pub mod hands;
 mod image;
 pub mod remote_backend;

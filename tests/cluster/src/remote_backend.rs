@@ -68,7 +68,8 @@ impl Expected {
         self
     }
 
-    fn holds(&self, seen: &RemoteBackend) -> bool {
+    /// Whether it is so.
+    pub fn holds(&self, seen: &RemoteBackend) -> bool {
         let words = seen.words();
         self.phase.is_none_or(|phase| seen.phase() == phase)
             && self.backend.is_none_or(|backend| seen.backend() == backend)

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cluster::chart::switched;
+use cluster::faults;
 use cluster::hands::{self, Again, CA, HOST_CERTIFICATE};
 use cluster::remote_backend::{Expected, RemoteBackend};
 use cluster::watcher::{Seen, Watcher};
 
-use super::holds::{SLACK, on_our_store, restarts, setting_until};
+use super::holds::{SLACK, at_work, on_our_store, restarts, setting_until};
 use crate::stage::Stage;
 
 /// Until a change is noticed and said.
@@ -23,7 +24,7 @@ struct AtWork {
 
 impl AtWork {
     async fn begin(stage: &Stage) -> Result<Self> {
-        let watcher = Watcher::start(stage.cluster(), stage.flotta()?, &DEVICES, "factory").await?;
+        let watcher = at_work(stage, &DEVICES).await?;
         Ok(Self {
             watcher,
             restarts: restarts(stage.cluster()).await?,
@@ -175,7 +176,7 @@ pub(crate) async fn deployment_applied_server_side(stage: &mut Stage) -> Result<
 /// told to disconnect meanwhile.
 pub(crate) async fn deployment_replaced(stage: &mut Stage) -> Result<()> {
     let before = restarts(stage.cluster()).await?;
-    let watcher = Watcher::start(stage.cluster(), stage.flotta()?, &DEVICES, "factory").await?;
+    let watcher = at_work(stage, &DEVICES).await?;
     hands::deployment_again(stage.cluster(), Again::Replaced)?;
     super::holds::our_fields_until(stage.cluster()).await?;
     stage.reached("our part of the Deployment is back");
@@ -208,6 +209,20 @@ pub(crate) async fn restarted_by_others(stage: &mut Stage) -> Result<()> {
     stage.reached("the new pods are verified");
     work.end(stage, 1).await?;
     on_our_store(stage, "after-a-restart").await
+}
+
+/// A right is taken away while devices are served.
+pub(crate) async fn permission_removed(stage: &mut Stage) -> Result<()> {
+    let work = AtWork::begin(stage).await?;
+    let rules = faults::take_right(stage.cluster(), "flotta-companion", "configmaps").await?;
+    let named = Expected::phase("Degraded")
+        .because("Degraded", "True", "MissingPermission")
+        .says("configmaps");
+    RemoteBackend::until(stage.cluster(), &named, Duration::from_mins(2)).await?;
+    stage.reached("the companion names the right that it lacks");
+    faults::give_rights(stage.cluster(), "flotta-companion", &rules).await?;
+    work.end(stage, 0).await?;
+    on_our_store(stage, "after-a-missing-right").await
 }
 
 /// Another program holds a key of ours to its own value.

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cluster::flotta::{Answers, alone, answers_until, edge_device, enrol_until, signed_request};
+use cluster::watcher::Watcher;
 use cluster::{Cluster, backend, chart, hands};
 use serde_json::Value;
 use testkit::device::{Device, hardware, is_disconnect, quiet_heartbeat};
 use testkit::http_client::{Tls, served_certificate};
 use testkit::pki::Identity;
 use testkit::process::wait_for;
+use uuid::Uuid;
 
 use crate::stage::Stage;
 
@@ -22,9 +24,22 @@ pub(crate) async fn on_our_store(stage: &Stage, device: &str) -> Result<()> {
     let (cluster, flotta) = (stage.cluster(), stage.flotta()?);
     answers_until(cluster, flotta, Answers::FromRemoteBackend).await?;
     alone(cluster).await?;
-    let mut device = Device::new(device, flotta.provisioning(cluster).await?);
+    let mut device = Device::new(fresh(device), flotta.provisioning(cluster).await?);
     live(&mut device).await?;
     is_in_our_store(cluster, &device).await
+}
+
+/// Sets new devices to work on our store.
+pub(crate) async fn at_work(stage: &Stage, devices: &[&str]) -> Result<Watcher> {
+    let devices: Vec<_> = devices.iter().map(|device| fresh(device)).collect();
+    let devices: Vec<_> = devices.iter().map(String::as_str).collect();
+    Watcher::start(stage.cluster(), stage.flotta()?, &devices, "factory").await
+}
+
+/// An id that no scenario before has used on the same store: that device would have another key.
+fn fresh(device: &str) -> String {
+    let unique = Uuid::new_v4().simple().to_string();
+    format!("{device}-{}", &unique[..8])
 }
 
 /// The Edge API answers devices from its custom resources.

@@ -7,10 +7,13 @@ use anyhow::Result;
 
 use crate::stage::{Stage, State};
 
+mod back;
 mod by_hand;
+mod companion;
 mod drift;
 mod holds;
 mod install;
+mod life;
 mod refusal;
 
 /// One of them.
@@ -42,6 +45,11 @@ impl Scenario {
             touches_node: false,
             run,
         }
+    }
+
+    const fn on_the_node(mut self) -> Self {
+        self.touches_node = true;
+        self
     }
 }
 
@@ -141,6 +149,43 @@ pub(crate) const ALL: &[Scenario] = &[
         |stage| Box::pin(drift::host_certificate_renewed(stage)),
     ),
     Scenario::new(
+        "companion/killed",
+        "killed while nothing happens: nobody notices",
+        Switched,
+        Switched,
+        |stage| Box::pin(companion::killed(stage)),
+    )
+    .on_the_node(),
+    Scenario::new(
+        "life/server-away",
+        "the server is away: errors, nothing is taken back, then served again",
+        Switched,
+        Switched,
+        |stage| Box::pin(life::server_away(stage)),
+    ),
+    Scenario::new(
+        "life/api-server-restarted",
+        "kube-apiserver is killed: devices notice nothing",
+        Switched,
+        Switched,
+        |stage| Box::pin(life::api_server_restarted(stage)),
+    )
+    .on_the_node(),
+    Scenario::new(
+        "life/upgrade-and-rollback",
+        "helm upgrade and rollback leave Edge API and devices alone",
+        Switched,
+        Switched,
+        |stage| Box::pin(life::upgrade_and_rollback(stage)),
+    ),
+    Scenario::new(
+        "drift/permission-removed",
+        "a right is taken away: it is named, devices are served throughout",
+        Switched,
+        Switched,
+        |stage| Box::pin(drift::permission_removed(stage)),
+    ),
+    Scenario::new(
         "drift/contested",
         "another program writes a key of ours back: named, and no more writes",
         Switched,
@@ -211,11 +256,11 @@ pub(crate) const ALL: &[Scenario] = &[
         |stage| Box::pin(refusal::server_unreachable(stage)),
     ),
     Scenario::new(
-        "refusal/permission-removed",
-        "a right is missing: it is named, nothing is touched",
+        "refusal/permission-missing",
+        "the right to read devices is missing: it is named, nothing is touched",
         Flotta,
         Unknown,
-        |stage| Box::pin(refusal::permission_removed(stage)),
+        |stage| Box::pin(refusal::permission_missing(stage)),
     ),
     Scenario::new(
         "refusal/malformed-setting",
@@ -231,4 +276,105 @@ pub(crate) const ALL: &[Scenario] = &[
         Unknown,
         |stage| Box::pin(refusal::rollout_never_finishes(stage)),
     ),
+    Scenario::new(
+        "back/crd-without-devices",
+        "mode Crd: exactly as before, and switched again",
+        Flotta,
+        Unknown,
+        |stage| Box::pin(back::crd_without_devices(stage)),
+    ),
+    Scenario::new(
+        "back/uninstall-without-devices",
+        "helm uninstall: exactly as before; installed again on the same store",
+        Flotta,
+        Unknown,
+        |stage| Box::pin(back::uninstall_without_devices(stage)),
+    ),
+    Scenario::new(
+        "back/uninstall-companion-dead",
+        "helm uninstall with no companion that lives",
+        Flotta,
+        Flotta,
+        |stage| Box::pin(back::uninstall_companion_dead(stage)),
+    ),
+    Scenario::new(
+        "back/uninstall-server-dead",
+        "helm uninstall with no server that lives",
+        Flotta,
+        Unknown,
+        |stage| Box::pin(back::uninstall_server_dead(stage)),
+    ),
+    Scenario::new(
+        "back/resource-deleted",
+        "kubectl delete remotebackend leads back first",
+        Flotta,
+        Unknown,
+        |stage| Box::pin(back::resource_deleted(stage)),
+    ),
+    Scenario::new(
+        "back/previous-lost",
+        "what was before is lost: the companion asks and guesses nothing",
+        Flotta,
+        Unknown,
+        |stage| Box::pin(back::previous_lost(stage)),
+    ),
+    Scenario::new(
+        "companion/stopped-holder",
+        "the acting one of two is stopped in the switch and continued: one restart",
+        Flotta,
+        Unknown,
+        |stage| Box::pin(companion::stopped_holder(stage)),
+    )
+    .on_the_node(),
+    Scenario::new(
+        "companion/api-server-restarted",
+        "kube-apiserver is killed in the middle of the switch",
+        Flotta,
+        Switched,
+        |stage| Box::pin(companion::api_server_restarted(stage)),
+    )
+    .on_the_node(),
+    Scenario::new(
+        "life/lost-volume",
+        "another store serves nobody until a person says so",
+        Switched,
+        Unknown,
+        |stage| Box::pin(life::lost_volume(stage)),
+    ),
+    Scenario::new(
+        "back/uninstall-with-devices",
+        "helm uninstall removes nothing while devices would be disconnected, unless told so",
+        Switched,
+        Unknown,
+        |stage| Box::pin(back::uninstall_with_devices(stage)),
+    ),
+    Scenario::new(
+        "back/crd-with-devices",
+        "mode Crd is refused while devices would be disconnected, unless told so",
+        Switched,
+        Unknown,
+        |stage| Box::pin(back::crd_with_devices(stage)),
+    ),
+    Scenario::new(
+        "back/uninstall-no-hooks",
+        "helm uninstall --no-hooks: errors, nobody is disconnected; installed again",
+        Switched,
+        Unknown,
+        |stage| Box::pin(back::uninstall_without_hooks(stage)),
+    ),
+    Scenario::new(
+        "back/namespace-deleted",
+        "deletion of the namespace ends; then all is installed anew",
+        Switched,
+        Switched,
+        |stage| Box::pin(back::namespace_deleted(stage)),
+    ),
+    Scenario::new(
+        "companion/killed-at-every-write",
+        "killed at each write of the switch and of the way back: finished by the next, with one restart",
+        Flotta,
+        Unknown,
+        |stage| Box::pin(companion::killed_at_every_write(stage)),
+    )
+    .on_the_node(),
 ];

@@ -84,25 +84,19 @@ pub(crate) async fn server_unreachable(stage: &mut Stage) -> Result<()> {
     on_our_store(stage, "after-the-server").await
 }
 
-/// A right is missing: nothing is touched, the right is named.
-pub(crate) async fn permission_removed(stage: &mut Stage) -> Result<()> {
+/// The right to read devices is missing: that never counts as no device.
+pub(crate) async fn permission_missing(stage: &mut Stage) -> Result<()> {
     let before = restarts(stage.cluster()).await?;
-    // Nobody to be led back to a state, and the Role is there before the companion runs.
     Chart::default()
-        .set("companion.replicas=0")
+        .set("rbac.readDevices=false")
         .install(stage.cluster())?;
-    let rules = faults::take_right(stage.cluster(), "flotta-companion", "configmaps").await?;
-    faults::scale(stage.cluster(), "deployments", "flotta-companion", 1).await?;
     let refused = Expected::phase("Blocked")
         .because("Ready", "False", "MissingPermission")
-        .says("configmaps");
+        .says("edgedevices");
     RemoteBackend::until(stage.cluster(), &refused, FOUND).await?;
     stage.reached("the companion names the missing right");
     is_untouched(stage, before).await?;
-    faults::give_rights(stage.cluster(), "flotta-companion", &rules).await?;
-    switched(stage.cluster()).await?;
-    stage.reached("with the right, the switch is verified");
-    on_our_store(stage, "after-the-right").await
+    goes_on_when_mended(stage).await
 }
 
 /// The new pod of the Edge API never comes: taken back, three times at most, then a person's word is awaited.

@@ -1,0 +1,231 @@
+//! The companion killed, stopped and doubled: what is in the cluster decides, never what a process remembers.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use cluster::chart::{Chart, SWITCH, switched};
+use cluster::flotta::{Answers, answers_until};
+use cluster::gate::{Gate, Side};
+use cluster::remote_backend::{Expected, PATH, RemoteBackend};
+use cluster::{Cluster, faults, hands};
+use serde_json::json;
+use testkit::kubernetes::PatchKind;
+use testkit::process::{Signal, wait_for};
+
+use super::holds::{at_work, on_our_store, restarts, setting_until};
+use crate::stage::Stage;
+
+const COMPANION: &str = "app.kubernetes.io/name=flotta-companion";
+const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/flotta/deployments/flotta-companion";
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/flotta/leases/flotta-companion";
+
+/// Killed while nothing happens: nobody notices.
+pub(crate) async fn killed(stage: &mut Stage) -> Result<()> {
+    let before = restarts(stage.cluster()).await?;
+    let watcher = at_work(stage, &["unaware"]).await?;
+    let pods = faults::pods(stage.cluster(), COMPANION).await?;
+    let pod = pods.first().context("the companion has a pod")?;
+    faults::signal(stage.cluster(), pod, Signal::KILL)?;
+    hands::set_setting(stage.cluster(), "BACKEND", Some("crd")).await?;
+    stage.reached("the companion was killed, and a key of ours changed meanwhile");
+    setting_until(stage.cluster(), "BACKEND", Some("remote")).await?;
+    switched(stage.cluster()).await?;
+    stage.reached("it came again and put the key right");
+    let seen = watcher.stop().await?;
+    seen.served_throughout()?;
+    ensure!(
+        restarts(stage.cluster()).await? == before,
+        "the Edge API was restarted"
+    );
+    on_our_store(stage, "after-a-kill").await
+}
+
+/// Two companions; the one that acts is stopped in the middle of the switch for longer than its Lease, and continued.
+pub(crate) async fn stopped_holder(stage: &mut Stage) -> Result<()> {
+    let before = restarts(stage.cluster()).await?;
+    Chart::default()
+        .set("companion.replicas=2")
+        .install(stage.cluster())?;
+    let cluster = stage.cluster();
+    // Stopped as soon as it has begun, so that what it does next is decided on what it has seen before.
+    let switching = async || {
+        let seen = RemoteBackend::read(cluster).await.ok().flatten()?;
+        (!matches!(seen.phase(), "" | "Pending")).then_some(())
+    };
+    wait_for("the switch to begin", SWITCH, switching).await?;
+    let holder = holder(cluster).await?;
+    let pods = faults::pods(cluster, COMPANION).await?;
+    let acting = pods
+        .iter()
+        .find(|pod| {
+            let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+            !name.is_empty() && holder.contains(name)
+        })
+        .with_context(|| format!("no pod of the companion is the holder {holder:?}"))?;
+    faults::signal(cluster, acting, Signal::STOP)?;
+    stage.reached("the companion that acts is stopped");
+    let cluster = stage.cluster();
+    wait_for("the other companion to take over", SWITCH, async || {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let now = lease_holder(cluster).await.ok().flatten()?;
+        (now != holder).then_some(())
+    })
+    .await?;
+    stage.reached("the other one holds the Lease");
+    switched(stage.cluster()).await?;
+    stage.reached("the switch is verified");
+    let settled = restarts(stage.cluster()).await?;
+    faults::signal(stage.cluster(), acting, Signal::CONT)?;
+    stage.reached("the stopped one goes on");
+    // What it does first it decided long ago; the other one has to answer a change meanwhile.
+    hands::set_setting(stage.cluster(), "BACKEND", Some("crd")).await?;
+    setting_until(stage.cluster(), "BACKEND", Some("remote")).await?;
+    switched(stage.cluster()).await?;
+    on_our_store(stage, "after-a-stop").await?;
+    let after = restarts(stage.cluster()).await?;
+    ensure!(
+        after == settled && after == before + 1,
+        "the Edge API was restarted {} times until the switch was verified and {} times after; once is right",
+        settled - before,
+        after - settled
+    );
+    Ok(())
+}
+
+async fn holder(cluster: &Cluster) -> Result<String> {
+    wait_for("a companion to hold the Lease", SWITCH, async || {
+        lease_holder(cluster).await.ok().flatten()
+    })
+    .await
+}
+
+async fn lease_holder(cluster: &Cluster) -> Result<Option<String>> {
+    let lease = cluster.object(LEASE).await?.context("there is no Lease")?;
+    let holder = lease.pointer("/spec/holderIdentity");
+    Ok(holder
+        .and_then(serde_json::Value::as_str)
+        .filter(|holder| !holder.is_empty())
+        .map(str::to_owned))
+}
+
+/// kube-apiserver is killed in the middle of the switch.
+pub(crate) async fn api_server_restarted(stage: &mut Stage) -> Result<()> {
+    let before = restarts(stage.cluster()).await?;
+    Chart::default().install(stage.cluster())?;
+    RemoteBackend::until(stage.cluster(), &Expected::phase("Switching"), SWITCH).await?;
+    faults::restart_api_server(stage.cluster()).await?;
+    stage.reached("kube-apiserver was killed in the middle of the switch, and answers again");
+    switched(stage.cluster()).await?;
+    stage.reached("the switch is verified");
+    on_our_store(stage, "after-the-middle").await?;
+    let done = restarts(stage.cluster()).await? - before;
+    ensure!(done == 1, "the Edge API was restarted {done} times");
+    Ok(())
+}
+
+/// Killed at each write of the switch and of the way back, before it is done and before the companion hears that it was;
+/// the next companion finishes it, with one restart in each direction.
+pub(crate) async fn killed_at_every_write(stage: &mut Stage) -> Result<()> {
+    let gate = Gate::open(stage.cluster()).await?;
+    Chart::default()
+        .set("remoteBackend.mode=Crd")
+        .install(stage.cluster())?;
+    lead_through(stage.cluster(), &gate).await?;
+    arrives(stage, "Crd").await?;
+    stage.reached("the companion reaches kube-apiserver through a gate");
+
+    for side in [Side::BeforeIt, Side::BeforeItsReply] {
+        let mut directions = vec![("Remote", true), ("Crd", true)];
+        let mut write = 0;
+        while directions.iter().any(|(_, more)| *more) {
+            write += 1;
+            for (mode, more) in &mut directions {
+                let closed = go_and_die(stage, &gate, mode, (*more).then_some((write, side)))
+                    .await
+                    .with_context(|| format!("mode {mode}, killed {side:?} at write {write}"))?;
+                if *more && closed.is_none() {
+                    stage.reached(&format!(
+                        "mode {mode}: killed {side:?} at each of {} writes",
+                        write - 1
+                    ));
+                    *more = false;
+                } else if let Some(what) = closed {
+                    stage.reached(&format!("mode {mode}: killed {side:?} at write {write}, {what}"));
+                }
+            }
+        }
+    }
+    let ask = json!({"spec": {"mode": "Remote"}});
+    hands::change(stage.cluster(), PATH, PatchKind::Merge, &ask).await?;
+    arrives(stage, "Remote").await?;
+    on_our_store(stage, "after-every-kill").await
+}
+
+/// Goes in one direction with one kill. Which write it was, or none when there are not so many.
+async fn go_and_die(
+    stage: &Stage,
+    gate: &Gate,
+    mode: &'static str,
+    at: Option<(usize, Side)>,
+) -> Result<Option<String>> {
+    let cluster = stage.cluster();
+    let before = restarts(cluster).await?;
+    match at {
+        Some((write, side)) => gate.close_at(write, side),
+        None => gate.stay_open(),
+    }
+    let ask = json!({"spec": {"mode": mode}});
+    hands::change(cluster, PATH, PatchKind::Merge, &ask).await?;
+    let there = Expected::phase(mode).backend(mode).condition("Ready", "True");
+    let closed = wait_for("the gate to close, or the end", SWITCH, async || {
+        if gate.is_closed() {
+            return Some(true);
+        }
+        let seen = RemoteBackend::read(cluster).await.ok().flatten()?;
+        there.holds(&seen).then_some(false)
+    })
+    .await?;
+    let what = closed.then(|| gate.writes().pop().unwrap_or_default());
+    if closed {
+        for pod in faults::pods(cluster, COMPANION).await? {
+            faults::signal(cluster, &pod, Signal::KILL)?;
+            let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+            // A pod of its own for the next one: the kubelet lets a container wait that ends again and again.
+            cluster
+                .remove_at_once(&format!("/api/v1/namespaces/flotta/pods/{name}"))
+                .await?;
+        }
+        // Nobody else waits for the Lease, and that it runs out is not what this is about.
+        let given_up = json!({"spec": {"holderIdentity": null}});
+        cluster.patch(LEASE, PatchKind::Merge, &given_up).await?;
+        gate.stay_open();
+    }
+    arrives(stage, mode).await?;
+    let done = restarts(cluster).await? - before;
+    ensure!(done == 1, "the Edge API was restarted {done} times");
+    Ok(what)
+}
+
+async fn arrives(stage: &Stage, mode: &'static str) -> Result<()> {
+    let there = Expected::phase(mode).backend(mode).condition("Ready", "True");
+    RemoteBackend::until(stage.cluster(), &there, SWITCH).await?;
+    let wanted = if mode == "Remote" {
+        Answers::FromRemoteBackend
+    } else {
+        Answers::FromCustomResources
+    };
+    answers_until(stage.cluster(), stage.flotta()?, wanted).await
+}
+
+async fn lead_through(cluster: &Cluster, gate: &Gate) -> Result<()> {
+    let (host, port) = (gate.address().ip().to_string(), gate.address().port().to_string());
+    let changes = json!({"spec": {"template": {"spec": {"containers": [{"name": "companion", "env": [
+        {"name": "KUBERNETES_SERVICE_HOST", "value": host},
+        {"name": "KUBERNETES_SERVICE_PORT", "value": port},
+    ]}]}}}});
+    hands::change(cluster, DEPLOYMENT, PatchKind::Strategic, &changes).await?;
+    cluster
+        .rolled_out("deployments", "flotta-companion", SWITCH)
+        .await?;
+    faults::ready_pods(cluster, COMPANION, 1, SWITCH).await
+}
