@@ -4,7 +4,7 @@
 //! does not read are empty. Everything else is an error with a sentence, which at the device means "try again".
 //!
 //! Beside them the companion asks here what the fleet knows of its devices (`comparison`): it comes with the same pinned
-//! certificate, and nobody else may know.
+//! certificate, whose holder is entrusted with the whole fleet anyway (on plain HTTP everybody is, here as there).
 
 mod comparison;
 mod operations;
