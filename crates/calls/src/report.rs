@@ -80,6 +80,8 @@ pub struct Material {
 pub struct StoreReport {
     /// Made once, with the store.
     pub id: String,
+    /// Made with the store, and anew when it is a restored backup.
+    pub epoch: String,
 }
 
 /// Whom a server takes in.

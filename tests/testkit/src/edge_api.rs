@@ -89,16 +89,27 @@ impl EdgeApi {
         backend_url: &str,
         backend_ca: Option<&str>,
     ) -> Result<Self> {
+        let settings = [("BACKEND", "remote"), ("REMOTE_BACKEND_URL", backend_url)];
+        Self::with_settings(control_plane, &settings, backend_ca).await
+    }
+
+    /// Starts one with these environment variables, whatever backend that makes; its readiness does not depend on it.
+    pub async fn with_settings(
+        control_plane: &ControlPlane,
+        settings: &[(&str, &str)],
+        backend_ca: Option<&str>,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("flotta-edge-api-").tempdir()?;
         let (device_port, metrics) = (free_port()?, SocketAddr::from(([127, 0, 0, 1], free_port()?)));
         let mut program = Program::new("edge-api", peers::edge_api()?)
             .env("KUBECONFIG", control_plane.edge_api_kubeconfig())
             .env("HTTPS_PORT", device_port.to_string())
             .env("METRICS_ADDR", metrics.to_string())
-            .env("BACKEND", "remote")
-            .env("REMOTE_BACKEND_URL", backend_url)
             .env("LOG_LEVEL", "info")
             .stop_with(Signal::TERM, Duration::from_secs(10));
+        for (name, value) in settings {
+            program = program.env(name, value);
+        }
         if let Some(ca) = backend_ca {
             let file: PathBuf = folder.path().join("backend-ca.crt");
             fs::write(&file, ca)?;

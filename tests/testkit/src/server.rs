@@ -153,6 +153,11 @@ impl Server {
         self.device_plane
     }
 
+    /// Where the operations port listens.
+    pub fn ops_port(&self) -> SocketAddr {
+        self.ops
+    }
+
     /// What an Edge API is given as `REMOTE_BACKEND_URL`.
     pub fn backend_url(&self) -> String {
         let scheme = if self.settings.tls.is_some() {

@@ -20,7 +20,7 @@ fn full() -> String {
         r#"{{"version":"0.1.0","started":"2026-11-24T12:00:00Z","notReadyBecause":["it waits"],"insecureHttp":false,
             "tls":{{"loaded":{{"at":"2026-11-24T12:00:00Z","server":{server},"authorities":[{authority}],
                 "pins":["{PRINT}"]}},"faults":["a fault"],"faultsSince":null}},
-            "store":{{"id":"0198c0de-0000-7000-8000-000000000001","epoch":7}},
+            "store":{{"id":"0198c0de-0000-7000-8000-000000000001","epoch":"0198c0de-0000-4000-8000-000000000002"}},
             "admission":{{"admission":"Hold","storeId":null,"faults":[],"faultsSince":null}},
             "probes":[{{"nonce":"7f","seen":"2026-11-24T12:00:01Z","from":"{PRINT}"}},
                 {{"nonce":"8f","seen":"2026-11-24T12:00:00Z","from":null}}],
@@ -42,7 +42,9 @@ async fn a_report_is_read() {
     assert_eq!(loaded.names, ["localhost"]);
     assert_eq!(loaded.not_after.to_string(), "2026-04-01T00:00:00Z");
     assert_eq!((loaded.authorities, loaded.pins), (vec![print], [print].into()));
-    assert_eq!(report.store.unwrap().id, "0198c0de-0000-7000-8000-000000000001");
+    let store = report.store.unwrap();
+    assert_eq!(store.id, "0198c0de-0000-7000-8000-000000000001");
+    assert_eq!(store.epoch, "0198c0de-0000-4000-8000-000000000002");
     let admission = report.admission.unwrap();
     assert_eq!(
         (admission.admission, admission.store_id),
