@@ -206,6 +206,25 @@ fn a_device_that_comes_back_while_it_cannot_enrol_has_its_minute_afterwards() {
 }
 
 #[test]
+fn the_minute_of_a_device_that_came_back_begins_when_it_can_enrol() {
+    for admission in [Hold, Closed] {
+        let mut world = World::told(Forget);
+        world.pass(60);
+        world.admission = admission;
+        for _ in 0..11 {
+            assert_eq!(world.ask(), Unknown);
+            world.pass(5);
+        }
+        world.admission = Open;
+        for _ in 0..12 {
+            assert_eq!(world.ask(), Unknown, "{admission}");
+            world.pass(5);
+        }
+        assert_eq!(world.ask(), Unregistered);
+    }
+}
+
+#[test]
 fn a_minute_that_had_begun_begins_again() {
     let mut world = World::told(Forget);
     world.pass(30);
