@@ -203,3 +203,37 @@ impl AsyncWrite for LastWords {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_peer_said_before_it_closed_is_read() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let mut stream = LastWords(tcp);
+        stream.write_all(b"a request that is not read").await.unwrap();
+        peer.readable().await.unwrap();
+        peer.write_all(b"bye").await.unwrap();
+        drop(peer);
+        // Writing fails from here on, as the peer reset the connection.
+        let error = loop {
+            match stream.0.try_write(b"more") {
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(network(&error), Fault::Closed);
+        stream.write_all(b"and more").await.unwrap();
+        let mut said = [0; 3];
+        stream.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"bye");
+    }
+}
