@@ -136,8 +136,8 @@ for peer in "$@"; do
         ;;
     promtool)
         build promtool chart/tools/promtool promtool \
-            "building promtool from Prometheus' Go module, some minutes the first time" \
-            github.com/prometheus/prometheus/cmd/promtool "${small_flags[@]}"
+            "building promtool from Prometheus' Go module, about two minutes the first time" \
+            github.com/prometheus/prometheus/cmd/promtool -tags remove_all_sd "${small_flags[@]}"
         ;;
     edge-api)
         build edge-api edge-api httpapi \

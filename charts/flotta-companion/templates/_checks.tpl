@@ -19,13 +19,29 @@ none of a few; its messages for patterns help nobody, so patterns are here.
 {{- include "flotta-companion.checks.store" . }}
 {{- include "flotta-companion.checks.remoteBackend" . }}
 {{- $skip := "leave the Edge API as it is" }}
-{{- if and $values.restore.skip (ne $values.restore.skip $skip) }}
-{{- fail (printf "restore.skip: %q is not understood; to uninstall without leading the Edge API back, so that its devices get errors until a backend is there again, set it to the words \"%s\"" $values.restore.skip $skip) }}
+{{- if and $values.restore.skip (ne (toString $values.restore.skip) $skip) }}
+{{- fail (printf "restore.skip: \"%v\" is not understood; to uninstall without leading the Edge API back, so that its devices get errors until a backend is there again, set it to the words \"%s\"" $values.restore.skip $skip) }}
 {{- end }}
 {{- end }}
 
+{{/* Settings of `edge-config-server serve`: a test compares these names with its help. */}}
+{{- define "flotta-companion.settings" -}}
+restored events-per-device event-age max-strays approval permission-window unknown-key request-timeout max-body max-concurrent-requests max-connections handshake-timeout header-timeout idle-timeout write-timeout shutdown-timeout log-format log-level
+{{- end }}
+{{- define "flotta-companion.settings.own" -}}
+config listen ops-listen admin-socket tls-cert tls-key client-ca client-pins insecure-http store store-password-file admission
+{{- end }}
+
 {{- define "flotta-companion.checks.server" -}}
+{{- $known := splitList " " (include "flotta-companion.settings" .) }}
+{{- $own := splitList " " (include "flotta-companion.settings.own" .) }}
 {{- range $name, $value := .Values.server.settings }}
+{{- if has $name $own }}
+{{- fail (printf "server.settings.%s: the chart sets it itself; remove it here and use the values server.insecureHttp and store" $name) }}
+{{- end }}
+{{- if not (has $name $known) }}
+{{- fail (printf "server.settings.%s: there is no such setting; there are %s" $name (join ", " $known)) }}
+{{- end }}
 {{- if kindIs "invalid" $value }}
 {{- fail (printf "server.settings.%s: it has no value; give it one or remove it" $name) }}
 {{- end }}
