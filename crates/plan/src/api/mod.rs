@@ -14,6 +14,6 @@ pub use spec::{
     RemoteBackendSpec,
 };
 pub use status::{
-    Attempt, BackendInForce, CertificateStatus, ConditionStatus, ConditionType, DeviceCounts, Failures,
-    Found, Phase, RemoteBackendStatus, Served, Verified, WriteBack,
+    Attempt, BackendInForce, CertificateStatus, ConditionStatus, ConditionType, Contest, DeviceCounts,
+    Failures, Found, Phase, RemoteBackendStatus, Served, Verified, WriteBack,
 };

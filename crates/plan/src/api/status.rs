@@ -45,9 +45,9 @@ pub struct RemoteBackendStatus {
     /// Switches that were taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
-    /// The last value of annotation companion.project-flotta.io/retry that was heeded.
+    /// The contest that ended our writes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry: Option<String>,
+    pub contest: Option<Contest>,
     /// Values of ours that somebody else changed lately, latest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub write_backs: Vec<WriteBack>,
@@ -228,6 +228,9 @@ pub struct WriteBack {
     pub field: String,
     /// The field manager that changed it.
     pub manager: String,
+    /// When that manager wrote, RFC 3339; empty when the API server does not say.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub written: String,
     /// When it was seen, RFC 3339.
     pub at: String,
 }
@@ -297,4 +300,20 @@ impl ConditionStatus {
             Self::Unknown => "Unknown",
         }
     }
+}
+
+/// A contest about a value: nothing is written until the resource changes, a person asks, or the other gives in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Contest {
+    /// Which value.
+    pub field: String,
+    /// The field manager that writes it back.
+    pub manager: String,
+    /// The generation of the spec then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// The value of annotation companion.project-flotta.io/retry then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<String>,
 }

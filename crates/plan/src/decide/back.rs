@@ -126,18 +126,27 @@ fn may_leave(view: &View<'_>, report: &mut Report) -> Option<Step> {
         return nobody_there(view, report);
     }
     // First without closing: a refusal must not keep devices out.
-    match server::devices(view, report, FRESH) {
-        Prepared::Step(step) => return Some(step),
-        Prepared::Blocked(blocker) => {
-            if let Some(step) = unanswered(view, report) {
-                return Some(step);
+    let closed = view
+        .o
+        .server_secret
+        .as_ref()
+        .and_then(crate::server::admission)
+        .as_deref()
+        == Some("Closed");
+    if !closed {
+        match server::devices(view, report, FRESH) {
+            Prepared::Step(step) => return Some(step),
+            Prepared::Blocked(blocker) => {
+                if let Some(step) = unanswered(view, report) {
+                    return Some(step);
+                }
+                return Some(refuse(view, report, blocker.reason, blocker.sentence));
             }
-            return Some(refuse(view, report, blocker.reason, blocker.sentence));
+            Prepared::Yes => {}
         }
-        Prepared::Yes => {}
-    }
-    if let Some(sentence) = disconnected(view) {
-        return Some(refuse(view, report, Reason::DevicesWouldBeDisconnected, sentence));
+        if let Some(sentence) = disconnected(view) {
+            return Some(refuse(view, report, Reason::DevicesWouldBeDisconnected, sentence));
+        }
     }
     match server::prepare(view, report, Admission::Closed) {
         Prepared::Step(step) => return Some(step),
@@ -152,7 +161,7 @@ fn may_leave(view: &View<'_>, report: &mut Report) -> Option<Step> {
         }
         Prepared::Yes => {}
     }
-    // The count that is about the closed store; it is asked for when the last one was about the open one.
+    // The count that is about the closed store; every pod has confirmed it by now.
     match server::devices(view, report, FRESH) {
         Prepared::Step(step) => Some(step),
         Prepared::Blocked(blocker) => Some(refuse(view, report, blocker.reason, blocker.sentence)),

@@ -4,9 +4,9 @@
 use jiff::SignedDuration;
 
 use crate::{
-    api::{ConditionStatus, ConditionType, Phase, Reason, WriteBack},
+    api::{ConditionStatus, ConditionType, Contest, Phase, Reason, WriteBack},
     managers::Manager,
-    report::{LATER, Report, Step},
+    report::{Report, Step},
     view::View,
 };
 
@@ -15,6 +15,31 @@ const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// So many are set right.
 const PATIENCE: usize = 2;
+
+/// Whether a contest is on. It ends when the other gives in, and where a person changes the resource or asks, it begins
+/// from nothing.
+pub(super) fn is_on(view: &View<'_>, report: &mut Report) -> bool {
+    let Some(contest) = view.status.contest.clone() else {
+        return false;
+    };
+    let asked =
+        contest.generation != view.o.resource.metadata.generation || contest.retry.as_deref() != view.retry();
+    let differs = view
+        .config
+        .is_some_and(|config| !config.differences(&view.desired).is_empty())
+        || view
+            .deployment
+            .is_some_and(|deployment| !deployment.differences().is_empty());
+    if asked {
+        report.status.write_backs.clear();
+    }
+    if asked || !differs {
+        report.status.contest = None;
+        return false;
+    }
+    tell(report, &contest);
+    true
+}
 
 /// Who changed our settings, written down; a step when it is a contest or was not written down yet.
 pub(super) fn settings(view: &View<'_>, report: &mut Report) -> Option<Step> {
@@ -40,52 +65,43 @@ fn judge(
         name: "somebody".to_owned(),
         at: String::new(),
     });
-    if view.retry().is_some() && report.status.retry.as_deref() != view.retry() {
-        report.status.retry = view.retry().map(str::to_owned);
-        report.status.write_backs.clear();
-    }
-    let recent = |entry: &&WriteBack| entry.field == field && view.since(&entry.at) < WINDOW;
-    let known = report.status.write_backs.iter().any(|entry| {
+    let entries = &mut report.status.write_backs;
+    entries.retain(|entry| view.since(&entry.at) < WINDOW);
+    let known = |entry: &WriteBack| {
         entry.field == field
             && entry.manager == manager.name
             && !manager.at.is_empty()
-            && entry.at == manager.at
-    });
-    let before = report.status.write_backs.iter().filter(recent).count();
-    let sticky = view.status.conditions.iter().any(|condition| {
-        condition.type_ == ConditionType::Contested.as_str()
-            && condition.status == ConditionStatus::True.as_str()
-            && condition.observed_generation == view.o.resource.metadata.generation
-    }) && (view.retry().is_none() || view.status.retry.as_deref() == view.retry());
-    if sticky || (!known && before > PATIENCE - 1) {
-        contested(report, &field, &manager.name);
-        return Some(LATER);
-    }
-    if known {
+            && entry.written == manager.at
+    };
+    if entries.iter().any(known) {
         // Written down already; the write of ours is still to come.
         return None;
     }
-    report
-        .status
-        .write_backs
-        .retain(|entry| view.since(&entry.at) < WINDOW);
-    let at = if manager.at.is_empty() {
-        view.o.now.to_string()
-    } else {
-        manager.at.clone()
-    };
-    report.status.write_backs.push(WriteBack {
+    if entries.iter().filter(|entry| entry.field == field).count() >= PATIENCE {
+        let contest = Contest {
+            field,
+            manager: manager.name,
+            generation: view.o.resource.metadata.generation,
+            retry: view.retry().map(str::to_owned),
+        };
+        tell(report, &contest);
+        report.status.contest = Some(contest);
+        return Some(Step::Persist);
+    }
+    entries.push(WriteBack {
         field,
         manager: manager.name,
-        at,
+        written: manager.at,
+        at: view.o.now.to_string(),
     });
     Some(Step::Persist)
 }
 
-fn contested(report: &mut Report, field: &str, manager: &str) {
+fn tell(report: &mut Report, contest: &Contest) {
     let text = format!(
-        "{manager} writes {field} back again and again; nothing is written any more, stop it (or let it ignore this field) and \
-         set annotation companion.project-flotta.io/retry to a new value"
+        "{} writes {} back again and again; nothing is written any more, stop it (or let it ignore this field) and set \
+         annotation companion.project-flotta.io/retry to a new value",
+        contest.manager, contest.field
     );
     report.set(
         ConditionType::Contested,

@@ -115,5 +115,13 @@ fn hold_back(view: &View<'_>, report: &mut Report, step: Step) -> Step {
             step => step,
         };
     }
+    if let (Step::Act(action), Some(failing)) = (&step, &view.o.evidence.failing)
+        && failing.about == action.name()
+    {
+        report.degraded(
+            Reason::Degraded,
+            format!("{} failed: {}", failing.about, failing.value),
+        );
+    }
     step
 }

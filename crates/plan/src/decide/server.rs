@@ -101,8 +101,25 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report, admission: Admission
     Prepared::Yes
 }
 
-/// Whether our pods are ready, with the store that is recorded. Records it when none is.
-pub(super) fn store(view: &View<'_>, report: &mut Report) -> Prepared {
+/// Records the store that all pods have, when none is recorded, or a person's word for another one. It is in the Secret
+/// from its first version on.
+pub(super) fn record_store(view: &View<'_>, report: &mut Report) -> Option<Step> {
+    let mut ids = BTreeSet::new();
+    for pod in server::alive(&view.o.server_pods) {
+        ids.insert(pod.report.as_ref().ok()?.store_id.clone()?);
+    }
+    let found = ids.first().filter(|_| ids.len() == 1)?;
+    if view.status.store_id.as_ref() == Some(found)
+        || view.recorded_store().is_some_and(|recorded| recorded != *found)
+    {
+        return None;
+    }
+    report.status.store_id = Some(found.clone());
+    Some(Step::Persist)
+}
+
+/// Whether our pods are ready, with the store that is recorded.
+pub(super) fn store(view: &View<'_>) -> Prepared {
     let blocked = |reason, sentence: String| Prepared::Blocked(Blocker { reason, sentence });
     let reports: Vec<_> = server::alive(&view.o.server_pods)
         .filter_map(|pod| Some((pod.pod.metadata.name.as_deref()?, pod.report.as_ref().ok()?)))
@@ -147,12 +164,6 @@ pub(super) fn store(view: &View<'_>, report: &mut Report) -> Prepared {
         if let Some(why) = said.not_ready_because.first() {
             return blocked(Reason::ServerNotReady, format!("pod {name} is not ready: {why}"));
         }
-    }
-    if let Some(found) = ids.first()
-        && view.status.store_id.as_deref() != Some(found)
-    {
-        report.status.store_id = Some((*found).to_owned());
-        return Prepared::Step(Step::Persist);
     }
     Prepared::Yes
 }
@@ -274,15 +285,15 @@ fn backend_key(view: &View<'_>) -> String {
     format!("{} {inputs} {served}", view.spec.backend.url)
 }
 
-/// What a count of devices is about: the store, and who is let in meanwhile.
+/// What a count of devices is about: the store, and who is let in meanwhile, by the version of the Secret that says so.
 pub(super) fn devices_key(view: &View<'_>) -> String {
-    let admission = view
+    let version = view
         .o
         .server_secret
         .as_ref()
-        .and_then(server::admission)
+        .and_then(|secret| secret.metadata.resource_version.clone())
         .unwrap_or_default();
-    format!("{} {admission}", view.recorded_store().unwrap_or_default())
+    format!("{} {version}", view.recorded_store().unwrap_or_default())
 }
 
 fn wanted(view: &View<'_>, admission: Admission) -> Wanted {

@@ -43,13 +43,16 @@ pub(super) fn keep(view: &View<'_>, report: &mut Report) -> Step {
     let mut steps = Vec::new();
     let trusted = trust(view, report);
     let loaded = serve(view, report, &mut steps);
+    let contested = contest::is_on(view, report);
     if steps.is_empty()
+        && !contested
         && let Some(step) = settings(view, report)
     {
         steps.push(step);
     }
     let ready_to_restart = trusted && loaded;
     if steps.is_empty()
+        && !contested
         && let Some(step) = restart(view, report, ready_to_restart)
     {
         steps.push(step);
@@ -119,7 +122,7 @@ fn trust(view: &View<'_>, report: &mut Report) -> bool {
         .flatten()
         .filter_map(|secret| managers::other(&secret.metadata, &["f:data"]))
         .max_by(|a, b| a.at.cmp(&b.at))
-        .map(|manager| format!(" (last written by {})", manager.name))
+        .map(|manager| format!(" (last known writer: {})", manager.name))
         .unwrap_or_default();
     let text = format!(
         "{}{by}: {}; put the former content back, or make the new one whole",
@@ -138,10 +141,13 @@ fn trust(view: &View<'_>, report: &mut Report) -> bool {
 
 /// Our server: its Secret, its pods, its store, its answer.
 fn serve(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
-    // A hold is given up only once the proof is written down; that it is.
+    if let Some(step) = server::record_store(view, report) {
+        steps.push(step);
+        return false;
+    }
     for prepared in [
         server::prepare(view, report, Admission::Open),
-        server::store(view, report),
+        server::store(view),
     ] {
         match prepared {
             Prepared::Yes => {}

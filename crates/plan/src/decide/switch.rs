@@ -109,9 +109,13 @@ fn prepare(view: &View<'_>, report: &mut Report) -> Result<(), Step> {
     if !faults.is_empty() {
         return Err(stop(report, Phase::Blocked, "waits until this is mended", faults));
     }
+    if let Some(step) = server::record_store(view, report) {
+        report.phase(Phase::Preparing, Reason::Pending, "records the server's store");
+        return Err(step);
+    }
     let prepared = server::prepare(view, report, Admission::Hold);
     ready(report, "gives the server its certificate", prepared)?;
-    let stored = server::store(view, report);
+    let stored = server::store(view);
     ready(report, "looks at the server's store", stored)?;
     let called = server::backend(view, report, FRESH);
     ready(report, "calls the backend as the Edge API would", called)?;

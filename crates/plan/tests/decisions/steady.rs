@@ -1,0 +1,253 @@
+//! After the proof: what is set right, what is restarted, and what is only reported.
+
+use std::collections::BTreeMap;
+
+use plan::api::{BackendInForce, Phase};
+
+use crate::world::{Material, World};
+
+fn switched() -> World {
+    let mut world = World::new();
+    world.run(60);
+    assert_eq!(world.phase(), Phase::Remote, "{:#?}", world.status());
+    world.starts = 0;
+    world
+}
+
+#[test]
+fn a_setting_changed_by_hand_is_set_right_without_a_restart() {
+    let mut world = switched();
+    world.edit_config("kubectl-edit", &[("BACKEND", Some("crd"))]);
+    world.run(30);
+    assert_eq!(world.setting("BACKEND").as_deref(), Some("remote"));
+    assert_eq!((world.phase(), world.starts), (Phase::Remote, 0));
+    world.edit_config("kubectl-edit", &[("REMOTE_BACKEND_URL", None)]);
+    world.run(30);
+    assert_eq!(
+        world.setting("REMOTE_BACKEND_URL").as_deref(),
+        Some(crate::world::URL)
+    );
+    assert_eq!(world.starts, 0);
+}
+
+#[test]
+fn a_deployment_replaced_by_hand_gets_back_what_it_lost() {
+    let mut world = switched();
+    world.deploy();
+    world.run(60);
+    assert_eq!(world.phase(), Phase::Remote, "{:#?}", world.status());
+    assert!(world.serves_remotely());
+    assert!(world.starts <= 2, "one restart by whoever replaced it, one by us");
+}
+
+#[test]
+fn a_host_certificate_rotated_properly_by_hand_restarts_once() {
+    let mut world = switched();
+    let rotated = world.material.rotated();
+    world.put_material(&rotated, "cert-tool");
+    world.run(60);
+    assert_eq!(
+        (world.phase(), world.starts),
+        (Phase::Remote, 1),
+        "{:#?}",
+        world.status()
+    );
+    let pins = world.server_secret.as_ref().unwrap()["data"]["pins"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        pins.contains(&rotated.host_key) && !pins.contains(&world.material.host_key),
+        "{pins}"
+    );
+}
+
+#[test]
+fn both_keys_may_connect_until_the_new_one_is_seen() {
+    let mut world = switched();
+    let rotated = world.material.rotated();
+    world.put_material(&rotated, "cert-tool");
+    while !world.done.ends_with(&["ApplyDeployment"]) || world.starts == 0 {
+        let pins = world.ours[0].loaded["pins"].clone();
+        assert!(
+            pins.contains(&world.material.host_key),
+            "the old key is let in until the restart"
+        );
+        world.round();
+        world.now += jiff::SignedDuration::from_millis(10);
+    }
+    let pins = world.ours[0].loaded["pins"].clone();
+    assert!(
+        pins.contains(&rotated.host_key),
+        "the new key was loaded before the restart"
+    );
+}
+
+#[test]
+fn material_that_we_would_not_have_written_restarts_nothing() {
+    let foreign = Material::new();
+    type Spoil = fn(&mut World, &Material);
+    let spoils: [(&str, Spoil, &str); 5] = [
+        (
+            "a foreign pair",
+            |world, foreign| world.put_material(foreign, "kubectl-edit"),
+            "MaterialUntrusted",
+        ),
+        (
+            "a mismatched pair",
+            |world, foreign| {
+                let mut data = world.material.ca_secret.clone();
+                data.insert("ca.key".into(), foreign.ca_secret["ca.key"].clone());
+                world.put_ca(&data, "kubectl-edit");
+            },
+            "MaterialUnusable",
+        ),
+        (
+            "an empty CA",
+            |world, _| world.put_ca(&BTreeMap::new(), "kubectl-edit"),
+            "MaterialUnusable",
+        ),
+        ("no CA", |world, _| world.ca = None, "MaterialUnusable"),
+        (
+            "a foreign CA alone",
+            |world, foreign| world.put_ca(&foreign.ca_secret, "kubectl-edit"),
+            "MaterialUntrusted",
+        ),
+    ];
+    for (what, spoil, reason) in spoils {
+        let mut world = switched();
+        let secret = world.server_secret.clone().unwrap()["data"]["ca.crt"].clone();
+        spoil(&mut world, &foreign);
+        world.run(120);
+        assert_eq!(world.starts, 0, "{what}");
+        assert!(world.serves_remotely(), "{what}: devices are served throughout");
+        let (status, told, message) = world.condition("Trusted");
+        assert_eq!(
+            (status.as_str(), told.as_str()),
+            ("False", reason),
+            "{what}: {message}"
+        );
+        assert!(message.contains("next restart"), "{what}: {message}");
+        // Who removed entries is not kept anywhere.
+        if !matches!(what, "no CA" | "an empty CA") {
+            assert!(message.contains("kubectl-edit"), "{what}: {message}");
+        }
+        assert_eq!(world.condition("Degraded").0, "True", "{what}");
+        assert_eq!(world.phase(), Phase::Degraded, "{what}");
+        assert_eq!(
+            world.server_secret.as_ref().unwrap()["data"]["ca.crt"],
+            secret,
+            "{what}: it is not passed on"
+        );
+        // Put right again.
+        let good = world.material.clone();
+        if world.ca.is_none() {
+            world.ca = world.host.clone();
+            world.ca.as_mut().unwrap()["metadata"]["name"] = "flotta-ca".into();
+        }
+        world.put_material(&good, "kubectl-edit");
+        world.run(60);
+        assert_eq!(
+            (world.phase(), world.starts),
+            (Phase::Remote, 0),
+            "{what}: {:#?}",
+            world.status()
+        );
+    }
+}
+
+#[test]
+fn a_lost_field_is_not_put_back_by_a_restart_on_bad_material() {
+    let mut world = switched();
+    world.put_ca(&Material::new().ca_secret, "kubectl-edit");
+    world.run(10);
+    let before = world.done.len();
+    // Replacing the Deployment restarts it by itself; what we would add is one more restart on the foreign CA.
+    world.deploy();
+    world.run(60);
+    assert!(!world.done[before..].contains(&"ApplyDeployment"));
+}
+
+#[test]
+fn an_outage_is_reported_and_leads_nowhere() {
+    let mut world = switched();
+    world.unreachable = true;
+    world.restart_pod();
+    world.run(1200);
+    assert_eq!(world.phase(), Phase::Degraded);
+    assert_eq!(world.condition("Ready").0, "False");
+    assert_eq!(world.condition("BackendReachable").0, "False");
+    assert_eq!(world.condition("Verified").0, "False");
+    assert_eq!(world.setting("BACKEND").as_deref(), Some("remote"));
+    assert!(!world.done.iter().any(|action| action.starts_with("Restore")));
+    world.unreachable = false;
+    world.run(120);
+    assert_eq!(world.phase(), Phase::Remote);
+}
+
+#[test]
+fn a_restart_by_anybody_else_is_verified_again() {
+    let mut world = switched();
+    let before = world.status().verified.unwrap().pods;
+    world.restart_pod();
+    world.run(60);
+    assert_eq!(world.phase(), Phase::Remote);
+    assert_ne!(world.status().verified.unwrap().pods, before);
+}
+
+#[test]
+fn a_lost_volume_serves_nothing_until_a_person_says_so() {
+    let mut world = switched();
+    world.ours[0].store = "store-b".into();
+    world.run(60);
+    assert_eq!(world.phase(), Phase::Degraded);
+    let blocked = world.status().blocked_by.join(" ");
+    assert!(
+        blocked.contains("store-b") && blocked.contains("acceptStoreId"),
+        "{blocked}"
+    );
+    assert_eq!(world.status().store_id.as_deref(), Some("store-a"));
+    world.resource.spec.backend.accept_store_id = Some("store-b".into());
+    world.resource.metadata.generation = Some(2);
+    world.run(60);
+    assert_eq!(world.phase(), Phase::Remote, "{:#?}", world.status());
+    assert_eq!(world.status().store_id.as_deref(), Some("store-b"));
+}
+
+#[test]
+fn a_new_pod_of_the_server_gets_what_it_needs() {
+    let mut world = switched();
+    world.ours[0].uid = "server-0-again".into();
+    world.ours[0].loaded.clear();
+    world.ours[0].nudge = None;
+    world.run(30);
+    assert_eq!(world.phase(), Phase::Remote);
+    assert_eq!(world.status().served.pods, "1/1");
+}
+
+#[test]
+fn the_certificate_of_the_server_is_renewed_without_a_restart() {
+    let mut world = switched();
+    let before = world.status().served.certificate.unwrap();
+    world.now += jiff::SignedDuration::from_hours(61 * 24);
+    world.run(60);
+    let after = world.status().served.certificate.unwrap();
+    assert_ne!(before.fingerprint, after.fingerprint);
+    assert_eq!(
+        (world.phase(), world.starts),
+        (Phase::Remote, 0),
+        "{:#?}",
+        world.status()
+    );
+    assert_eq!(world.status().backend, BackendInForce::Remote);
+}
+
+#[test]
+fn a_missing_right_is_reported_while_devices_are_served() {
+    let mut world = switched();
+    world.missing_rights = vec!["the companion may not get Secret flotta-ca".into()];
+    world.run(900);
+    assert_eq!(world.phase(), Phase::Degraded);
+    assert_eq!(world.condition("Ready").0, "True");
+    assert!(world.serves_remotely());
+}
