@@ -26,6 +26,9 @@ const COUNT_AGE: SignedDuration = SignedDuration::from_mins(5);
 /// The whole way is proven so often without a cause.
 const PROOF_AGE: SignedDuration = SignedDuration::from_mins(10);
 
+/// A proof that fails for so long, while the backend answers, is the pods' fault.
+const FAILS_FOR_LONG: SignedDuration = SignedDuration::from_secs(60);
+
 /// And so often while it fails.
 const PROVE_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
@@ -221,8 +224,9 @@ fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Option<Step> {
     let deployment = view.deployment?;
     let missing = !deployment.differences().is_empty();
     let inputs = view.inputs.as_deref();
-    if !missing && (inputs.is_none() || deployment.inputs() == inputs) {
-        return None;
+    let current = inputs.is_none_or(|inputs| is_started_with(deployment.inputs(), inputs));
+    if !missing && current {
+        return restart_again(view, report, ready);
     }
     if let Some(fault) = deployment.faults().into_iter().next() {
         report.degraded(Reason::SettingsUnusable, fault);
@@ -277,6 +281,51 @@ fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Option<Step> {
     Some(Step::act(crate::action::Action::Write(deployment.write(inputs))))
 }
 
+/// Whether these are the inputs, of a first restart or of one that repeated it.
+fn is_started_with(annotation: Option<&str>, inputs: &str) -> bool {
+    annotation.is_some_and(|annotation| annotation.split('-').next() == Some(inputs))
+}
+
+/// Pods that do not use us although all they should have been started with is right: somebody restarted them while
+/// something else lay there. They are restarted once; if that does not help, a person is needed.
+fn restart_again(view: &View<'_>, report: &mut Report, ready: bool) -> Option<Step> {
+    let (deployment, inputs) = (view.deployment?, view.inputs.as_deref()?);
+    let told = view
+        .status
+        .conditions
+        .iter()
+        .find(|told| told.type_ == ConditionType::Verified.as_str())?;
+    let fails = told.status == ConditionStatus::False.as_str()
+        && view.since(&told.last_transition_time.0.to_string()) > FAILS_FOR_LONG;
+    if !ready || !fails || !view.all_pods_run(deployment.inputs()) {
+        return None;
+    }
+    match server::backend(view, report, CALL_AGE) {
+        Prepared::Yes => {}
+        // Not the Edge API's fault.
+        Prepared::Step(_) | Prepared::Blocked(_) => return None,
+    }
+    let again = format!("{inputs}-{}", view.o.now.as_second());
+    match view.attempt() {
+        None => {
+            report.status.attempt = Some(Attempt {
+                inputs: again,
+                begun: view.o.now.to_string(),
+                restarted: Some(view.o.now.to_string()),
+                ..Attempt::default()
+            });
+            Some(Step::Persist)
+        }
+        Some(attempt) if is_started_with(Some(&attempt.inputs), inputs) && attempt.inputs != inputs => {
+            (deployment.inputs() != Some(&attempt.inputs)).then(|| {
+                report.phase(Phase::Switching, Reason::RollingOut, "restarts the Edge API");
+                Step::act(crate::action::Action::Write(deployment.write(&attempt.inputs)))
+            })
+        }
+        Some(_) => None,
+    }
+}
+
 /// Whether every pod of the Edge API is proven to use us.
 fn verify(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
     let Some(deployment) = view.deployment else {
@@ -324,7 +373,12 @@ fn verify(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
                 .as_ref()
                 .is_some_and(|verified| verified.pods == pods && verified.inputs == started);
             // Pods that were started with something else than what lies in the Secrets now say nothing about that.
-            if (!known || view.attempt().is_some()) && view.inputs.as_deref() == Some(started) {
+            if (!known || view.attempt().is_some())
+                && view
+                    .inputs
+                    .as_deref()
+                    .is_some_and(|inputs| is_started_with(Some(started), inputs))
+            {
                 switch::establish(view, report, started);
                 steps.push(Step::Persist);
             }
