@@ -54,11 +54,19 @@ pub async fn restore(
     limit: SignedDuration,
     stop: CancellationToken,
 ) -> Result<String, NotRestored> {
-    let resources = parts.cluster.resources().await?;
+    let deadline = Instant::now() + limit.unsigned_abs();
+    let cluster = parts.cluster.clone();
+    let resources = loop {
+        match cluster.resources().await {
+            Ok(resources) => break resources,
+            // An API server that is just starting is no reason to leave an uninstallation half done.
+            Err(fault) if !fault.is_final() && Instant::now() < deadline => sleep(AGAIN).await,
+            Err(fault) => return Err(fault.into()),
+        }
+    };
     if resources.is_empty() {
         return Ok("there is no RemoteBackend, so there is nothing to lead back".to_owned());
     }
-    let cluster = parts.cluster.clone();
     let until = Timestamp::now()
         .saturating_add(limit)
         .and_then(|end| end.saturating_add(AFTERMATH));
@@ -71,7 +79,6 @@ pub async fn restore(
         let lease = Arc::clone(&lease);
         tokio::spawn(async move { lease.keep().await })
     };
-    let deadline = Instant::now() + limit.unsigned_abs();
     let mut waiting = Waiting::default();
     let outcome = tokio::select! {
         () = stop.cancelled() => Err(NotRestored::Stopped),

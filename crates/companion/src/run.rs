@@ -139,6 +139,9 @@ async fn rounds(controller: &mut Controller, watches: &mut Watches, lease: &Leas
                 now
             }
         };
+        if next.is_zero() {
+            continue;
+        }
         tokio::select! {
             () = watches.changed() => sleep(BUNCH).await,
             () = sleep(next) => {}

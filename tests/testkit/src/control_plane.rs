@@ -26,6 +26,11 @@ const ADMIN_TOKEN: &str = "administrator-of-a-test";
 const EDGE_API_TOKEN: &str = "edge-api-of-a-test";
 /// The user the Edge API's token stands for.
 const EDGE_API_USER: &str = "edge-api";
+/// The companion's token.
+const COMPANION_TOKEN: &str = "companion-of-a-test";
+
+/// The user the companion's token stands for: without any right, until a test gives it some.
+pub const COMPANION_USER: &str = "companion";
 
 /// A running control plane, stopped and deleted when dropped.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct ControlPlane {
     apiserver: Process,
     _etcd: Process,
     client: Client,
+    address: SocketAddr,
+    tls: Tls,
     kubeconfig: PathBuf,
     _folder: TempDir,
 }
@@ -59,7 +66,7 @@ impl ControlPlane {
             config: anonymous_client_config(authority.roots()?, &[])?,
             server_name: ServerName::from(address.ip()),
         };
-        let client = Client::new(address, tls, ADMIN_TOKEN);
+        let client = Client::new(address, tls.clone(), ADMIN_TOKEN);
         let ready = async || {
             let answer = client.call(Method::GET, "/readyz", None).await;
             answer.is_ok_and(|answer| answer.status == 200)
@@ -76,6 +83,8 @@ impl ControlPlane {
             apiserver,
             _etcd: etcd,
             client,
+            address,
+            tls,
             kubeconfig,
             _folder: folder,
         })
@@ -84,6 +93,21 @@ impl ControlPlane {
     /// A client with all rights.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Where the API server is, and how it is spoken to: for a client, or a proxy, of the test's own.
+    pub fn address(&self) -> (SocketAddr, Tls) {
+        (self.address, self.tls.clone())
+    }
+
+    /// The administrator's bearer token.
+    pub fn admin_token(&self) -> &'static str {
+        ADMIN_TOKEN
+    }
+
+    /// The bearer token of [`COMPANION_USER`].
+    pub fn companion_token(&self) -> &'static str {
+        COMPANION_TOKEN
     }
 
     /// A kubeconfig with the rights of the Edge API.
@@ -161,7 +185,10 @@ fn write_credentials(folder: &Path, authority: &Authority) -> Result<()> {
         folder.join("service-account.key"),
         Key::generate(KeyKind::P256)?.traditional_pem()?,
     )?;
-    let tokens = format!("{ADMIN_TOKEN},admin,1,system:masters\n{EDGE_API_TOKEN},{EDGE_API_USER},2\n");
+    let tokens = format!(
+        "{ADMIN_TOKEN},admin,1,system:masters\n{EDGE_API_TOKEN},{EDGE_API_USER},2\n\
+         {COMPANION_TOKEN},{COMPANION_USER},3\n"
+    );
     fs::write(folder.join("tokens"), tokens)?;
     Ok(())
 }

@@ -5,7 +5,11 @@
 
 pub mod network;
 
-use std::{collections::BTreeMap, fmt, net::IpAddr};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use async_trait::async_trait;
 pub use calls::DevicePhase;
@@ -27,8 +31,8 @@ pub struct Backend {
 /// A call through a pod of the Edge API.
 #[derive(Debug)]
 pub struct Probe {
-    /// Where the pod is.
-    pub pod: IpAddr,
+    /// Where the pod listens for devices.
+    pub pod: SocketAddr,
     /// The name that devices use (`DOMAIN`).
     pub server_name: String,
     /// What it has to serve.

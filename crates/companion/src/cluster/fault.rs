@@ -64,6 +64,15 @@ impl Fault {
         matches!(self, Self::Gone { .. })
     }
 
+    /// Whether trying again will not help before somebody has done something.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Forbidden(_) | Self::Gone { .. } => true,
+            Self::Refused { code, .. } => !matches!(code, 429 | 500..=599),
+            Self::Stale { .. } | Self::NoAnswer { .. } => false,
+        }
+    }
+
     fn of_status(right: Right, status: &Status) -> Self {
         match status.code {
             401 | 403 if !namespace_is_ending(status) => Self::Forbidden(right),

@@ -75,19 +75,19 @@ impl Cluster {
             unreadable: Mutex::new(unreadable),
         };
         let spec = &resource.spec;
-        let (edge_api, server) =
-            tokio::try_join!(look.edge_api(spec), look.server(&spec.backend.service, calls))?;
-        let (deployment, replica_sets, edge_pods) = edge_api;
-        let (server_service, server_pods) = server;
         let secret = |name| look.get::<Secret>("", "secrets", name);
         let config_map = |name| look.get::<ConfigMap>("", "configmaps", name);
-        let (config, previous, ca, host, server_secret) = tokio::try_join!(
+        let (edge_api, server, config, previous, ca, host, server_secret) = tokio::try_join!(
+            look.edge_api(spec),
+            look.server(&spec.backend.service, calls),
             config_map(&spec.edge_api.config_map),
             config_map(PREVIOUS),
             secret(&spec.edge_api.ca_secret),
             secret(&spec.edge_api.host_certificate_secret),
             secret(&spec.backend.secret),
         )?;
+        let (deployment, replica_sets, edge_pods) = edge_api;
+        let (server_service, server_pods) = server;
         Ok(Observed {
             now: Timestamp::now(),
             elder,

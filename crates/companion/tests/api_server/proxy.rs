@@ -1,0 +1,210 @@
+//! A proxy in front of a real API server that counts writes and, at the n-th, does what networks and API servers do.
+//!
+//! Rather than a scripted API server: what server-side apply does with managers, uids and versions is exactly what the
+//! companion relies on, and a script would only repeat what its author believes.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
+use hyper::{
+    body::Incoming, client::conn::http1 as client, server::conn::http1 as server, service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use testkit::http_client::Tls;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    task::JoinHandle,
+};
+use tokio_rustls::TlsConnector;
+
+/// What happens to a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is answered with this status and does not reach the API server.
+    Status(u16),
+    /// The connection is cut before the API server gets it.
+    CutBefore,
+    /// The API server performs it, and the connection is cut before its answer.
+    CutAfter,
+    /// Whoever sent it ends before the API server gets it: nothing is answered, and [`Proxy::killed`] ends.
+    KillBefore,
+    /// The same after the API server has performed it.
+    KillAfter,
+}
+
+/// The proxy. It ends with the value.
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    upstream: SocketAddr,
+    tls: Tls,
+    token: String,
+    writes: Mutex<Writes>,
+    killed: Notify,
+}
+
+#[derive(Default)]
+struct Writes {
+    seen: Vec<String>,
+    /// At which write what happens.
+    fault: Option<(usize, Fault)>,
+}
+
+impl Proxy {
+    /// In front of this API server, as the holder of this token.
+    pub async fn start(upstream: SocketAddr, tls: Tls, token: &str) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            upstream,
+            tls,
+            token: token.to_owned(),
+            writes: Mutex::default(),
+            killed: Notify::new(),
+        });
+        let accepting = Arc::clone(&shared);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let shared = Arc::clone(&accepting);
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| Arc::clone(&shared).answer(request));
+                    // A cut connection is what this is for.
+                    let _ = server::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        Ok(Self {
+            address,
+            shared,
+            task,
+        })
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From here on, lets the n-th write (from 0) of all have this fault.
+    pub fn fault_at(&self, write: usize, fault: Fault) {
+        self.shared.writes.lock().unwrap().fault = Some((write, fault));
+    }
+
+    /// Ends when the sender of a write is to end.
+    pub async fn killed(&self) {
+        self.shared.killed.notified().await;
+    }
+
+    /// Writes so far, as `PATCH /path`.
+    pub fn writes(&self) -> Vec<String> {
+        self.shared.writes.lock().unwrap().seen.clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+type Answer = Response<BoxBody<Bytes, hyper::Error>>;
+
+impl Shared {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer> {
+        match self.count(&request) {
+            None => self.forward(request).await,
+            Some(Fault::Status(code)) => Ok(refusal(code)),
+            Some(Fault::CutBefore) => anyhow::bail!("cut"),
+            Some(Fault::CutAfter) => {
+                self.forward(request).await?.into_body().collect().await?;
+                anyhow::bail!("cut")
+            }
+            Some(Fault::KillBefore) => {
+                self.killed.notify_one();
+                std::future::pending().await
+            }
+            Some(Fault::KillAfter) => {
+                self.forward(request).await?.into_body().collect().await?;
+                self.killed.notify_one();
+                std::future::pending().await
+            }
+        }
+    }
+
+    fn count(&self, request: &Request<Incoming>) -> Option<Fault> {
+        let path = request.uri().path();
+        let mut writes = self.writes.lock().unwrap();
+        if *request.method() == Method::GET || path.ends_with("reviews") {
+            return None;
+        }
+        // The Lease is renewed by the clock; its faults have a test of their own.
+        if path.contains("/leases/") {
+            return None;
+        }
+        let number = writes.seen.len();
+        writes.seen.push(format!("{} {path}", request.method()));
+        match writes.fault {
+            Some((at, fault)) if at == number => Some(fault),
+            _ => None,
+        }
+    }
+
+    async fn forward(&self, request: Request<Incoming>) -> Result<Answer> {
+        let (mut head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        head.headers.insert(
+            header::AUTHORIZATION,
+            HeaderValue::from_str(&format!("Bearer {}", self.token))?,
+        );
+        head.headers
+            .insert(header::HOST, HeaderValue::from_str(&self.upstream.to_string())?);
+        let stream = TcpStream::connect(self.upstream).await?;
+        stream.set_nodelay(true)?;
+        let stream = TlsConnector::from(Arc::clone(&self.tls.config))
+            .connect(self.tls.server_name.clone(), stream)
+            .await
+            .context("TLS with the API server failed")?;
+        let (mut sender, connection) = client::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let answer = sender
+            .send_request(Request::from_parts(head, Full::new(body)))
+            .await?;
+        Ok(answer.map(|body| body.boxed()))
+    }
+}
+
+/// As the API server refuses.
+fn refusal(code: u16) -> Answer {
+    let reason = match code {
+        403 => "Forbidden",
+        409 => "Conflict",
+        _ => "InternalError",
+    };
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure",
+        "message": "a fault of the test", "reason": reason, "code": code,
+    });
+    let body = Full::new(Bytes::from(status.to_string()))
+        .map_err(|never| match never {})
+        .boxed();
+    let mut answer = Response::new(body);
+    *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}

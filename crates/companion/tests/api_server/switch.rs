@@ -1,0 +1,252 @@
+//! The switch and the way back, undisturbed and with every write of theirs disturbed.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use flotta_companion::{control::Parts, run};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap};
+use kube::ResourceExt as _;
+use plan::{
+    api::{Phase, RemoteBackend},
+    names::{FINALIZER, PREVIOUS},
+};
+use serde_json::json;
+use testkit::control_plane::ControlPlane;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    proxy::{Fault, Proxy},
+    world::{World, control_plane, has},
+};
+
+/// So many worlds at once: more would only wait for each other.
+const AT_ONCE: usize = 6;
+
+/// A companion that works in a task of its own.
+pub struct Running {
+    pub stop: CancellationToken,
+    pub task: JoinHandle<()>,
+}
+
+pub fn start(parts: Parts) -> Running {
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(run::work(parts, plan::plan, stop.clone()));
+    Running { stop, task }
+}
+
+impl Running {
+    pub async fn end(self) -> Result<()> {
+        self.stop.cancel();
+        Ok(self.task.await?)
+    }
+}
+
+pub fn is_remote(resource: &RemoteBackend) -> bool {
+    let phase = resource.status.as_ref().map(|status| status.phase);
+    phase == Some(Phase::Remote) && has(resource, "Ready", "True")
+}
+
+pub fn is_crd(resource: &RemoteBackend) -> bool {
+    let status = resource.status.as_ref();
+    status.is_some_and(|status| {
+        status.phase == Phase::Crd && status.observed_generation == resource.metadata.generation
+    })
+}
+
+/// There, with one restart, and everything that leads back kept.
+async fn assert_switched(world: &World) -> Result<()> {
+    ensure!(
+        world.replica_sets().await? == 2,
+        "one switch is one restart, not {}",
+        world.replica_sets().await? - 1
+    );
+    let settings = world.settings().await?;
+    ensure!(settings["BACKEND"] == "remote", "{settings:?}");
+    let previous: ConfigMap = world.api().get(PREVIOUS).await?;
+    let previous = &previous.data.context("it has data")?["previous.json"];
+    ensure!(
+        !previous.contains("lost"),
+        "our own values were taken for what was before: {previous}"
+    );
+    let resource = world.resource().await?;
+    ensure!(
+        resource
+            .finalizers()
+            .iter()
+            .any(|finalizer| finalizer == FINALIZER)
+    );
+    Ok(())
+}
+
+/// Back, with one more restart, and nothing of ours left.
+async fn assert_restored(world: &World, settings: &std::collections::BTreeMap<String, String>) -> Result<()> {
+    ensure!(
+        world.settings().await? == *settings,
+        "{:?}",
+        world.settings().await?
+    );
+    ensure!(world.api::<ConfigMap>().get_opt(PREVIOUS).await?.is_none());
+    let deployment: Deployment = world.api().get("flotta-edge-api").await?;
+    let template = serde_json::to_string(&deployment.spec.context("it has a spec")?.template)?;
+    ensure!(!template.contains("companion"), "{template}");
+    let managers: Vec<_> = deployment.metadata.managed_fields.into_iter().flatten().collect();
+    ensure!(
+        managers
+            .iter()
+            .all(|entry| entry.manager.as_deref() != Some("flotta-companion")),
+        "{managers:?}"
+    );
+    ensure!(
+        world.replica_sets().await? <= 3,
+        "{} templates",
+        world.replica_sets().await?
+    );
+    Ok(())
+}
+
+async fn ask_for(world: &World, mode: &str) -> Result<()> {
+    world
+        .merge::<RemoteBackend>("flotta", json!({"spec": {"mode": mode}}))
+        .await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_switch_restarts_once_and_the_way_back_leaves_nothing() -> Result<()> {
+    let control_plane = control_plane().await?;
+    let world = World::new(&control_plane, "switch").await?;
+    let before = world.settings().await?;
+    let (proxy, parts) = world.companion("companion-0").await?;
+    let running = start(parts);
+    world.remote_backend(json!({})).await?;
+    world.wait("Remote", is_remote).await?;
+    assert_switched(&world).await?;
+
+    ask_for(&world, "Crd").await?;
+    world.wait("Crd", is_crd).await?;
+    assert_restored(&world, &before).await?;
+
+    // And there again: what was before is saved anew.
+    ask_for(&world, "Remote").await?;
+    world.wait("Remote again", is_remote).await?;
+    ensure!(world.settings().await?["BACKEND"] == "remote");
+    running.end().await?;
+
+    // Nothing was written to what is not ours.
+    let foreign = |write: &&String| write.contains("flotta-ca") || write.contains("flotta-host-certificate");
+    assert_eq!(proxy.writes().iter().find(foreign), None);
+    Ok(())
+}
+
+/// What is done to the companion at a write.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    There,
+    Back,
+}
+
+/// How many writes the way there takes, and the way back after it.
+async fn count(control_plane: &Arc<ControlPlane>) -> Result<(usize, usize)> {
+    let world = World::new(control_plane, "count").await?;
+    let (proxy, parts) = world.companion("companion-0").await?;
+    let running = start(parts);
+    world.remote_backend(json!({})).await?;
+    world.wait("Remote", is_remote).await?;
+    let there = proxy.writes().len();
+    ask_for(&world, "Crd").await?;
+    world.wait("Crd", is_crd).await?;
+    let all = proxy.writes().len();
+    running.end().await?;
+    Ok((there, all - there))
+}
+
+/// A world in which one write, counted from the beginning of the way, has a fault.
+async fn disturbed(control_plane: &Arc<ControlPlane>, way: Way, write: usize, fault: Fault) -> Result<()> {
+    let name = format!("{way:?}-{write}-{fault:?}")
+        .to_lowercase()
+        .replace(['(', ')'], "");
+    let world = World::new(control_plane, &name).await?;
+    let before = world.settings().await?;
+    let (mut proxy, parts) = world.companion("companion-0").await?;
+    let mut running = start(parts);
+    match way {
+        Way::There => {
+            proxy.fault_at(write, fault);
+            world.remote_backend(json!({})).await?;
+            running = outlive(&world, running, &mut proxy, fault).await?;
+            world
+                .wait("Remote", is_remote)
+                .await
+                .with_context(|| name.clone())?;
+            assert_switched(&world).await.with_context(|| name.clone())?;
+        }
+        Way::Back => {
+            world.remote_backend(json!({})).await?;
+            world
+                .wait("Remote", is_remote)
+                .await
+                .with_context(|| name.clone())?;
+            proxy.fault_at(proxy.writes().len() + write, fault);
+            ask_for(&world, "Crd").await?;
+            running = outlive(&world, running, &mut proxy, fault).await?;
+            world.wait("Crd", is_crd).await.with_context(|| name.clone())?;
+            assert_restored(&world, &before)
+                .await
+                .with_context(|| name.clone())?;
+        }
+    }
+    running.end().await
+}
+
+/// A fault that ends the companion: another one takes its place, as a container that is started again in its pod.
+async fn outlive(world: &World, running: Running, proxy: &mut Proxy, fault: Fault) -> Result<Running> {
+    if !matches!(fault, Fault::KillBefore | Fault::KillAfter) {
+        return Ok(running);
+    }
+    let killed = tokio::time::timeout(std::time::Duration::from_secs(60), proxy.killed()).await;
+    killed.context("the write that was to be the last one was never made")?;
+    running.task.abort();
+    let (next, parts) = world.companion("companion-0").await?;
+    *proxy = next;
+    Ok(start(parts))
+}
+
+/// Every write of both ways, each with each of these faults.
+async fn disturb_every_write(faults: &[Fault]) -> Result<()> {
+    let control_plane = control_plane().await?;
+    let (there, back) = count(&control_plane).await?;
+    ensure!(
+        there > 8 && back > 5,
+        "{there} and {back} writes are too few to be all"
+    );
+    let ways = (0..there)
+        .map(|write| (Way::There, write))
+        .chain((0..back).map(|write| (Way::Back, write)));
+    let cases: Vec<_> = ways
+        .flat_map(|(way, write)| faults.iter().map(move |fault| (way, write, *fault)))
+        .collect();
+    eprintln!("{there} writes there, {back} back: {} cases", cases.len());
+    stream::iter(cases)
+        .map(|(way, write, fault)| disturbed(&control_plane, way, write, fault))
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<()>()
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_companion_that_is_killed_at_any_write_costs_nothing_but_time() -> Result<()> {
+    disturb_every_write(&[Fault::KillBefore, Fault::KillAfter]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_lost_or_refused_costs_nothing_but_time() -> Result<()> {
+    disturb_every_write(&[
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::Status(409),
+        Fault::Status(500),
+    ])
+    .await
+}

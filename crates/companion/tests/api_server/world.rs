@@ -1,0 +1,553 @@
+//! A Flotta in a namespace of a control plane without a node: objects as its manifests make them, and a stand-in for the
+//! controllers and the kubelet that make pods of a Deployment.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use flotta_companion::{
+    cluster::{Cluster, connect},
+    control::Parts,
+    definition,
+    lease::Lease,
+    metrics::Metrics,
+    rights::{self, Right, Scope},
+};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        apps::v1::{Deployment, ReplicaSet},
+        core::v1::{ConfigMap, Pod, Secret},
+    },
+};
+use kube::{
+    Api, Client, Config, Resource, ResourceExt as _,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+};
+use plan::api::{RemoteBackend, RemoteBackendSpec};
+use serde_json::{Value, json};
+use testkit::{
+    control_plane::{COMPANION_USER, ControlPlane},
+    pki::{Authority, KeyKind, Profile},
+};
+use tokio::task::JoinHandle;
+
+use crate::{calls::Scripted, proxy::Proxy};
+
+/// How often the stand-ins look, and conditions are looked at.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Whatever is waited for has happened by then, unless something is wrong.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Names of environment variables and settings.
+const BACKEND: &str = "BACKEND";
+
+/// A namespace with a Flotta in it.
+pub struct World {
+    pub namespace: String,
+    pub admin: Client,
+    pub calls: Arc<Scripted>,
+    pub authority: Authority,
+    control_plane: Arc<ControlPlane>,
+    kubelet: JoinHandle<()>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.kubelet.abort();
+    }
+}
+
+/// A control plane with the definition of the resource.
+pub async fn control_plane() -> Result<Arc<ControlPlane>> {
+    if let Ok(level) = std::env::var("TEST_LOG") {
+        flotta_companion::telemetry::init(flotta_companion::telemetry::Format::Text, &level);
+    }
+    let control_plane = Arc::new(ControlPlane::start().await?);
+    definition::apply(admin(&control_plane).await?).await?;
+    Ok(control_plane)
+}
+
+/// The administrator.
+pub async fn admin(control_plane: &ControlPlane) -> Result<Client> {
+    let (upstream, tls) = control_plane.address();
+    // It lives as long as the process: the client outlives this function.
+    let proxy = Box::leak(Box::new(
+        Proxy::start(upstream, tls, control_plane.admin_token()).await?,
+    ));
+    client_of(proxy, "default")
+}
+
+fn client_of(proxy: &Proxy, namespace: &str) -> Result<Client> {
+    let mut config = Config::new(format!("http://{}", proxy.address()).parse()?);
+    namespace.clone_into(&mut config.default_namespace);
+    Ok(connect(config, &flotta_companion::cluster::Requests::default())?)
+}
+
+impl World {
+    /// Flotta as its manifests install it, our server's pods, and the companion's rights; no RemoteBackend yet.
+    pub async fn new(control_plane: &Arc<ControlPlane>, namespace: &str) -> Result<Self> {
+        let admin = admin(control_plane).await?;
+        let authority = Authority::new(KeyKind::P256)?;
+        let namespace = namespace.to_owned();
+        let calls = Arc::new(Scripted::new(admin.clone(), &namespace));
+        let kubelet = tokio::spawn(kubelet(admin.clone(), namespace.clone(), Arc::clone(&calls)));
+        let world = Self {
+            namespace,
+            admin,
+            calls,
+            authority,
+            control_plane: Arc::clone(control_plane),
+            kubelet,
+        };
+        world.install_flotta().await?;
+        world.install_server().await?;
+        world
+            .grant(&rights::table(&RemoteBackendSpec::default(), &world.namespace))
+            .await?;
+        Ok(world)
+    }
+
+    /// A proxy with the companion's rights, and what a controller is made of behind it.
+    pub async fn companion(&self, identity: &str) -> Result<(Proxy, Parts)> {
+        let (upstream, tls) = self.control_plane.address();
+        let proxy = Proxy::start(upstream, tls, self.control_plane.companion_token()).await?;
+        let parts = self.parts(&proxy, identity)?;
+        Ok((proxy, parts))
+    }
+
+    /// What a controller behind a proxy is made of.
+    pub fn parts(&self, proxy: &Proxy, identity: &str) -> Result<Parts> {
+        let client = client_of(proxy, &self.namespace)?;
+        Ok(Parts {
+            lease: Arc::new(Lease::new(client.clone(), &self.namespace, identity)),
+            cluster: Cluster::new(client, self.namespace.clone()),
+            calls: Arc::clone(&self.calls) as _,
+            identity: identity.to_owned(),
+            metrics: Arc::new(Metrics::default()),
+            health: Arc::default(),
+        })
+    }
+
+    /// Objects of a kind.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.admin.clone(), &self.namespace)
+    }
+
+    /// Creates an object.
+    pub async fn create<K>(&self, object: Value) -> Result<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::Serialize
+            + serde::de::DeserializeOwned,
+        K::DynamicType: Default,
+    {
+        self.create_as("kubectl-client-side-apply", object).await
+    }
+
+    /// Creates an object under a field manager.
+    pub async fn create_as<K>(&self, manager: &str, object: Value) -> Result<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::Serialize
+            + serde::de::DeserializeOwned,
+        K::DynamicType: Default,
+    {
+        let parameters = PostParams {
+            field_manager: Some(manager.to_owned()),
+            ..PostParams::default()
+        };
+        let object: K = serde_json::from_value(object)?;
+        Ok(self.api().create(&parameters, &object).await?)
+    }
+
+    /// Merges a change into an object.
+    pub async fn merge<K>(&self, name: &str, change: Value) -> Result<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+        K::DynamicType: Default,
+    {
+        Ok(self
+            .api()
+            .patch(name, &PatchParams::default(), &Patch::Merge(change))
+            .await?)
+    }
+
+    /// Makes the RemoteBackend.
+    pub async fn remote_backend(&self, spec: Value) -> Result<RemoteBackend> {
+        self.create(json!({
+            "apiVersion": "companion.project-flotta.io/v1alpha1", "kind": "RemoteBackend",
+            "metadata": {"name": "flotta"}, "spec": spec,
+        }))
+        .await
+    }
+
+    /// The RemoteBackend as it is.
+    pub async fn resource(&self) -> Result<RemoteBackend> {
+        Ok(self.api().get("flotta").await?)
+    }
+
+    /// Waits until a question about the RemoteBackend is answered yes.
+    pub async fn wait(
+        &self,
+        what: &str,
+        condition: impl Fn(&RemoteBackend) -> bool,
+    ) -> Result<RemoteBackend> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let resource = self.resource().await?;
+            if condition(&resource) {
+                return Ok(resource);
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "{what} did not come true: {}",
+                    serde_json::to_string_pretty(&resource.status)?
+                );
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    /// The Edge API's settings.
+    pub async fn settings(&self) -> Result<BTreeMap<String, String>> {
+        let config: ConfigMap = self.api().get("flotta-edge-api-config").await?;
+        Ok(config.data.unwrap_or_default())
+    }
+
+    /// Templates that the Edge API was ever started with.
+    pub async fn replica_sets(&self) -> Result<usize> {
+        Ok(self
+            .api::<ReplicaSet>()
+            .list(&ListParams::default())
+            .await?
+            .items
+            .len())
+    }
+
+    /// Gives the companion rights.
+    pub async fn grant(&self, rights: &[Right]) -> Result<()> {
+        for (scope, kind) in [(Scope::Namespace, "Role"), (Scope::Cluster, "ClusterRole")] {
+            let rules: Vec<_> = rights
+                .iter()
+                .filter(|right| right.scope == scope)
+                .map(|right| {
+                    let mut rule = json!({"apiGroups": [right.group], "resources": [right.resource], "verbs": [right.verb]});
+                    if let Some(name) = &right.name {
+                        rule["resourceNames"] = json!([name]);
+                    }
+                    rule
+                })
+                .collect();
+            let group = "rbac.authorization.k8s.io";
+            let name = format!("companion-{}", self.namespace);
+            let place = match scope {
+                Scope::Namespace => format!("/apis/{group}/v1/namespaces/{}", self.namespace),
+                Scope::Cluster => format!("/apis/{group}/v1"),
+            };
+            let role = json!({"apiVersion": format!("{group}/v1"), "kind": kind, "metadata": {"name": name}, "rules": rules});
+            let binding = json!({
+                "apiVersion": format!("{group}/v1"), "kind": format!("{kind}Binding"), "metadata": {"name": name},
+                "roleRef": {"apiGroup": group, "kind": kind, "name": name},
+                "subjects": [{"apiGroup": group, "kind": "User", "name": COMPANION_USER}],
+            });
+            let client = self.control_plane.client();
+            let plural = kind.to_lowercase();
+            let path = format!("{place}/{plural}s");
+            client
+                .call(http::Method::DELETE, &format!("{path}/{name}"), None)
+                .await?;
+            client.create(&path, &role).await?;
+            client
+                .create(&format!("{place}/{plural}bindings"), &binding)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn install_flotta(&self) -> Result<()> {
+        self.control_plane
+            .client()
+            .create_namespace(&self.namespace)
+            .await?;
+        self.secret(
+            "flotta-ca",
+            &[
+                ("ca.crt", self.authority.pem()),
+                ("ca.key", self.authority.key_pem()?),
+            ],
+        )
+        .await?;
+        let host = self.authority.issue(&Profile::host().with_names(&[
+            "project-flotta.io",
+            "127.0.0.1",
+            "::1",
+        ])?)?;
+        let entries = [
+            ("server.crt", host.certificate_pem()),
+            ("server.key", host.key().traditional_pem()?),
+        ];
+        self.secret("flotta-host-certificate", &entries).await?;
+        self.create::<ConfigMap>(json!({
+            "metadata": {"name": "flotta-edge-api-config"},
+            "data": {"METRICS_ADDR": ":8080", "PROBE_ADDR": ":8081", "LOG_LEVEL": "info"},
+        }))
+        .await?;
+        self.create::<Deployment>(deployment()).await?;
+        let deadline = Instant::now() + DEADLINE;
+        while self.replica_sets().await? == 0 {
+            if Instant::now() > deadline {
+                bail!("the stand-in for the controllers did not start the Edge API");
+            }
+            tokio::time::sleep(TICK).await;
+        }
+        Ok(())
+    }
+
+    async fn install_server(&self) -> Result<()> {
+        let labels = json!({"app.kubernetes.io/name": "edge-config-server"});
+        self.create::<k8s_openapi::api::core::v1::Service>(json!({
+            "metadata": {"name": "edge-config-server"},
+            "spec": {"selector": labels, "ports": [{"name": "device", "port": 8443}]},
+        }))
+        .await?;
+        self.create_as::<Secret>(
+            "helm",
+            json!({"metadata": {"name": "edge-config-server-tls"}, "type": "Opaque"}),
+        )
+        .await?;
+        self.create::<k8s_openapi::api::coordination::v1::Lease>(
+            json!({"metadata": {"name": "flotta-companion"}}),
+        )
+        .await?;
+        for number in 0..2 {
+            let name = format!("edge-config-server-{number}");
+            let pod: Pod = self
+                .create(json!({
+                    "metadata": {"name": name, "labels": labels},
+                    "spec": {"containers": [{"name": "server", "image": "edge-config-server"}]},
+                }))
+                .await?;
+            start(&self.api(), &pod, &format!("10.1.0.{}", number + 1)).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a Secret, over one that is there.
+    pub async fn secret(&self, name: &str, entries: &[(&str, String)]) -> Result<()> {
+        let data: BTreeMap<_, _> = entries
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()))
+            .collect();
+        let secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
+        let parameters = PatchParams::apply("kubectl").force();
+        self.api::<Secret>()
+            .patch(name, &parameters, &Patch::Apply(secret))
+            .await?;
+        Ok(())
+    }
+}
+
+/// The Edge API's Deployment, as `config/edge-api` of flotta-operator has it, as far as it matters here.
+pub fn deployment() -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "flotta-edge-api"},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": {"app": "flotta-edge-api"}},
+            "template": {
+                "metadata": {"labels": {"app": "flotta-edge-api"}},
+                "spec": {"containers": [
+                    {"name": "kube-rbac-proxy", "image": "kube-rbac-proxy"},
+                    {"name": "http", "image": "flotta-edge-api", "command": ["/flotta-edge-api"],
+                     "envFrom": [{"configMapRef": {"name": "flotta-edge-api-config"}}]},
+                ]},
+            },
+        },
+    })
+}
+
+/// Makes ReplicaSets and pods of the Edge API's Deployment, and says in its status that it did.
+async fn kubelet(admin: Client, namespace: String, calls: Arc<Scripted>) {
+    let stage = Stage {
+        deployments: Api::namespaced(admin.clone(), &namespace),
+        sets: Api::namespaced(admin.clone(), &namespace),
+        pods: Api::namespaced(admin.clone(), &namespace),
+        configs: Api::namespaced(admin, &namespace),
+        calls,
+        addresses: Mutex::new(0),
+    };
+    loop {
+        // Objects come and go under its hands: the next look sets it right.
+        let _ = stage.look().await;
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+struct Stage {
+    deployments: Api<Deployment>,
+    sets: Api<ReplicaSet>,
+    pods: Api<Pod>,
+    configs: Api<ConfigMap>,
+    calls: Arc<Scripted>,
+    addresses: Mutex<u32>,
+}
+
+impl Stage {
+    async fn look(&self) -> Result<()> {
+        let deployment = self.deployments.get("flotta-edge-api").await?;
+        let done = deployment
+            .status
+            .as_ref()
+            .and_then(|status| status.observed_generation);
+        if done == deployment.metadata.generation || self.calls.is_stuck() {
+            return Ok(());
+        }
+        let template = deployment
+            .spec
+            .clone()
+            .context("a Deployment has a spec")?
+            .template;
+        let template = serde_json::to_value(template)?;
+        let known = self.sets.list(&ListParams::default()).await?;
+        let same = known.iter().find(|set| {
+            set.annotations()
+                .get("template")
+                .is_some_and(|known| *known == template.to_string())
+        });
+        let set = match same {
+            Some(set) => set.clone(),
+            None => {
+                self.replica_set(&deployment, &template, known.items.len() + 1)
+                    .await?
+            }
+        };
+        self.roll(&set, &template).await?;
+        let status = json!({"status": {
+            "observedGeneration": deployment.metadata.generation,
+            "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
+            "conditions": [{"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": ""}],
+        }});
+        self.deployments
+            .patch_status("flotta-edge-api", &PatchParams::default(), &Patch::Merge(status))
+            .await?;
+        Ok(())
+    }
+
+    async fn replica_set(
+        &self,
+        deployment: &Deployment,
+        template: &Value,
+        number: usize,
+    ) -> Result<ReplicaSet> {
+        let hash = number.to_string();
+        let mut template_of_set = template.clone();
+        template_of_set["metadata"]["labels"]["pod-template-hash"] = json!(hash);
+        let set = json!({
+            "metadata": {
+                "name": format!("flotta-edge-api-{hash}"),
+                "labels": {"app": "flotta-edge-api", "pod-template-hash": hash},
+                "annotations": {"deployment.kubernetes.io/revision": hash, "template": template.to_string()},
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment.name_any(),
+                                     "uid": deployment.uid(), "controller": true}],
+            },
+            "spec": {"replicas": 1, "template": template_of_set,
+                     "selector": {"matchLabels": {"app": "flotta-edge-api", "pod-template-hash": hash}}},
+        });
+        Ok(self
+            .sets
+            .create(&PostParams::default(), &serde_json::from_value(set)?)
+            .await?)
+    }
+
+    /// One pod of this set, and none of another.
+    async fn roll(&self, set: &ReplicaSet, template: &Value) -> Result<()> {
+        let pods = self
+            .pods
+            .list(&ListParams::default().labels("app=flotta-edge-api"))
+            .await?;
+        let owned = |pod: &Pod| {
+            pod.owner_references()
+                .iter()
+                .any(|owner| Some(&owner.uid) == set.uid().as_ref())
+        };
+        if !pods.iter().any(owned) {
+            let mut pod = template.clone();
+            let number = {
+                let mut addresses = self.addresses.lock().unwrap();
+                *addresses += 1;
+                *addresses
+            };
+            pod["metadata"]["name"] = json!(format!("{}-{number}", set.name_any()));
+            pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet",
+                "name": set.name_any(), "uid": set.uid(), "controller": true}]);
+            let address = format!("10.2.{}.{}", number / 250, number % 250 + 1);
+            let backend = self.backend(template).await?;
+            self.calls.started(&address, backend);
+            let pod: Pod = self
+                .pods
+                .create(&PostParams::default(), &serde_json::from_value(pod)?)
+                .await?;
+            start(&self.pods, &pod, &address).await?;
+        }
+        for pod in pods.iter().filter(|pod| !owned(pod)) {
+            self.pods
+                .delete(&pod.name_any(), &DeleteParams::default().grace_period(0))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// What the Edge API reads at its start: the ConfigMap, and over it the container's own environment.
+    async fn backend(&self, template: &Value) -> Result<Option<String>> {
+        let settings = self
+            .configs
+            .get("flotta-edge-api-config")
+            .await?
+            .data
+            .unwrap_or_default();
+        let containers = template["spec"]["containers"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let own = containers
+            .iter()
+            .filter(|container| container["name"] == "http")
+            .flat_map(|container| container["env"].as_array().cloned().unwrap_or_default())
+            .find(|variable| variable["name"] == BACKEND)
+            .and_then(|variable| variable["value"].as_str().map(ToOwned::to_owned));
+        Ok(own.or_else(|| settings.get(BACKEND).cloned()))
+    }
+}
+
+async fn start(pods: &Api<Pod>, pod: &Pod, address: &str) -> Result<()> {
+    let status = json!({"status": {
+        "phase": "Running", "podIP": address, "podIPs": [{"ip": address}],
+        "conditions": [{"type": "Ready", "status": "True"}],
+    }});
+    pods.patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Merge(status))
+        .await?;
+    Ok(())
+}
+
+/// Whether a condition has this status.
+pub fn has(resource: &RemoteBackend, type_: &str, status: &str) -> bool {
+    let conditions = resource.status.iter().flat_map(|status| &status.conditions);
+    conditions
+        .into_iter()
+        .any(|condition| condition.type_ == type_ && condition.status == status)
+}
