@@ -30,7 +30,7 @@ demo-down: ## Take the demo's Kubernetes away
 	@tests/cluster/down.sh $(DEMO)
 
 test: ## Check everything: lints, dependencies, unit, contract and end-to-end tests, fuzzing
-	@scripts/setup.sh cc rust go postgres shell deny
+	@scripts/setup.sh cc rust go postgres shell deny python
 	@scripts/test.sh
 
 e2e: ## Test on a whole cluster that is brought up for it (as root), or on yours (KUBECONFIG=...); ARGS='--list' shows what

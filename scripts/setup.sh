@@ -5,6 +5,7 @@
 #   cc:         C and C++ compilers (SQLite, the cryptography and libFuzzer are compiled from C and C++)
 #   postgres:   PostgreSQL's server programs; tests start servers of their own on free ports
 #   shell:      shellcheck, the checker of shell scripts
+#   python:     Python with its module venv; the schemas of Kubernetes come as a Python package
 #   rust:       cargo and rustc, with the components rustfmt and clippy
 #   go:         the Go toolchain (checked only: Go and Rust are what the reader brings)
 #   cluster:    what a node of a throwaway Kubernetes needs of the system: containerd, runc, network plugins, nftables
@@ -30,6 +31,7 @@ has_cluster() {
     done
     [ -x /usr/lib/cni/bridge ]
 }
+has_python() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 
 install_packages() {
@@ -67,6 +69,7 @@ for need in "$@"; do
     cc) { has cc && has c++; } || packages+=(g++) ;;
     postgres) has_postgres || packages+=(postgresql) ;;
     shell) has shellcheck || packages+=(shellcheck) ;;
+    python) has_python || packages+=(python3-venv) ;;
     cluster) has_cluster || packages+=(containerd runc containernetworking-plugins nftables iproute2 iptables curl openssl util-linux) ;;
     rust | go | deny) ;;
     *) fail "unknown need '$need'" ;;

@@ -89,6 +89,7 @@ if [ "${1:-}" != lint ]; then
     step documentation rustdoc
     step 'programs of others' tests/build-peers.sh
     rust_tests
+    step chart tests/chart/run.sh
     step fuzzing tests/fuzz/run.sh
 fi
 
