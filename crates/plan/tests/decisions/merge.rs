@@ -134,13 +134,14 @@ fn leaves(value: &Value, path: &mut String, found: &mut BTreeSet<String>) {
     };
     for (field, value) in map {
         let length = path.len();
-        path.push_str(&format!("/f:{field}"));
+        path.push_str("/f:");
+        path.push_str(field);
         match value {
             Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_object) => {
                 for item in items {
                     let key = list_key(field);
                     let length = path.len();
-                    path.push_str(&format!("/k:{{\"{key}\":{}}}", item[key]));
+                    path.push_str(&["/k:{\"", key, "\":", &item[key].to_string(), "}"].concat());
                     leaves(item, path, found);
                     path.truncate(length);
                 }
@@ -172,7 +173,7 @@ fn steps(path: &str) -> Vec<String> {
     for part in path.split('/').filter(|part| !part.is_empty()) {
         match steps.last_mut() {
             Some(last) if last.starts_with("k:") && !last.ends_with('}') => {
-                last.push_str(&format!("/{part}"))
+                last.push_str(&["/", part].concat());
             }
             _ => steps.push(part.to_owned()),
         }
@@ -187,7 +188,7 @@ fn paths(tree: &Value, path: &mut String, found: &mut BTreeSet<String>) {
     }
     for (step, below) in map {
         let length = path.len();
-        path.push_str(&format!("/{step}"));
+        path.push_str(&["/", step].concat());
         paths(below, path, found);
         path.truncate(length);
     }

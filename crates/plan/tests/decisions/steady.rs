@@ -14,6 +14,8 @@ fn switched() -> World {
     world
 }
 
+type Spoil = fn(&mut World, &Material);
+
 #[test]
 fn a_setting_changed_by_hand_is_set_right_without_a_restart() {
     let mut world = switched();
@@ -86,7 +88,6 @@ fn both_keys_may_connect_until_the_new_one_is_seen() {
 #[test]
 fn material_that_we_would_not_have_written_restarts_nothing() {
     let foreign = Material::new();
-    type Spoil = fn(&mut World, &Material);
     let spoils: [(&str, Spoil, &str); 5] = [
         (
             "a foreign pair",

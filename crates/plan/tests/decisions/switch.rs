@@ -4,6 +4,8 @@ use plan::api::{BackendInForce, EnteringDevices, Mode, Phase};
 
 use crate::world::{URL, World};
 
+type Spoil = fn(&mut World);
+
 #[test]
 fn an_installation_ends_in_a_proven_switch_with_one_restart() {
     let mut world = World::new();
@@ -38,7 +40,6 @@ fn an_installation_ends_in_a_proven_switch_with_one_restart() {
 
 #[test]
 fn nothing_of_flottas_is_touched_before_everything_is_known() {
-    type Spoil = fn(&mut World);
     let spoils: [(&str, Spoil, &str, Phase); 12] = [
         (
             "no Edge API",

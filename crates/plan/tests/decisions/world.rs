@@ -81,6 +81,10 @@ pub(crate) struct OurPod {
     pub up: bool,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "faults that are on or off, each by itself"
+)]
 pub(crate) struct World {
     pub now: Timestamp,
     pub resource: RemoteBackend,
@@ -415,7 +419,7 @@ impl World {
                         ("companion.project-flotta.io/nudge", ours.nudge.as_ref()),
                         "10.0.0.2",
                     ),
-                    report: self.report(ours),
+                    report: Self::report(ours),
                 })
                 .collect(),
             previous: typed(&self.previous).map(|object| serde_json::from_value(object).unwrap()),
@@ -423,7 +427,7 @@ impl World {
         }
     }
 
-    fn report(&self, pod: &OurPod) -> Result<ServerReport, String> {
+    fn report(pod: &OurPod) -> Result<ServerReport, String> {
         if !pod.up {
             return Err("connection refused".into());
         }
@@ -524,6 +528,7 @@ impl World {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each action")]
     pub(crate) fn act(&mut self, action: &Action) {
         self.done.push(action.name());
         let dated = |about: &str, now| Dated {
@@ -631,7 +636,7 @@ impl World {
                 match write.how {
                     How::Apply { manager, .. } => merge::apply(object, &write.document, manager, &now),
                     How::StrategicMerge { manager } => {
-                        merge::strategic(object, &write.document, manager, &now)
+                        merge::strategic(object, &write.document, manager, &now);
                     }
                 }
                 prune(&mut object["spec"]);
