@@ -44,7 +44,7 @@ const LOOKS: [(&str, &[&str]); 9] = [
         &[
             "logs",
             "--selector=app.kubernetes.io/name=flotta-companion",
-            "--tail=80",
+            "--tail=30",
             "--prefix",
         ],
     ),
