@@ -43,7 +43,7 @@ pub enum Action {
     Verify {
         /// What the evidence is about.
         about: String,
-        /// Names, uids and addresses of the Edge API's pods.
+        /// Names, uids and IP addresses of the Edge API's pods.
         pods: Vec<(String, String, String)>,
         /// The name that devices use (`DOMAIN`).
         server_name: String,

@@ -150,44 +150,33 @@ impl Report {
     pub(crate) fn finish(mut self, view: &View<'_>, step: Step) -> Plan {
         let generation = view.o.resource.metadata.generation;
         let before = &view.status.conditions;
-        for kind in ConditionType::ALL {
-            self.conditions.entry(kind).or_insert_with(|| match kind {
-                // These two are about trouble; no news is good news.
-                ConditionType::Contested => (
-                    ConditionStatus::False,
-                    Reason::AsExpected,
-                    "nobody writes our values back".to_owned(),
-                ),
-                ConditionType::Degraded => (
-                    ConditionStatus::False,
-                    Reason::AsExpected,
-                    "nothing is amiss".to_owned(),
-                ),
-                _ => (
-                    ConditionStatus::Unknown,
-                    Reason::Pending,
-                    "not looked at yet".to_owned(),
-                ),
-            });
-        }
+        let mut conditions = self.conditions;
+        let told = |kind: ConditionType| {
+            let former = before.iter().find(|condition| condition.type_ == kind.as_str());
+            former.filter(|_| !matches!(kind, ConditionType::Contested | ConditionType::Degraded))
+        };
         self.status.conditions = ConditionType::ALL
             .iter()
-            .filter_map(|kind| {
-                let (status, reason, message) = self.conditions.get(kind)?;
+            .map(|kind| {
+                // What was not looked at in this round is as it was.
+                if let (None, Some(former)) = (conditions.get(kind), told(*kind)) {
+                    return former.clone();
+                }
+                let (status, reason, message) = conditions.remove(kind).unwrap_or_else(|| unseen(*kind));
                 let former = before.iter().find(|condition| condition.type_ == kind.as_str());
                 let since = former
                     .filter(|former| former.status == status.as_str())
                     // The time in the schema's default is none.
                     .filter(|former| former.last_transition_time.0.as_second() > 0)
                     .map_or_else(|| now(view), |former| former.last_transition_time.clone());
-                Some(Condition {
+                Condition {
                     type_: kind.as_str().to_owned(),
                     status: status.as_str().to_owned(),
                     reason: reason.as_str().to_owned(),
-                    message: message.clone(),
+                    message,
                     last_transition_time: since,
                     observed_generation: generation,
-                })
+                }
             })
             .collect();
         let (action, wake) = match step {
@@ -200,6 +189,28 @@ impl Report {
             action,
             wake,
         }
+    }
+}
+
+/// A condition that was never looked at.
+fn unseen(kind: ConditionType) -> (ConditionStatus, Reason, String) {
+    match kind {
+        // These two are about trouble; no news is good news.
+        ConditionType::Contested => (
+            ConditionStatus::False,
+            Reason::AsExpected,
+            "nobody writes our values back".to_owned(),
+        ),
+        ConditionType::Degraded => (
+            ConditionStatus::False,
+            Reason::AsExpected,
+            "nothing is amiss".to_owned(),
+        ),
+        _ => (
+            ConditionStatus::Unknown,
+            Reason::Pending,
+            "not looked at yet".to_owned(),
+        ),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     action::Action,
-    api::{ConditionType, LeavingDevices, Phase, Reason},
+    api::{ConditionStatus, ConditionType, LeavingDevices, Phase, Reason},
     names::ASSUME_PREVIOUS_ANNOTATION,
     observed::{PodVerdict, ProbeOutcome},
     previous::{Former, Previous},
@@ -83,6 +83,12 @@ fn arrived(view: &View<'_>, report: &mut Report) -> Step {
         ConditionType::Verified,
         Reason::Restored,
         "there is nothing of ours to verify",
+    );
+    report.set(
+        ConditionType::BackendReachable,
+        ConditionStatus::Unknown,
+        Reason::Restored,
+        "not called while the Edge API does not use it",
     );
     report.ready(
         Phase::Crd,
@@ -300,22 +306,18 @@ fn prove(view: &View<'_>, report: &mut Report) -> Option<Step> {
         .as_ref()
         .filter(|last| last.about == about && !last.value.is_empty());
     let not_crd = |pod: &&PodVerdict| pod.outcome != ProbeOutcome::Crd;
+    "calls the Edge API as a device would".clone_into(&mut report.status.next_action);
+    let failed = last.and_then(|last| last.value.iter().find(not_crd));
+    if let Some(pod) = failed {
+        let why = match &pod.outcome {
+            ProbeOutcome::Failed(why) => why,
+            _ => "it still uses our server",
+        };
+        report.status.blocked_by.push(format!("pod {}: {why}", pod.name));
+    }
     match last {
-        Some(last) if last.value.iter().all(|pod| !not_crd(&pod)) => None,
-        Some(last) if last.at.duration_until(view.o.now) <= PROVE_AGAIN => {
-            let pod = last.value.iter().find(not_crd);
-            let why = match pod.map(|pod| &pod.outcome) {
-                Some(ProbeOutcome::Failed(why)) => why.clone(),
-                _ => "it still uses our server".to_owned(),
-            };
-            let name = pod.map(|pod| pod.name.clone()).unwrap_or_default();
-            report.status.blocked_by.push(format!("pod {name}: {why}"));
-            "calls the Edge API as a device would".clone_into(&mut report.status.next_action);
-            Some(SOON)
-        }
-        _ => {
-            "calls the Edge API as a device would".clone_into(&mut report.status.next_action);
-            Some(Step::act(switch::call_pods(view, about)))
-        }
+        Some(_) if failed.is_none() => None,
+        Some(last) if last.at.duration_until(view.o.now) <= PROVE_AGAIN => Some(SOON),
+        _ => Some(Step::act(switch::call_pods(view, about))),
     }
 }

@@ -11,7 +11,6 @@ use super::{
 use crate::{
     action::Action,
     api::{Attempt, ConditionType, Failures, Mode, Phase, Reason, Verified},
-    names::EDGE_API_PORT,
     observed::{PodVerdict, ProbeOutcome},
     previous::Previous,
     report::{IDLE, Report, SOON, Step},
@@ -444,16 +443,11 @@ pub(super) fn call_pods(view: &View<'_>, about: String) -> Action {
     let pods = view
         .edge_pods()
         .filter_map(|pod| {
-            let address = address(pod)?;
-            let address = if address.contains(':') {
-                format!("[{address}]")
-            } else {
-                address.to_owned()
-            };
+            let address = address(pod)?.to_owned();
             Some((
                 pod.metadata.name.clone().unwrap_or_default(),
                 pod.metadata.uid.clone().unwrap_or_default(),
-                format!("{address}:{EDGE_API_PORT}"),
+                address,
             ))
         })
         .collect();

@@ -62,7 +62,7 @@ pub(super) async fn verify(
         name: name.clone(),
         outcome: match address.parse() {
             Ok(address) => prober.outcome(address).await.unwrap_or_else(ProbeOutcome::Failed),
-            Err(_) => ProbeOutcome::Failed(format!("pod {name} has no address yet")),
+            Err(_) => ProbeOutcome::Failed(format!("its address {address:?} is none")),
         },
     });
     let verdicts = join_all(verdicts).await;
