@@ -168,6 +168,14 @@ settings() {
     diff -u "$work/known" "$work/offered"
 }
 
+version() {
+    local version
+    version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
+    grep -qx "version: $version" "$chart/Chart.yaml" && grep -qx "appVersion: \"$version\"" "$chart/Chart.yaml" && return
+    echo "Chart.yaml is not of version $version, which Cargo.toml names"
+    return 1
+}
+
 promtool=$(program promtool)
 for case in "${cases[@]}"; do
     check "$case: Helm 3 has nothing to complain of" lint "$helm3" "$case"
@@ -187,6 +195,7 @@ check 'alerts and dashboard ask for metrics that there are' dashboard
 check 'README.md is made from values.yaml' readme
 check 'deploy/ is made from the chart' plain
 check 'the CustomResourceDefinition is that of the companion' definition
+check 'the version is that of the programs' version
 check 'settings are those of the server' settings
 
 [ -z "$write" ] || echo "written: $here/golden, $chart/README.md, deploy/flotta-companion.yaml, $chart/crds; read them before they are committed"
