@@ -98,6 +98,8 @@ async fn attempt(address: Address<'_>, tls: Option<&Tls>, step: &Progress) -> Re
         .await
         .map_err(|error| unconnected(&error))?;
     let peer = tcp.peer_addr().map_err(|error| unconnected(&error))?;
+    // The end of a handshake and the request are two writes, and the second would wait for the first's acknowledgement.
+    tcp.set_nodelay(true).map_err(|error| unconnected(&error))?;
     let tcp = LastWords(tcp);
     let Some(tls) = tls else {
         return Ok(Connection {

@@ -110,13 +110,12 @@ where
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| fault(&error))?;
+    // Queued before the connection is driven: a peer that breaks off earlier would leave nobody to tell the reason to.
+    let answered = sender.send_request(request);
     // Ends with this call, whatever the peer does.
     let mut driving = JoinSet::new();
     driving.spawn(connection);
-    let response = sender
-        .send_request(request)
-        .await
-        .map_err(|error| fault(&error))?;
+    let response = answered.await.map_err(|error| fault(&error))?;
     let (head, body) = response.into_parts();
     let body = Limited::new(body, limit).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() {

@@ -194,6 +194,20 @@ async fn the_host_certificate_is_refused() {
     assert!(alert, "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reason_of_a_refusal_is_heard_whenever_it_comes() {
+    let flotta = Flotta::new();
+    let clients = Flotta::new().authority.roots().unwrap();
+    let tls = mutual(&flotta.server(), clients, &["http/1.1"]);
+    let server = Server::start(Some(tls), |_, _| json(UNKNOWN)).await;
+    let url = server.url("https");
+    // With TLS 1.3 it comes before, with or after the request.
+    for _ in 0..300 {
+        let error = call(&flotta, &url).await.unwrap_err();
+        assert!(matches!(error.fault, Fault::CertificateRefused { .. }), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn the_host_certificate_is_not_asked_for() {
     let flotta = Flotta::new();
