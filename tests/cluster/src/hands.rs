@@ -35,6 +35,15 @@ pub async fn change(cluster: &Cluster, path: &str, kind: PatchKind, changes: &Va
         .await
 }
 
+/// A person's word that the companion is to try again, and to forget who wrote what back.
+pub async fn ask_again(cluster: &Cluster) -> Result<()> {
+    let word = uuid::Uuid::new_v4().to_string();
+    let changes = json!({"metadata": {"annotations": {"companion.project-flotta.io/retry": word}}});
+    change(cluster, crate::remote_backend::PATH, PatchKind::Merge, &changes)
+        .await
+        .map(drop)
+}
+
 /// `kubectl edit configmap`: sets a key of the Edge API's settings, or removes it.
 pub async fn set_setting(cluster: &Cluster, key: &str, value: Option<&str>) -> Result<()> {
     change(

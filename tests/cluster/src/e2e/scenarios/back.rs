@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use cluster::chart::{Chart, SWITCH, switched};
+use anyhow::{Context, Result, bail, ensure};
+use cluster::chart::{Chart, RELEASE, SWITCH, switched};
 use cluster::flotta::{Answers, answers_until};
 use cluster::hands::{CONFIG_MAP, DEPLOYMENT};
 use cluster::remote_backend::{Expected, PATH, RemoteBackend};
 use cluster::watcher::Outcome;
-use cluster::{Cluster, faults};
+use cluster::{Cluster, Helm, faults, hands};
 use serde_json::{Value, json};
+use testkit::kubernetes::PatchKind;
 use testkit::process::wait_for;
 
 use super::holds::{at_work, on_custom_resources, on_our_store};
@@ -170,7 +171,7 @@ async fn uninstalls(stage: &mut Stage, before: &Before) -> Result<()> {
 pub(crate) async fn uninstall_with_devices(stage: &mut Stage) -> Result<()> {
     let watcher = at_work(stage, &["stays"]).await?;
     let Err(refused) = Chart::default().uninstall(stage.cluster(), &[]) else {
-        anyhow::bail!("helm uninstall went through while a device would be disconnected");
+        bail!("helm uninstall went through while a device would be disconnected");
     };
     stage.reached("helm uninstall has failed");
     let log = stage.cluster().kubectl(&[
@@ -189,7 +190,15 @@ pub(crate) async fn uninstall_with_devices(stage: &mut Stage) -> Result<()> {
     seen.served_throughout()?;
     stage.reached("the reason is in the hook's log; devices are served throughout");
 
-    Chart::default().set(LEAVING).upgrade(stage.cluster())?;
+    // Helm takes an upgrade of a release that it is uninstalling for impossible; a rollback brings it back.
+    stage.cluster().helm(Helm::Four, &["rollback", RELEASE, "1"])?;
+    switched(stage.cluster()).await?;
+    stage.reached("helm rollback takes the release back into use");
+    let Err(_) = Chart::default().uninstall(stage.cluster(), &[]) else {
+        bail!("the second helm uninstall went through while a device would be disconnected");
+    };
+    let word = json!({"spec": {"devices": {"leaving": "DisconnectThemAndRemoveTheirWorkloads"}}});
+    hands::change(stage.cluster(), PATH, PatchKind::Merge, &word).await?;
     Chart::default().uninstall(stage.cluster(), &[])?;
     stage.reached("told so in so many words, helm uninstall goes through");
     on_custom_resources(stage).await

@@ -26,6 +26,7 @@ pub(crate) async fn killed(stage: &mut Stage) -> Result<()> {
     let pods = faults::pods(stage.cluster(), COMPANION).await?;
     let pod = pods.first().context("the companion has a pod")?;
     faults::signal(stage.cluster(), pod, Signal::KILL)?;
+    hands::ask_again(stage.cluster()).await?;
     hands::set_setting(stage.cluster(), "BACKEND", Some("crd")).await?;
     stage.reached("the companion was killed, and a key of ours changed meanwhile");
     setting_until(stage.cluster(), "BACKEND", Some("remote")).await?;
@@ -78,6 +79,7 @@ pub(crate) async fn stopped_holder(stage: &mut Stage) -> Result<()> {
     faults::signal(stage.cluster(), acting, Signal::CONT)?;
     stage.reached("the stopped one goes on");
     // What it does first it decided long ago; the other one has to answer a change meanwhile.
+    hands::ask_again(stage.cluster()).await?;
     hands::set_setting(stage.cluster(), "BACKEND", Some("crd")).await?;
     setting_until(stage.cluster(), "BACKEND", Some("remote")).await?;
     switched(stage.cluster()).await?;

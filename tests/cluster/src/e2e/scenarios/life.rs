@@ -137,6 +137,7 @@ pub(crate) async fn api_server_restarted(stage: &mut Stage) -> Result<()> {
     let watcher = at_work(stage, &["unimpressed"]).await?;
     faults::restart_api_server(stage.cluster()).await?;
     stage.reached("kube-apiserver was killed and answers again");
+    hands::ask_again(stage.cluster()).await?;
     hands::set_setting(stage.cluster(), "BACKEND", Some("crd")).await?;
     super::holds::setting_until(stage.cluster(), "BACKEND", Some("remote")).await?;
     stage.reached("the companion goes on: a change by others is put right");

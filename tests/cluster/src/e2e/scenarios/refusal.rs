@@ -5,9 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use cluster::chart::{Chart, SWITCH, switched};
 use cluster::remote_backend::{Expected, RemoteBackend};
-use cluster::{Cluster, faults, hands};
+use cluster::{faults, hands};
 use serde_json::json;
-use testkit::kubernetes::PatchKind;
 
 use super::holds::{on_custom_resources, on_our_store, restarts};
 use crate::stage::Stage;
@@ -116,17 +115,10 @@ pub(crate) async fn rollout_never_finishes(stage: &mut Stage) -> Result<()> {
     stage.reached("the Edge API answers from its custom resources");
 
     stage.cluster().remove_at_once(&format!("{QUOTAS}/full")).await?;
-    ask_again(stage.cluster()).await?;
+    hands::ask_again(stage.cluster()).await?;
     switched(stage.cluster()).await?;
     stage.reached("with room, and asked again, the switch is verified");
     on_our_store(stage, "after-the-quota").await
-}
-
-async fn ask_again(cluster: &Cluster) -> Result<()> {
-    let changes = json!({"metadata": {"annotations": {"companion.project-flotta.io/retry": "now"}}});
-    hands::change(cluster, cluster::remote_backend::PATH, PatchKind::Merge, &changes)
-        .await
-        .map(drop)
 }
 
 /// A setting that would end the Edge API's process at its next start is found before it is restarted.
