@@ -10,6 +10,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cat <<'EOF'
 # Made by deploy/render.sh from charts/flotta-companion; change the chart and not this file.
 #
+#   kubectl apply --server-side -f charts/flotta-companion/crds
+#   kubectl wait --for=condition=Established crd/remotebackends.companion.project-flotta.io
 #   kubectl apply --server-side -f deploy/flotta-companion.yaml
 #
 # To remove it, lead the Edge API back first, and wait until that is done:
@@ -19,6 +21,6 @@ cat <<'EOF'
 #   kubectl -n flotta delete remotebackend flotta
 #   kubectl delete -f deploy/flotta-companion.yaml
 EOF
-"${1:-helm}" template flotta-companion "$root/charts/flotta-companion" --namespace flotta --include-crds --no-hooks \
+"${1:-helm}" template flotta-companion "$root/charts/flotta-companion" --namespace flotta --no-hooks \
     --kube-version 1.34 "${@:2}" |
     sed '/^ *helm.sh\/chart: /d; /^ *app.kubernetes.io\/managed-by: Helm$/d; /^# Source: /d'
