@@ -37,6 +37,9 @@ Exit codes:
   1  refused, failed or out of time, and everything stays; the reason is in the last line on standard error
   2  the command line is wrong";
 
+/// The words of somebody who knows what they do.
+const SKIP: &str = "leave the Edge API as it is";
+
 /// Switches a Flotta Edge API to the remote backend of a RemoteBackend resource, proves it by real calls, and keeps it so.
 #[derive(Debug, Parser)]
 #[command(name = "flotta-companion", version, after_help = AFTER_HELP, max_term_width = 110)]
@@ -143,6 +146,11 @@ pub struct RestoreArgs {
         default_value = "5m"
     )]
     pub timeout: SignedDuration,
+
+    /// Do not lead back: only take the finalizer off the RemoteBackend. The Edge API goes on with a backend that may be about
+    /// to be removed; devices keep what they run. Has to be said in these words: "leave the Edge API as it is"
+    #[arg(long, env = "FLOTTA_COMPANION_SKIP", value_name = "WORDS", value_parser = [SKIP])]
+    pub skip: Option<String>,
 }
 
 /// Of `crd`.
@@ -166,6 +174,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_way_back_is_skipped_in_so_many_words_only() {
+        let parse = |words| Cli::try_parse_from(["flotta-companion", "restore", "--skip", words]);
+        assert!(parse("leave the Edge API as it is").is_ok());
+        assert!(parse("true").is_err() && parse("").is_err());
     }
 
     #[test]

@@ -50,7 +50,10 @@ async fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Restore(arguments) => {
             let stop = run::stop_signal().context("signals cannot be received")?;
             let parts = parts(&arguments.common).await?;
-            let said = restore::restore(parts, plan::plan, arguments.timeout, stop).await?;
+            let said = match arguments.skip {
+                Some(_) => restore::skip(&parts.cluster).await?,
+                None => restore::restore(parts, plan::plan, arguments.timeout, stop).await?,
+            };
             print(&format!("{said}\n"))?;
         }
         Command::Crd(arguments) if arguments.apply => {

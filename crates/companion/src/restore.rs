@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cluster::Fault,
+    cluster::{Cluster, Fault},
     control::{Controller, Parts, Planner, Round},
     lease::Lease,
 };
@@ -98,6 +98,30 @@ pub async fn restore(
     };
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
     outcome
+}
+
+/// Takes the finalizer off and leaves the Edge API as it is; says what was done. The resource is marked first, so that a
+/// running companion does not take the finalizer again.
+pub async fn skip(cluster: &Cluster) -> Result<String, NotRestored> {
+    let until = Timestamp::now()
+        .saturating_add(AFTERMATH)
+        .unwrap_or(Timestamp::MAX);
+    let deadline = Instant::now() + PATIENCE;
+    for resource in cluster.resources().await? {
+        cluster.set_retiring(&resource, Some(until)).await?;
+    }
+    loop {
+        let resources = cluster.resources().await?;
+        if is_free(&resources) {
+            return Ok("the Edge API was left as it is".to_owned());
+        }
+        for resource in resources {
+            match cluster.set_finalizer(&resource, false).await {
+                Err(fault) if fault.is_gone() || (fault.is_stale() && Instant::now() < deadline) => {}
+                outcome => outcome?,
+            }
+        }
+    }
 }
 
 /// What is waited for, for the sentence when time is over.

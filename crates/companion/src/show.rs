@@ -3,8 +3,13 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, bail};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
-use plan::{Action, Plan, api::RemoteBackend, observed::Evidence};
+use plan::{
+    Action, Plan,
+    api::{ConditionStatus, ConditionType, RemoteBackend},
+    observed::Evidence,
+};
 use tokio::time::timeout;
 
 use crate::{
@@ -44,10 +49,16 @@ pub async fn show(parts: &Parts) -> anyhow::Result<Shown> {
             ..around.clone()
         };
         let plan = decide(parts, resource, around).await?;
-        shown.settled &= plan.action.is_none() && plan.status.blocked_by.is_empty();
+        shown.settled &= plan.action.is_none() && plan.status.blocked_by.is_empty() && is_ready(&plan);
         describe(&mut shown.text, resource, &plan).context("it cannot be written")?;
     }
     Ok(shown)
+}
+
+fn is_ready(plan: &Plan) -> bool {
+    let ready = |condition: &&Condition| condition.type_ == ConditionType::Ready.as_str();
+    let ready = plan.status.conditions.iter().find(ready);
+    ready.is_some_and(|condition| condition.status == ConditionStatus::True.as_str())
 }
 
 /// Gathers evidence until a plan needs no more of it.

@@ -1,6 +1,8 @@
 //! The chart gives the companion the rights that it uses, and no others: read from the manifests in `deploy/`, which are
 //! made from the chart.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 use std::collections::BTreeSet;
 
 use flotta_companion::rights;

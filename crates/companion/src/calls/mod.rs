@@ -5,11 +5,7 @@
 
 pub mod network;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    net::{IpAddr, SocketAddr},
-};
+use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use async_trait::async_trait;
 pub use calls::DevicePhase;
@@ -31,8 +27,8 @@ pub struct Backend {
 /// A call through a pod of the Edge API.
 #[derive(Debug)]
 pub struct Probe {
-    /// Where the pod listens for devices.
-    pub pod: SocketAddr,
+    /// Where the pod is.
+    pub pod: IpAddr,
     /// The name that devices use (`DOMAIN`).
     pub server_name: String,
     /// What it has to serve.

@@ -11,7 +11,10 @@ use calls::{
     Admission, BackendCall, Comparison, EdgeProbe, Heard as HeardThere, Listing, Nonce, call_as_edge_api,
     probe_edge_api,
 };
-use plan::{names::SERVER_OPS_PORT, observed::ServerReport};
+use plan::{
+    names::{EDGE_API_PORT, SERVER_OPS_PORT},
+    observed::ServerReport,
+};
 use tokio::time::Instant;
 
 use super::{Backend, Calls, Heard, Phases, Probe};
@@ -70,7 +73,7 @@ impl Calls for Network {
     async fn probe(&self, probe: &Probe) -> Result<Heard, String> {
         let nonce = Nonce::new(probe.nonce.clone()).map_err(say)?;
         let call = EdgeProbe {
-            pod: probe.pod,
+            pod: SocketAddr::from((probe.pod, EDGE_API_PORT)),
             server_name: &probe.server_name,
             intended: &probe.certificate,
             identity: &probe.identity,

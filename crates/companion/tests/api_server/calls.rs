@@ -134,12 +134,7 @@ impl Calls for Scripted {
         if let Some(reason) = self.edge_api.lock().unwrap().clone() {
             return Err(reason);
         }
-        let backend = self
-            .pods
-            .lock()
-            .unwrap()
-            .get(&probe.pod.ip().to_string())
-            .cloned();
+        let backend = self.pods.lock().unwrap().get(&probe.pod.to_string()).cloned();
         match backend.as_ref().map(Option::as_deref) {
             None => Err("connection refused".to_owned()),
             Some(Some("remote")) => {

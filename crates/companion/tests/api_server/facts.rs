@@ -18,6 +18,7 @@ fn code(error: kube::Error) -> u16 {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "json! makes values")]
 fn settings(data: Value, more: Value) -> Value {
     let mut metadata = json!({"name": "flotta-edge-api-config"});
     for (key, value) in more.as_object().into_iter().flatten() {

@@ -1,7 +1,11 @@
 //! The companion's loop on a real API server without a node: what pods would do is stood in for, calls to them are scripted,
 //! everything else is real.
 
-#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what went wrong by panicking"
+)]
 #![allow(unreachable_pub, reason = "modules of one program")]
 
 mod calls;

@@ -96,9 +96,21 @@ async fn a_refused_uninstallation_changes_nothing_and_the_companion_goes_on() ->
     );
     world.wait("Remote", is_remote).await?;
 
-    // A person's word.
-    let word = json!({"spec": {"devices": {"leaving": "DisconnectThemAndRemoveTheirWorkloads"}}});
-    world.merge::<RemoteBackend>("flotta", word).await?;
+    // A person's word: as it is.
+    let (_proxy, parts) = world.companion("restore").await?;
+    restore::skip(&parts.cluster).await?;
+    let resource = world.resource().await?;
+    ensure!(
+        !resource
+            .finalizers()
+            .iter()
+            .any(|finalizer| finalizer == FINALIZER)
+    );
+    ensure!(world.settings().await?["BACKEND"] == "remote");
+
+    // A person's word: without those devices.
+    let leaving = json!({"spec": {"devices": {"leaving": "DisconnectThemAndRemoveTheirWorkloads"}}});
+    world.merge::<RemoteBackend>("flotta", leaving).await?;
     let said = run(&world, 120).await?;
     ensure!(said.is_ok(), "{said:?}");
     running.end().await

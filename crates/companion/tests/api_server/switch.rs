@@ -175,7 +175,7 @@ async fn disturbed(control_plane: &Arc<ControlPlane>, way: Way, write: usize, fa
         Way::There => {
             proxy.fault_at(write, fault);
             world.remote_backend(json!({})).await?;
-            running = outlive(&world, running, &mut proxy, fault).await?;
+            running = outlive(&world, running, &mut proxy, is_remote).await?;
             world
                 .wait("Remote", is_remote)
                 .await
@@ -190,7 +190,7 @@ async fn disturbed(control_plane: &Arc<ControlPlane>, way: Way, write: usize, fa
                 .with_context(|| name.clone())?;
             proxy.fault_at(proxy.writes().len() + write, fault);
             ask_for(&world, "Crd").await?;
-            running = outlive(&world, running, &mut proxy, fault).await?;
+            running = outlive(&world, running, &mut proxy, is_crd).await?;
             world.wait("Crd", is_crd).await.with_context(|| name.clone())?;
             assert_restored(&world, &before)
                 .await
@@ -201,19 +201,29 @@ async fn disturbed(control_plane: &Arc<ControlPlane>, way: Way, write: usize, fa
 }
 
 /// A fault that ends the companion: another one takes its place, as a container that is started again in its pod.
-async fn outlive(world: &World, running: Running, proxy: &mut Proxy, fault: Fault) -> Result<Running> {
-    if !matches!(fault, Fault::KillBefore | Fault::KillAfter) {
+///
+/// How often the status is written depends on what a look happens to see, so the last writes of one way are not made in
+/// another; then the goal is reached without.
+async fn outlive(
+    world: &World,
+    running: Running,
+    proxy: &mut Proxy,
+    goal: fn(&RemoteBackend) -> bool,
+) -> Result<Running> {
+    let reached = tokio::select! {
+        () = proxy.killed() => false,
+        reached = world.wait("the goal, or the end,", goal) => reached.map(|_| true)?,
+    };
+    if reached {
         return Ok(running);
     }
-    let killed = tokio::time::timeout(std::time::Duration::from_secs(60), proxy.killed()).await;
-    killed.context("the write that was to be the last one was never made")?;
     running.task.abort();
     let (next, parts) = world.companion("companion-0").await?;
     *proxy = next;
     Ok(start(parts))
 }
 
-/// Every write of both ways, each with each of these faults.
+/// Every write of both ways, each with one of these faults in turn; with EXHAUSTIVE set, each with each.
 async fn disturb_every_write(faults: &[Fault]) -> Result<()> {
     let control_plane = control_plane().await?;
     let (there, back) = count(&control_plane).await?;
@@ -224,9 +234,13 @@ async fn disturb_every_write(faults: &[Fault]) -> Result<()> {
     let ways = (0..there)
         .map(|write| (Way::There, write))
         .chain((0..back).map(|write| (Way::Back, write)));
-    let cases: Vec<_> = ways
-        .flat_map(|(way, write)| faults.iter().map(move |fault| (way, write, *fault)))
-        .collect();
+    let exhaustive = std::env::var_os("EXHAUSTIVE").is_some();
+    let mut cases = Vec::new();
+    for (way, write) in ways {
+        let turn = write % faults.len();
+        let chosen = if exhaustive { faults } else { &faults[turn..=turn] };
+        cases.extend(chosen.iter().map(|fault| (way, write, *fault)));
+    }
     eprintln!("{there} writes there, {back} back: {} cases", cases.len());
     stream::iter(cases)
         .map(|(way, write, fault)| disturbed(&control_plane, way, write, fault))
@@ -236,8 +250,13 @@ async fn disturb_every_write(faults: &[Fault]) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_companion_that_is_killed_at_any_write_costs_nothing_but_time() -> Result<()> {
-    disturb_every_write(&[Fault::KillBefore, Fault::KillAfter]).await
+async fn a_companion_that_is_killed_before_a_write_costs_nothing_but_time() -> Result<()> {
+    disturb_every_write(&[Fault::KillBefore]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_companion_that_is_killed_after_a_write_costs_nothing_but_time() -> Result<()> {
+    disturb_every_write(&[Fault::KillAfter]).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -38,7 +38,7 @@ use tokio::task::JoinHandle;
 use crate::{calls::Scripted, proxy::Proxy};
 
 /// How often the stand-ins look, and conditions are looked at.
-const TICK: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(100);
 
 /// Whatever is waited for has happened by then, unless something is wrong.
 const DEADLINE: Duration = Duration::from_secs(60);

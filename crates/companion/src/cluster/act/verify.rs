@@ -1,10 +1,7 @@
 //! Proves which backend a pod of the Edge API uses: calls it as a device nobody knows, and looks for that call in our
 //! server's pods.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -79,7 +76,7 @@ struct Prober<'a> {
 }
 
 impl Prober<'_> {
-    async fn outcome(&self, pod: SocketAddr) -> Result<ProbeOutcome, String> {
+    async fn outcome(&self, pod: IpAddr) -> Result<ProbeOutcome, String> {
         let nonce = nonce();
         let device = format!("{PROBE_PREFIX}{nonce}");
         let issuer = self.ca.issuer().map_err(|error| error.to_string())?;
