@@ -26,6 +26,12 @@ const FRESH: SignedDuration = SignedDuration::from_secs(30);
 /// A failed proof is tried again after this time.
 const PROVE_AGAIN: SignedDuration = SignedDuration::from_secs(3);
 
+/// A pod that has run for so long answers for good as it does now.
+const SETTLED: SignedDuration = SignedDuration::from_secs(20);
+
+/// Pods that were left behind are restarted so often at most.
+const RESTART_AGAIN: SignedDuration = SignedDuration::from_mins(2);
+
 /// Leads back to what was before, and stays there.
 pub(super) fn back(view: &View<'_>, report: &mut Report) -> Step {
     preflight::trusted(view, report);
@@ -315,9 +321,28 @@ fn prove(view: &View<'_>, report: &mut Report) -> Option<Step> {
         };
         report.status.blocked_by.push(format!("pod {}: {why}", pod.name));
     }
+    if failed.is_some()
+        && let Some(write) = left_behind(view)
+    {
+        return Some(Step::act(Action::Write(write)));
+    }
     match last {
         Some(_) if failed.is_none() => None,
         Some(last) if last.at.duration_until(view.o.now) <= PROVE_AGAIN => Some(SOON),
         _ => Some(Step::act(switch::call_pods(view, about))),
     }
+}
+
+/// Pods that do not use what was put back: they were started by somebody else before it was, from a template without
+/// anything of ours, so taking ours away did not restart them.
+fn left_behind(view: &View<'_>) -> Option<crate::action::Write> {
+    let deployment = view.deployment?;
+    let old = view.edge_pods().all(|pod| {
+        let created = pod.metadata.creation_timestamp.as_ref();
+        created.is_some_and(|created| view.since(&created.0.to_string()) > SETTLED)
+    });
+    let lately = deployment
+        .restarted_at()
+        .is_some_and(|at| view.since(at) < RESTART_AGAIN);
+    (old && !lately).then(|| deployment.restart(&view.o.now.to_string()))
 }

@@ -20,6 +20,9 @@ use crate::{
 /// The backend is called so often while all is well.
 const CALL_AGE: SignedDuration = SignedDuration::from_secs(60);
 
+/// And so often while a pod of the server is not as it should be.
+const CALL_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
 /// Devices are counted so often.
 const COUNT_AGE: SignedDuration = SignedDuration::from_mins(5);
 
@@ -61,13 +64,16 @@ pub(super) fn keep(view: &View<'_>, report: &mut Report) -> Step {
         steps.push(step);
     }
     let proven = verify(view, report, &mut steps);
-    watch(view, report, &mut steps);
+    watch(view, report, loaded, &mut steps);
     conclude(view, report, proven);
     let trouble = report.status.phase != Phase::Remote;
-    steps
-        .into_iter()
-        .next()
-        .unwrap_or(if trouble { LATER } else { IDLE })
+    // What waits must not keep anything from being looked at.
+    let acts = |step: &Step| !matches!(step, Step::Wait(_));
+    let first = steps.iter().position(acts).unwrap_or(0);
+    if first < steps.len() {
+        return steps.swap_remove(first);
+    }
+    if trouble { LATER } else { IDLE }
 }
 
 /// What everything else stands on.
@@ -356,6 +362,10 @@ fn verify(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
         ConditionType::Switched,
         "the settings and every pod of the Edge API are those of the remote backend",
     );
+    if trusted_material(view).is_none() {
+        // What lies in the Secrets is not what the pods were started with, so a call made with it proves nothing.
+        return untestable(view, report);
+    }
     match switch::proof(view, PROVE_AGAIN, PROOF_AGE) {
         Proof::Holds => {
             let started = started.unwrap_or_default();
@@ -422,9 +432,39 @@ fn verify(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
     }
 }
 
+/// No call can be made; pods that were proven before are the same pods still.
+fn untestable(view: &View<'_>, report: &mut Report) -> bool {
+    let known = view.status.verified.as_ref().is_some_and(|verified| {
+        view.edge_pods().all(|pod| {
+            let uid = pod.metadata.uid.as_deref();
+            verified.pods.iter().any(|known| Some(known.as_str()) == uid)
+        })
+    });
+    if known {
+        report.holds(
+            ConditionType::Verified,
+            "every pod of the Edge API was proven before its Secrets were changed; it goes on with what it has in memory",
+        );
+    } else {
+        report.set(
+            ConditionType::Verified,
+            ConditionStatus::Unknown,
+            Reason::MaterialUntrusted,
+            "the Edge API cannot be called as a device would while its Secrets hold something else than what was verified",
+        );
+    }
+    known
+}
+
 /// The backend and the devices, from time to time.
-fn watch(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) {
-    match server::backend(view, report, CALL_AGE) {
+fn watch(view: &View<'_>, report: &mut Report, loaded: bool, steps: &mut Vec<Step>) {
+    if trusted_material(view).is_none() {
+        // The calls are made with the host certificate and the CA.
+        return;
+    }
+    // Where something is wrong with the server already, its last answer does not count for long.
+    let age = if loaded { CALL_AGE } else { CALL_AGAIN };
+    match server::backend(view, report, age) {
         Prepared::Yes => {}
         Prepared::Step(step) => steps.push(step),
         Prepared::Blocked(blocker) => report.degraded(blocker.reason, blocker.sentence),

@@ -21,6 +21,9 @@ use crate::{
 /// Directories with additional root certificates (Go's `crypto/x509`).
 const CERT_DIR: &str = "SSL_CERT_DIR";
 
+/// What `kubectl rollout restart` writes into the pod template.
+const RESTARTED_ANNOTATION: &str = "kubectl.kubernetes.io/restartedAt";
+
 /// The Deployment as it was observed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EdgeDeployment<'a> {
@@ -104,16 +107,13 @@ impl<'a> EdgeDeployment<'a> {
 
     /// What its pods were, or will be, started with.
     pub(crate) fn inputs(self) -> Option<&'a str> {
-        let annotations = self
-            .object
-            .spec
-            .as_ref()?
-            .template
-            .metadata
-            .as_ref()?
-            .annotations
-            .as_ref()?;
-        annotations.get(INPUTS_ANNOTATION).map(String::as_str)
+        self.annotation(INPUTS_ANNOTATION)
+    }
+
+    fn annotation(self, name: &str) -> Option<&'a str> {
+        let template = &self.object.spec.as_ref()?.template;
+        let annotations = template.metadata.as_ref()?.annotations.as_ref()?;
+        annotations.get(name).map(String::as_str)
     }
 
     /// Settings as the container gets them: those of the ConfigMap, and over them plain values of its own.
@@ -270,6 +270,25 @@ impl<'a> EdgeDeployment<'a> {
             document: json!({ "metadata": self.version(), "spec": { "template": template } }),
             purpose: Purpose::RestoreRollout,
         })
+    }
+
+    /// When it was restarted by the annotation that `kubectl rollout restart` uses.
+    pub(crate) fn restarted_at(self) -> Option<&'a str> {
+        self.annotation(RESTARTED_ANNOTATION)
+    }
+
+    /// Restarts it as `kubectl rollout restart` does, where nothing of ours is left to change.
+    pub(crate) fn restart(self, now: &str) -> Write {
+        let template = json!({ "metadata": { "annotations": { RESTARTED_ANNOTATION: now } } });
+        Write {
+            kind: Kind::Deployment,
+            name: self.names.deployment.clone(),
+            how: How::StrategicMerge {
+                manager: RESTORE_MANAGER,
+            },
+            document: json!({ "metadata": self.version(), "spec": { "template": template } }),
+            purpose: Purpose::RestoreRollout,
+        }
     }
 
     /// Gives up what our manager still holds beside others; changes no value. None when it holds nothing.

@@ -187,6 +187,17 @@ fn an_outage_is_reported_and_leads_nowhere() {
 }
 
 #[test]
+fn a_server_that_is_gone_is_noticed_at_once() {
+    let mut world = switched();
+    world.ours.clear();
+    world.run(15);
+    assert_eq!(world.phase(), Phase::Degraded);
+    assert_eq!(world.condition("Ready").0, "False");
+    assert_eq!(world.condition("BackendReachable").0, "False");
+    assert_eq!(world.setting("BACKEND").as_deref(), Some("remote"));
+}
+
+#[test]
 fn a_restart_by_anybody_else_is_verified_again() {
     let mut world = switched();
     let before = world.status().verified.unwrap().pods;

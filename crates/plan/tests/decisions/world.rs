@@ -62,6 +62,7 @@ impl Material {
 #[derive(Clone, Debug)]
 pub(crate) struct EdgePod {
     pub uid: String,
+    pub created: Timestamp,
     pub inputs: Option<String>,
     pub backend: String,
     pub url: String,
@@ -319,6 +320,7 @@ impl World {
         self.starts += 1;
         Some(EdgePod {
             uid: format!("edge-{}", self.serial),
+            created: self.now,
             inputs: template["metadata"]["annotations"]["companion.project-flotta.io/inputs"]
                 .as_str()
                 .map(str::to_owned),
@@ -382,7 +384,7 @@ impl World {
             if let Some(value) = annotation.1 {
                 pod["metadata"]["annotations"][annotation.0] = json!(value);
             }
-            serde_json::from_value(pod).unwrap()
+            pod
         };
         Observed {
             now: self.now,
@@ -397,11 +399,10 @@ impl World {
                 .edge
                 .iter()
                 .map(|edge| {
-                    pod(
-                        &edge.uid,
-                        ("companion.project-flotta.io/inputs", edge.inputs.as_ref()),
-                        "10.0.0.1",
-                    )
+                    let annotation = ("companion.project-flotta.io/inputs", edge.inputs.as_ref());
+                    let mut pod = pod(&edge.uid, annotation, "10.0.0.1");
+                    pod["metadata"]["creationTimestamp"] = json!(edge.created.to_string());
+                    serde_json::from_value(pod).unwrap()
                 })
                 .collect(),
             config: typed(&self.config).map(|object| serde_json::from_value(object).unwrap()),
@@ -414,11 +415,10 @@ impl World {
                 .ours
                 .iter()
                 .map(|ours| ServerPod {
-                    pod: pod(
-                        &ours.uid,
-                        ("companion.project-flotta.io/nudge", ours.nudge.as_ref()),
-                        "10.0.0.2",
-                    ),
+                    pod: {
+                        let annotation = ("companion.project-flotta.io/nudge", ours.nudge.as_ref());
+                        serde_json::from_value(pod(&ours.uid, annotation, "10.0.0.2")).unwrap()
+                    },
                     report: Self::report(ours),
                 })
                 .collect(),
