@@ -87,7 +87,7 @@ advisories
 step 'shell scripts' scripts
 if [ "${1:-}" != lint ]; then
     step documentation rustdoc
-    step 'programs of others' tests/build-peers.sh
+    step 'programs of others' tests/build-peers.sh kubernetes edge-api helm helm3
     rust_tests
     step chart tests/chart/run.sh
     step fuzzing tests/fuzz/run.sh

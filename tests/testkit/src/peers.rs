@@ -15,6 +15,16 @@ pub fn edge_api() -> Result<PathBuf> {
     built("edge-api")
 }
 
+/// Helm 3.
+pub fn helm3() -> Result<PathBuf> {
+    built("helm3")
+}
+
+/// Helm 4.
+pub fn helm4() -> Result<PathBuf> {
+    built("helm")
+}
+
 /// Asks the script, which builds what is missing and otherwise only looks; its progress is shown as it comes.
 fn built(name: &str) -> Result<PathBuf> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../build-peers.sh");
