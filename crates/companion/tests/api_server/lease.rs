@@ -76,7 +76,7 @@ async fn another_companion_goes_on_when_the_acting_one_ends_and_two_never_write_
             json!({"data": {"BACKEND": "crd"}}),
         )
         .await?;
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while world.settings().await?["BACKEND"] != "remote" {
         assert!(
             Instant::now() < deadline,

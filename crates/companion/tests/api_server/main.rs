@@ -14,4 +14,5 @@ mod lease;
 mod proxy;
 mod restore;
 mod switch;
+mod trouble;
 mod world;

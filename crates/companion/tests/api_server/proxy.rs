@@ -187,7 +187,7 @@ impl Shared {
         let answer = sender
             .send_request(Request::from_parts(head, Full::new(body)))
             .await?;
-        Ok(answer.map(|body| body.boxed()))
+        Ok(answer.map(http_body_util::BodyExt::boxed))
     }
 
     async fn connect(&self) -> Result<client::SendRequest<Full<Bytes>>> {

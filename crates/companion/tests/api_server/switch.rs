@@ -241,7 +241,6 @@ async fn disturb_every_write(faults: &[Fault]) -> Result<()> {
         let chosen = if exhaustive { faults } else { &faults[turn..=turn] };
         cases.extend(chosen.iter().map(|fault| (way, write, *fault)));
     }
-    eprintln!("{there} writes there, {back} back: {} cases", cases.len());
     stream::iter(cases)
         .map(|(way, write, fault)| disturbed(&control_plane, way, write, fault))
         .buffer_unordered(AT_ONCE)

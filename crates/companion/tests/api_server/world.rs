@@ -41,7 +41,7 @@ use crate::{calls::Scripted, proxy::Proxy};
 const TICK: Duration = Duration::from_millis(100);
 
 /// Whatever is waited for has happened by then, unless something is wrong.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Names of environment variables and settings.
 const BACKEND: &str = "BACKEND";
@@ -423,11 +423,12 @@ impl Stage {
             .context("a Deployment has a spec")?
             .template;
         let template = serde_json::to_value(template)?;
+        let written = template.to_string();
         let known = self.sets.list(&ListParams::default()).await?;
         let same = known.iter().find(|set| {
             set.annotations()
                 .get("template")
-                .is_some_and(|known| *known == template.to_string())
+                .is_some_and(|known| *known == written)
         });
         let set = match same {
             Some(set) => set.clone(),
