@@ -405,7 +405,13 @@ fn verify(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
             report.degraded(Reason::VerificationFailed, why);
             false
         }
-        Proof::Call(step) => {
+        Proof::Call(step, Some(why)) => {
+            report.fails(ConditionType::Verified, Reason::VerificationFailed, why.clone());
+            report.degraded(Reason::VerificationFailed, why);
+            steps.push(step);
+            false
+        }
+        Proof::Call(step, None) => {
             let told = view
                 .status
                 .conditions

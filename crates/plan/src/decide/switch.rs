@@ -387,7 +387,7 @@ fn prove(view: &View<'_>, report: &mut Report, inputs: &str) -> Step {
         "switched, and not verified yet",
     );
     match proof(view, PROVE_AGAIN, SignedDuration::MAX) {
-        Proof::Call(step) => step,
+        Proof::Call(step, _) => step,
         Proof::Holds => {
             establish(view, report, inputs);
             Step::Persist
@@ -409,8 +409,8 @@ fn prove(view: &View<'_>, report: &mut Report, inputs: &str) -> Step {
 
 /// What the calls through the Edge API's pods show.
 pub(super) enum Proof {
-    /// Call first.
-    Call(Step),
+    /// Call first; why the last calls through the same pods failed, if they did.
+    Call(Step, Option<String>),
     /// Every pod uses our server.
     Holds,
     /// One does not, and why.
@@ -434,7 +434,10 @@ pub(super) fn proof(view: &View<'_>, again: SignedDuration, age: SignedDuration)
     match judged {
         Some((_, Ok(()))) if passed <= age => Proof::Holds,
         Some((_, Err(why))) if passed <= again => Proof::Fails(why),
-        _ => Proof::Call(Step::act(call_pods(view, about))),
+        judged => {
+            let failed = judged.and_then(|(_, judged)| judged.err());
+            Proof::Call(Step::act(call_pods(view, about)), failed)
+        }
     }
 }
 
