@@ -11,6 +11,7 @@
 mod calls;
 mod facts;
 mod lease;
+mod process;
 mod proxy;
 mod restore;
 mod switch;
