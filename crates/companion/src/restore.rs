@@ -7,8 +7,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
-use plan::api::{Phase, RemoteBackend};
+use plan::{
+    Plan,
+    api::{ConditionType, Phase, Reason, RemoteBackend},
+};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +23,10 @@ use crate::{
 };
 
 /// What stands in the way for this long is a refusal: a server that is starting or a call that failed once are over by then.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What only a person can mend is a refusal after this time: two looks at it.
+const OBVIOUS: Duration = Duration::from_secs(5);
 
 /// The mark outlives this process by so much: Helm deletes the resource in that time.
 const AFTERMATH: SignedDuration = SignedDuration::from_mins(5);
@@ -192,14 +199,24 @@ async fn drive(
                         outcome => outcome?,
                     }
                 }
-                if is_free(&cluster.resources().await?) {
+                let resources = cluster.resources().await?;
+                if is_free(&resources) {
+                    for resource in &resources {
+                        match cluster.delete_if_of_chart(resource).await {
+                            Err(fault) if fault.is_gone() => {}
+                            outcome => outcome?,
+                        }
+                    }
                     return Ok("the Edge API uses what it used before the switch".to_owned());
                 }
             }
-            Some(blockers) if blockers.is_empty() => waiting.over(),
-            Some(blockers) => {
-                if waiting.on(blockers.clone()) > PATIENCE {
-                    return Err(NotRestored::Refused(blockers));
+            Some(Obstacle { sentence, .. }) if sentence.is_empty() => match &round.failing {
+                Some(failing) => drop(waiting.on(failing.clone())),
+                None => waiting.over(),
+            },
+            Some(Obstacle { sentence, patience }) => {
+                if waiting.on(sentence.clone()) > patience {
+                    return Err(NotRestored::Refused(sentence));
                 }
             }
         }
@@ -207,22 +224,39 @@ async fn drive(
     }
 }
 
-/// What stands in the way of the first resource that is not there yet; empty when it is under way, none when all are there.
-fn unfinished(round: &Round) -> Option<String> {
-    round
-        .plans
-        .iter()
-        .find(|(_, plan)| {
-            let there = matches!(plan.status.phase, Phase::Crd | Phase::NotResponsible);
-            !there || plan.action.is_some()
-        })
-        .map(|(_, plan)| {
-            if plan.action.is_some() {
-                String::new()
-            } else {
-                plan.status.blocked_by.join("; ")
-            }
-        })
+/// Why it is not there yet.
+struct Obstacle {
+    /// Empty when it is under way.
+    sentence: String,
+    /// For how long that is waited for.
+    patience: Duration,
+}
+
+/// Of the first resource that is not there yet; none when all are.
+fn unfinished(round: &Round) -> Option<Obstacle> {
+    let there = |plan: &Plan| {
+        matches!(plan.status.phase, Phase::Crd | Phase::NotResponsible) && plan.action.is_none()
+    };
+    let (_, plan) = round.plans.iter().find(|(_, plan)| !there(plan))?;
+    let sentence = if plan.action.is_some() {
+        String::new()
+    } else {
+        plan.status.blocked_by.join("; ")
+    };
+    let patience = if needs_a_person(plan) { OBVIOUS } else { PATIENCE };
+    Some(Obstacle { sentence, patience })
+}
+
+/// Whether no time will mend it.
+fn needs_a_person(plan: &Plan) -> bool {
+    let hopeless = [
+        Reason::DevicesWouldBeDisconnected,
+        Reason::PreviousUnknown,
+        Reason::MissingPermission,
+    ];
+    let ready = |condition: &&Condition| condition.type_ == ConditionType::Ready.as_str();
+    let ready = plan.status.conditions.iter().find(ready);
+    ready.is_some_and(|ready| hopeless.iter().any(|reason| reason.as_str() == ready.reason))
 }
 
 fn is_free(resources: &[RemoteBackend]) -> bool {

@@ -134,6 +134,7 @@ pub fn table(spec: &RemoteBackendSpec, namespace: &str) -> Vec<Right> {
     add(&["get"], "", "services", Some(&spec.backend.service));
     add(&["get", "update"], "coordination.k8s.io", "leases", Some(LEASE));
     add(LOOK_AND_PATCH, GROUP, "remotebackends", None);
+    add(&["delete"], GROUP, "remotebackends", None);
     add(&["update"], GROUP, "remotebackends/status", None);
     add(&["create", "patch"], "events.k8s.io", "events", None);
     rights.extend(

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use kube::{
     ResourceExt as _,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
 };
 use plan::{
     api::{RemoteBackend, RemoteBackendStatus},
@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 use super::{Cluster, Fault};
 use crate::rights::Right;
+
+/// The label that says who made an object (Kubernetes, "Recommended Labels").
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// Whether a resource is being uninstalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,33 @@ impl Cluster {
         let until = until.map(|until| until.to_string());
         let change = json!({ "annotations": { RETIRING_ANNOTATION: until } });
         self.patch_metadata(resource, false, change).await
+    }
+
+    /// Deletes a resource that Helm made. Helm leaves it where it is (`helm.sh/resource-policy: keep`), so that an uninstallation
+    /// which skips the way back loses nothing that the next installation needs; after the way back it is of no use. One that
+    /// a person made stays.
+    pub async fn delete_if_of_chart(&self, resource: &RemoteBackend) -> Result<(), Fault> {
+        if resource.labels().get(MANAGED_BY).map(String::as_str) != Some("Helm") {
+            return Ok(());
+        }
+        let parameters = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: resource.uid(),
+                ..Preconditions::default()
+            }),
+            ..DeleteParams::default()
+        };
+        let deleted = self
+            .api::<RemoteBackend>()
+            .delete(&resource.name_any(), &parameters)
+            .await;
+        match deleted {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Fault::new(
+                Right::new("delete", GROUP, "remotebackends", None),
+                error,
+            )),
+        }
     }
 
     async fn patch_metadata(
