@@ -75,7 +75,7 @@ impl Fault {
 
     fn of_status(right: Right, status: &Status) -> Self {
         match status.code {
-            401 | 403 if !namespace_is_ending(status) => Self::Forbidden(right),
+            403 if !namespace_is_ending(status) => Self::Forbidden(right),
             404 => Self::Gone { right },
             // Another manager's field is no change of the object: the same would happen again.
             409 if !is_conflict_of_managers(status) => Self::Stale { right },

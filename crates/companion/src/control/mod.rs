@@ -94,6 +94,8 @@ pub struct Round {
     pub plans: Vec<(RemoteBackend, Plan)>,
     /// Whether an uninstallation is under way.
     pub retiring: bool,
+    /// An action that failed, and is tried again: what it said.
+    pub failing: Option<String>,
 }
 
 impl Controller {
@@ -159,6 +161,7 @@ impl Controller {
             next: ASIDE,
             targets: Target::always(),
             plans: Vec::new(),
+            failing: None,
             retiring: resources
                 .iter()
                 .any(|resource| retiring(resource, now) == Retiring::Yes),
@@ -190,6 +193,11 @@ impl Controller {
             if acting {
                 self.metrics.status(&plan.status);
             }
+            let memory = self.memories.get(&resource.uid().unwrap_or_default());
+            let failing = memory.and_then(|memory| memory.evidence.failing.as_ref());
+            round.failing = round
+                .failing
+                .or_else(|| failing.map(|failing| failing.value.clone()));
             round.next = round.next.min(next);
             round.plans.push((resource, plan));
         }

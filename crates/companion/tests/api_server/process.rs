@@ -2,18 +2,19 @@
 
 use std::{path::Path, process::Command, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease as Record;
-use plan::names::LEASE;
+use plan::{api::RemoteBackend, names::LEASE};
 use serde_json::json;
 use testkit::{
     http_client::get,
     net::free_port,
-    process::{Process, Program},
+    process::{Program, Signal},
 };
 
 use crate::{
     proxy::Proxy,
+    switch::is_crd,
     world::{World, control_plane},
 };
 
@@ -88,6 +89,61 @@ async fn it_becomes_ready_counts_and_gives_up_the_lease_when_it_is_stopped() -> 
     let status = process.stop()?;
     ensure!(status.code() == Some(0), "{status}: {}", process.log_tail(20));
     ensure!(holder(&world).await.is_none());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holder_that_was_stopped_for_long_writes_nothing_when_it_goes_on() -> Result<()> {
+    let control_plane = control_plane().await?;
+    let world = World::new(&control_plane, "stopped").await?;
+    world.remote_backend(json!({})).await?;
+    let mut companions = Vec::new();
+    for name in ["first", "second"] {
+        let folder = tempfile::tempdir()?;
+        let (proxy, _) = world.companion("unused").await?;
+        let mut process = Program::new(name, PROGRAM)
+            .arg("run")
+            .arg(format!("--ops-listen=127.0.0.1:{}", free_port()?))
+            .env("KUBECONFIG", kubeconfig(folder.path(), &proxy, "stopped")?)
+            .env("POD_NAME", name)
+            .start(folder.path())?;
+        let taken = async || holder(&world).await.is_some();
+        process
+            .wait_until("somebody holds the Lease", Duration::from_secs(30), taken)
+            .await?;
+        companions.push((process, proxy, folder));
+    }
+    let blocked = |resource: &RemoteBackend| {
+        resource
+            .status
+            .as_ref()
+            .is_some_and(|status| !status.blocked_by.is_empty())
+    };
+    world.wait("a phase", blocked).await?;
+    ensure!(holder(&world).await.as_deref() == Some("first"));
+
+    companions[0].0.signal(Signal::STOP)?;
+    let second = async || holder(&world).await.as_deref() == Some("second");
+    companions[1]
+        .0
+        .wait_until("the second holds the Lease", Duration::from_mins(1), second)
+        .await?;
+    let before = companions[0].1.writes();
+    companions[0].0.signal(Signal::CONT)?;
+    // Something that whoever acts has to say, and that both of them see.
+    world
+        .merge::<RemoteBackend>("flotta", json!({"spec": {"mode": "Crd"}}))
+        .await?;
+    world.wait("Crd", is_crd).await?;
+    ensure!(
+        companions[0].1.writes() == before,
+        "{:?}",
+        companions[0].1.writes()
+    );
+    ensure!(holder(&world).await.as_deref() == Some("second"));
+    for (process, ..) in &mut companions {
+        ensure!(process.stop()?.code() == Some(0), "{}", process.log_tail(20));
+    }
     Ok(())
 }
 

@@ -68,7 +68,17 @@ pub async fn control_plane() -> Result<Arc<ControlPlane>> {
         flotta_companion::telemetry::init(flotta_companion::telemetry::Format::Text, &level);
     }
     let control_plane = Arc::new(ControlPlane::start().await?);
-    definition::apply(admin(&control_plane).await?).await?;
+    let admin = admin(&control_plane).await?;
+    definition::apply(admin.clone()).await?;
+    // Some milliseconds pass from "established" to the first answer.
+    let deadline = Instant::now() + DEADLINE;
+    let resources: Api<RemoteBackend> = Api::all(admin);
+    while let Err(error) = resources.list(&ListParams::default()).await {
+        if Instant::now() > deadline {
+            bail!("RemoteBackends are not served: {error}");
+        }
+        tokio::time::sleep(TICK).await;
+    }
     Ok(control_plane)
 }
 
