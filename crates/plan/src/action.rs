@@ -75,6 +75,11 @@ impl Action {
         }
     }
 
+    /// Whether it is about our server alone and touches nothing of Flotta's, nor begins to.
+    pub fn is_about_our_server(&self) -> bool {
+        matches!(self, Self::WriteServerSecret(_) | Self::Nudge { .. })
+    }
+
     /// Whether it changes something in the cluster, and so needs the Lease.
     pub fn writes(&self) -> bool {
         !matches!(

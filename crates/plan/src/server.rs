@@ -193,6 +193,11 @@ pub(crate) fn certificate(secret: &Secret) -> Option<Facts> {
     first(entry(Some(secret), "tls.crt")?).map(|leaf| leaf.facts().clone())
 }
 
+/// The public key of the CA that the Secret has the server trust: the first of its bundle.
+pub(crate) fn authority(secret: &Secret) -> Option<String> {
+    first(entry(Some(secret), "ca.crt")?).map(|ca| ca.facts().key.to_string())
+}
+
 fn first(file: &[u8]) -> Option<Certificate> {
     let certificates = pki::pem::certificates(file).ok()?;
     Certificate::parse(certificates.into_iter().next()?).ok()

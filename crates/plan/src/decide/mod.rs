@@ -92,28 +92,47 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
     }
 }
 
-/// A pause, or mode Observe, looks at everything and changes nothing of Flotta's.
+/// A pause looks at everything and changes nothing; mode Observe changes nothing of Flotta's.
 fn hold_back(view: &View<'_>, report: &mut Report, step: Step) -> Step {
-    let leaving = view.o.leave;
-    if view.is_paused() && !leaving && !view.o.namespace_ending {
-        let would = match &step {
-            Step::Act(action) if action.writes() => format!("paused; would do next: {}", action.name()),
-            _ => "paused".to_owned(),
-        };
-        let why = view.spec.paused.as_ref().and_then(|paused| paused.reason.clone());
-        let text = why.map_or(would.clone(), |why| format!("{would} ({why})"));
-        report.phase(Phase::Paused, Reason::Paused, text);
-        return match step {
-            Step::Act(action) if action.writes() => LATER,
+    let holds = if view.o.leave || view.o.namespace_ending {
+        None
+    } else if view.is_paused() {
+        Some((Phase::Paused, Reason::Paused))
+    } else if view.goal() == Mode::Observe {
+        Some((Phase::Observing, Reason::Observing))
+    } else {
+        None
+    };
+    if let Some((phase, reason)) = holds {
+        let held = match &step {
+            Step::Act(action) if action.writes() => phase == Phase::Paused || !action.is_about_our_server(),
             // What would be written down is the beginning of a write.
             Step::Persist => {
-                let (attempt, established) = (view.status.attempt.clone(), view.status.established);
-                report.status.attempt = attempt;
-                report.status.established = established;
-                LATER
+                report.status.attempt.clone_from(&view.status.attempt);
+                report.status.established = view.status.established;
+                report.status.write_backs.clone_from(&view.status.write_backs);
+                report.status.contest.clone_from(&view.status.contest);
+                report.status.store_id == view.status.store_id
             }
-            step => step,
+            _ => false,
         };
+        if held || phase == Phase::Paused {
+            let would = match &step {
+                Step::Act(action) if held => format!("would do next: {}", action.name()),
+                Step::Persist if held => "would act upon what the conditions say".to_owned(),
+                _ => "changes nothing".to_owned(),
+            };
+            let why = view.spec.paused.as_ref().and_then(|paused| paused.reason.clone());
+            let why = why.filter(|_| phase == Phase::Paused);
+            report.phase(
+                phase,
+                reason,
+                why.map_or(would.clone(), |why| format!("{would} ({why})")),
+            );
+        }
+        if held {
+            return LATER;
+        }
     }
     if let (Step::Act(action), Some(failing)) = (&step, &view.o.evidence.failing)
         && failing.about == action.name()

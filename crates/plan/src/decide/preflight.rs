@@ -35,6 +35,10 @@ pub(super) fn absent(view: &View<'_>) -> Vec<Blocker> {
             "Deployment {} is not there; install Flotta's Edge API",
             names.deployment
         )),
+        Some(deployment) if deployment.replicas() == 0 => wait(format!(
+            "Deployment {} is scaled to zero; scale it up",
+            names.deployment
+        )),
         Some(deployment) if !deployment.was_available() => {
             wait(format!(
                 "Deployment {} was never available; it is being started",

@@ -334,7 +334,18 @@ fn wanted(view: &View<'_>, admission: Admission) -> Wanted {
 pub(super) fn trusted_material<'a>(view: &'a View<'_>) -> Option<&'a pki::fitness::MaterialFacts> {
     let facts = view.material.usable()?;
     let verified = view.status.verified.as_ref().filter(|_| view.status.established);
-    let same_ca = verified.is_none_or(|verified| verified.ca_public_key == facts.ca.key.to_string());
+    // Where the status was lost, what our server trusts is what was trusted.
+    let trusted = verified
+        .map(|verified| verified.ca_public_key.clone())
+        .or_else(|| {
+            let secret = view
+                .o
+                .server_secret
+                .as_ref()
+                .filter(|_| view.status.established)?;
+            server::authority(secret)
+        });
+    let same_ca = trusted.is_none_or(|trusted| trusted == facts.ca.key.to_string());
     // A new host certificate has to have the names; the one that was verified may lack a name that was set later.
     let same_host = verified.is_none_or(|verified| verified.host_public_key == facts.host.key.to_string());
     (same_ca && (same_host || view.material.nameless.is_empty())).then_some(facts)

@@ -420,6 +420,9 @@ pub(super) enum Proof {
 /// Looks at the last calls; asks for new ones when they are of other pods, failed and older than `again`, or older than
 /// `age`.
 pub(super) fn proof(view: &View<'_>, again: SignedDuration, age: SignedDuration) -> Proof {
+    if view.edge_pods().next().is_none() {
+        return Proof::Fails("the Edge API has no pods; scale its Deployment up".to_owned());
+    }
     let about = view.pods_key();
     let last = view
         .o

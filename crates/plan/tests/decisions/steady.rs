@@ -263,3 +263,40 @@ fn a_missing_right_is_reported_while_devices_are_served() {
     assert_eq!(world.condition("Ready").0, "True");
     assert!(world.serves_remotely());
 }
+
+#[test]
+fn a_foreign_ca_is_not_trusted_where_the_status_was_lost() {
+    let mut world = switched();
+    world.resource.status = None;
+    world.put_material(&Material::new(), "kubectl-edit");
+    world.run(120);
+    assert_eq!(world.starts, 0);
+    assert_eq!(world.condition("Trusted").0, "False");
+    assert!(world.serves_remotely());
+}
+
+#[test]
+fn the_former_host_stays_in_the_certificate_until_the_url_is_switched() {
+    let mut world = switched();
+    world.resource.spec.backend.url = "https://elsewhere.example:8443/api/flotta-backend/v1".into();
+    world.resource.metadata.generation = Some(2);
+    world.run(60);
+    // Nobody answers there, so the Edge API does not hear of it, and what it uses goes on.
+    assert_eq!(
+        world.setting("REMOTE_BACKEND_URL").as_deref(),
+        Some(crate::world::URL)
+    );
+    assert_eq!(world.phase(), Phase::Degraded);
+    assert!(world.serves_remotely());
+    let names = pki::pem::certificates(world.ours[0].loaded["tls.crt"].as_bytes()).unwrap();
+    let names = pki::Certificate::parse(names[0].clone())
+        .unwrap()
+        .facts()
+        .names
+        .clone();
+    assert!(names.contains(&"elsewhere.example".to_owned()), "{names:?}");
+    assert!(
+        names.contains(&"edge-config-server.flotta.svc".to_owned()),
+        "{names:?}"
+    );
+}

@@ -276,3 +276,32 @@ fn a_misspelled_timeout_is_taken_over() {
             .any(|warning| warning.contains("misspelled"))
     );
 }
+
+#[test]
+fn observing_a_switch_sets_nothing_right() {
+    let mut world = World::new();
+    world.run(60);
+    world.resource.spec.mode = Mode::Observe;
+    world.edit_config("kubectl-edit", &[("BACKEND", Some("crd"))]);
+    world.run(120);
+    assert_eq!(world.setting("BACKEND").as_deref(), Some("crd"));
+    assert_eq!(world.phase(), Phase::Observing);
+    assert!(
+        world.status().next_action.contains("would"),
+        "{}",
+        world.status().next_action
+    );
+    world.resource.spec.mode = Mode::Remote;
+    world.run(60);
+    assert_eq!(world.setting("BACKEND").as_deref(), Some("remote"));
+}
+
+#[test]
+fn an_edge_api_scaled_to_zero_is_waited_for() {
+    let mut world = World::new();
+    world.deployment.as_mut().unwrap()["spec"]["replicas"] = 0.into();
+    world.edge.clear();
+    world.run(60);
+    assert_eq!(world.phase(), Phase::Pending);
+    assert!(world.status().blocked_by.join(" ").contains("scaled to zero"));
+}
