@@ -8,7 +8,7 @@ use cluster::chart::{Chart, RELEASE, SWITCH, switched};
 use cluster::flotta::{Answers, answers_until};
 use cluster::hands::{CONFIG_MAP, DEPLOYMENT};
 use cluster::remote_backend::{Expected, PATH, RemoteBackend};
-use cluster::watcher::Outcome;
+use cluster::watcher::{Outcome, Request, Watcher};
 use cluster::{Cluster, Helm, faults, hands};
 use serde_json::{Value, json};
 use testkit::kubernetes::PatchKind;
@@ -240,23 +240,49 @@ async fn gone(cluster: &Cluster, name: &str) -> Result<()> {
 pub(crate) async fn uninstall_without_hooks(stage: &mut Stage) -> Result<()> {
     let watcher = at_work(stage, &["keeps-running"]).await?;
     Chart::default().uninstall(stage.cluster(), &["--no-hooks"])?;
+    stage.reached("helm uninstall --no-hooks has returned");
+    is_served_when_installed_again(stage, watcher).await
+}
+
+/// The same in so many words, which the hook understands.
+pub(crate) async fn uninstall_skipped(stage: &mut Stage) -> Result<()> {
+    let watcher = at_work(stage, &["keeps-running-too"]).await?;
+    Chart::default()
+        .set("restore.skip=leave the Edge API as it is")
+        .upgrade(stage.cluster())?;
+    Chart::default().uninstall(stage.cluster(), &[])?;
+    stage.reached("helm uninstall has returned, told to leave the Edge API as it is");
+    ensure!(
+        RemoteBackend::read(stage.cluster()).await?.is_none(),
+        "the RemoteBackend is still there"
+    );
+    is_served_when_installed_again(stage, watcher).await
+}
+
+async fn is_served_when_installed_again(stage: &mut Stage, watcher: Watcher) -> Result<()> {
     gone(stage.cluster(), "edge-config-server").await?;
     gone(stage.cluster(), "flotta-companion").await?;
-    stage.reached("helm uninstall --no-hooks has removed companion and server");
+    let backend = hands::setting(stage.cluster(), "BACKEND").await?;
+    ensure!(
+        backend.as_deref() == Some("remote"),
+        "the Edge API was to be left as it is, and BACKEND is {backend:?}"
+    );
+    stage.reached("companion and server are gone, and the Edge API is left as it is");
     Chart::default().install(stage.cluster())?;
-    stage.reached("installed again");
+    let since = watcher.now();
     wait_for("the device to be served again", SWITCH, async || {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let seen = watcher.seen();
-        let last = seen.requests.iter().rev().take(4).collect::<Vec<_>>();
-        (last.len() == 4 && last.iter().all(|request| request.outcome == Outcome::Served)).then_some(())
+        let served = |request: &&Request| request.begun > since && request.outcome == Outcome::Served;
+        (seen.requests.iter().filter(served).count() > 4).then_some(())
     })
     .await?;
+    stage.reached("installed again, the device is served");
     let seen = watcher.stop().await?;
     stage.reached(&seen.summary());
     seen.nobody_was_disconnected()?;
     switched(stage.cluster()).await?;
-    on_our_store(stage, "after-no-hooks").await
+    on_our_store(stage, "after-being-left").await
 }
 
 /// `kubectl delete namespace flotta` ends, whatever is in it; then all is installed anew.

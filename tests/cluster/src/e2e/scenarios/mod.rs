@@ -363,6 +363,13 @@ pub(crate) const ALL: &[Scenario] = &[
         |stage| Box::pin(back::uninstall_without_hooks(stage)),
     ),
     Scenario::new(
+        "back/uninstall-skipped",
+        "helm uninstall told to leave the Edge API: errors, nobody is disconnected; installed again",
+        Switched,
+        Unknown,
+        |stage| Box::pin(back::uninstall_skipped(stage)),
+    ),
+    Scenario::new(
         "back/namespace-deleted",
         "deletion of the namespace ends; then all is installed anew",
         Switched,
