@@ -228,9 +228,8 @@ pub struct WriteBack {
     pub field: String,
     /// The field manager that changed it.
     pub manager: String,
-    /// When that manager wrote, RFC 3339; empty when the API server does not say.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub written: String,
+    /// The object's version (of a Deployment: its generation) that it was seen in. The same one is counted once.
+    pub seen: String,
     /// When it was seen, RFC 3339.
     pub at: String,
 }

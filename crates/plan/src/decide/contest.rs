@@ -44,13 +44,23 @@ pub(super) fn is_on(view: &View<'_>, report: &mut Report) -> bool {
 /// Who changed our settings, written down; a step when it is a contest or was not written down yet.
 pub(super) fn settings(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let differences = view.config?.differences(&view.desired);
-    judge(view, report, &differences, "ConfigMap")
+    let version = view.o.config.as_ref()?.metadata.resource_version.clone();
+    judge(
+        view,
+        report,
+        &differences,
+        "ConfigMap",
+        version.unwrap_or_default(),
+    )
 }
 
 /// Who changed the Deployment; the same.
 pub(super) fn deployment(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let differences = view.deployment?.differences();
-    judge(view, report, &differences, "Deployment")
+    // Its version changes with its status.
+    let generation = view.o.deployment.as_ref()?.metadata.generation;
+    let generation = generation.unwrap_or_default().to_string();
+    judge(view, report, &differences, "Deployment", generation)
 }
 
 fn judge(
@@ -58,21 +68,17 @@ fn judge(
     report: &mut Report,
     differences: &[(&'static str, Option<Manager>)],
     kind: &str,
+    seen: String,
 ) -> Option<Step> {
     let (field, manager) = differences.first()?;
     let field = format!("{kind} {field}");
-    let manager = manager.clone().unwrap_or(Manager {
-        name: "somebody".to_owned(),
-        at: String::new(),
-    });
+    let manager = manager
+        .as_ref()
+        .map_or("somebody", |manager| &manager.name)
+        .to_owned();
     let entries = &mut report.status.write_backs;
     entries.retain(|entry| view.since(&entry.at) < WINDOW);
-    let known = |entry: &WriteBack| {
-        entry.field == field
-            && entry.manager == manager.name
-            && !manager.at.is_empty()
-            && entry.written == manager.at
-    };
+    let known = |entry: &WriteBack| entry.field == field && entry.seen == seen;
     if entries.iter().any(known) {
         // Written down already; the write of ours is still to come.
         return None;
@@ -80,7 +86,7 @@ fn judge(
     if entries.iter().filter(|entry| entry.field == field).count() >= PATIENCE {
         let contest = Contest {
             field,
-            manager: manager.name,
+            manager,
             generation: view.o.resource.metadata.generation,
             retry: view.retry().map(str::to_owned),
         };
@@ -90,8 +96,8 @@ fn judge(
     }
     entries.push(WriteBack {
         field,
-        manager: manager.name,
-        written: manager.at,
+        manager,
+        seen,
         at: view.o.now.to_string(),
     });
     Some(Step::Persist)

@@ -69,3 +69,16 @@ fn once_in_a_while_is_no_contest() {
         assert_eq!(world.phase(), Phase::Remote);
     }
 }
+
+#[test]
+fn settings_that_are_emptied_are_set_right_although_nobody_holds_them() {
+    let mut world = World::new();
+    world.run(60);
+    let config = world.config.as_mut().unwrap();
+    config["data"] = serde_json::json!({});
+    config["metadata"]["managedFields"] = serde_json::json!([]);
+    config["metadata"]["resourceVersion"] = "9001".into();
+    world.run(20);
+    assert_eq!(world.phase(), Phase::Remote, "{:#?}", world.status());
+    assert_eq!(world.setting("BACKEND").as_deref(), Some("remote"));
+}

@@ -200,6 +200,8 @@ impl World {
         let mut deployment = self.object("apps/v1", "Deployment", "flotta-edge-api");
         if let Some(former) = &self.deployment {
             deployment["metadata"]["uid"] = former["metadata"]["uid"].clone();
+            let generation = former["metadata"]["generation"].as_u64().unwrap();
+            deployment["metadata"]["generation"] = json!(generation + 1);
         }
         let spec = json!({
             "replicas": 1,
