@@ -270,11 +270,6 @@ impl World {
         };
         let template = deployment["spec"]["template"].clone();
         if template != self.template {
-            let number = self.deployment.as_ref().unwrap()["metadata"]["generation"]
-                .as_u64()
-                .unwrap()
-                + 1;
-            self.deployment.as_mut().unwrap()["metadata"]["generation"] = json!(number);
             if !self.stuck
                 && let Some(pod) = self.start(&template)
             {
@@ -642,6 +637,8 @@ impl World {
                     }
                 }
                 prune(&mut object["spec"]);
+                let generation = object["metadata"]["generation"].as_u64().unwrap();
+                object["metadata"]["generation"] = json!(generation + 1);
                 object["metadata"]["resourceVersion"] = version;
             }
             Action::Verify { about, pods, .. } => {
