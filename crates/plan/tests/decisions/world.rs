@@ -269,13 +269,12 @@ impl World {
             return;
         };
         let template = deployment["spec"]["template"].clone();
-        if template != self.template {
-            if !self.stuck
-                && let Some(pod) = self.start(&template)
-            {
-                self.template = template;
-                self.edge = vec![pod];
-            }
+        if template != self.template
+            && !self.stuck
+            && let Some(pod) = self.start(&template)
+        {
+            self.template = template;
+            self.edge = vec![pod];
         }
     }
 
