@@ -11,6 +11,7 @@ export FLOTTA_CACHE ?= $(HOME)/.cache/flotta-companion
 BUILT := $(or $(CARGO_TARGET_DIR),target)/release
 DATA ?= data
 ARGS ?=
+CLUSTER_ARGS ?=
 DEMO ?= /tmp/flotta-demo
 
 help: ## Show this list
@@ -46,10 +47,12 @@ lint: ## Check without running anything: formatting, clippy, dependencies, shell
 	@scripts/setup.sh cc rust go shell deny
 	@scripts/test.sh lint
 
-bench: ## Measure requests per second beside a bare hyper program (about two minutes)
-	@scripts/setup.sh cc postgres
+bench: ## Measure requests per second, then an installation on a throwaway Kubernetes (as root; ten minutes, more at first)
+	@scripts/setup.sh cc go cluster postgres
 	cargo build --locked --release -p edge-config-server -p flotta-bench
 	@$(BUILT)/flotta-bench $(ARGS)
+	cargo build --locked --release -p flotta-cluster --bin cluster-bench
+	@$(BUILT)/cluster-bench $(CLUSTER_ARGS)
 
 fuzz: ## Fuzz what reads requests; FUZZ_RUNS=n inputs for each target
 	@scripts/setup.sh cc

@@ -90,15 +90,17 @@ pub(crate) fn render(rounds: &[Round], lives: &[Life]) -> String {
     let mut text =
         String::from("| What | Median s | Least s | Most s | Of a plain restart |\n|---|--:|--:|--:|--:|\n");
     text.extend(rows.iter().map(|row| row.render(rounds)));
-    let counts = rounds
-        .iter()
-        .map(|round| within(&restarts, round.install).count());
-    let counts: Vec<_> = counts.map(|count| count.to_string()).collect();
+    // Every pod, also one that never got ready.
+    let made_in = |span: Span| {
+        let pods = lives.iter().filter(|life| life.role == Role::EdgeApi);
+        pods.filter(|life| span.holds(life.made)).count().to_string()
+    };
+    let counts: Vec<_> = rounds.iter().map(|round| made_in(round.install)).collect();
     // Writing to a String does not fail.
     let _ = writeln!(
         text,
         "\nMedians of {} rounds; a negative time means that the new one was ready before. An installation is to take at most \
-         {MORE} s more than a plain restart: {goal}. Restarts of the Edge API by each installation: {}.",
+         {MORE} s more than a plain restart: {goal}. New pods of the Edge API by each installation: {}.",
         rounds.len(),
         counts.join(", ")
     );
@@ -154,13 +156,13 @@ fn of_restarts(
 fn within(restarts: &[Restart], span: Span) -> impl Iterator<Item = &Restart> {
     restarts
         .iter()
-        .filter(move |restart| span.from <= restart.new_made && restart.new_made <= span.to)
+        .filter(move |restart| span.holds(restart.new_made))
 }
 
 fn server_ready(lives: &[Life], span: Span) -> Option<Duration> {
     let servers = lives
         .iter()
-        .filter(|life| life.role == Role::Server && span.from <= life.made && life.made <= span.to);
+        .filter(|life| life.role == Role::Server && span.holds(life.made));
     servers.filter_map(|life| life.ready).min()
 }
 

@@ -30,6 +30,10 @@ impl Span {
     pub(crate) fn seconds(self) -> f64 {
         signed(self.from, self.to)
     }
+
+    pub(crate) fn holds(self, time: Duration) -> bool {
+        self.from <= time && time <= self.to
+    }
 }
 
 /// Seconds from one time to another; negative when the other was earlier.
