@@ -48,12 +48,8 @@ pub(crate) async fn stopped_holder(stage: &mut Stage) -> Result<()> {
         .set("companion.replicas=2")
         .install(stage.cluster())?;
     let cluster = stage.cluster();
-    // Stopped as soon as it has begun, so that what it does next is decided on what it has seen before.
-    let switching = async || {
-        let seen = RemoteBackend::read(cluster).await.ok().flatten()?;
-        (!matches!(seen.phase(), "" | "Pending")).then_some(())
-    };
-    wait_for("the switch to begin", SWITCH, switching).await?;
+    // In the middle, so that what it does next is decided on what it has seen before.
+    RemoteBackend::until(cluster, &Expected::phase("Switching"), SWITCH).await?;
     let holder = holder(cluster).await?;
     let pods = faults::pods(cluster, COMPANION).await?;
     let acting = pods
