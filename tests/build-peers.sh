@@ -6,7 +6,7 @@
 #   node         the other Kubernetes components and kubectl (tests/kubernetes/node)
 #   coredns      names in the cluster (tests/coredns)
 #   helm         what users install charts with (tests/helm)
-#   helm3        the same, the version before (tests/chart/tools/helm3)
+#   helm3        the same, the version before
 # and, for the chart (tests/chart):
 #   helm-unittest, helm-docs, promtool
 #
@@ -118,16 +118,16 @@ for peer in "$@"; do
         build coredns coredns coredns "building CoreDNS from Go modules, about a minute the first time" . "${small_flags[@]}"
         ;;
     helm)
-        build helm helm helm "building Helm from its Go module, a minute or two the first time" \
+        build helm helm helm "building Helm 4 from its Go module, a minute or two the first time" \
             helm.sh/helm/v4/cmd/helm "${small_flags[@]}"
         ;;
     helm3)
-        build helm3 chart/tools/helm3 helm "building Helm 3 from its Go module, about two minutes the first time" \
+        build helm3 helm helm "building Helm 3 from its Go module, half a minute after Helm 4" \
             helm.sh/helm/v3/cmd/helm "${small_flags[@]}"
         ;;
     helm-unittest)
-        build helm-unittest chart/tools/helm3 helm-unittest \
-            "building helm-unittest from its Go module, half a minute after Helm 3" \
+        build helm-unittest helm helm-unittest \
+            "building helm-unittest from its Go module, some seconds after Helm 3" \
             github.com/helm-unittest/helm-unittest/cmd/helm-unittest "${small_flags[@]}"
         ;;
     helm-docs)

@@ -195,12 +195,26 @@ async fn a_refused_uninstallation_removes_nothing_and_can_be_got_over(release: &
     release.helm("upgrade", &[NO_HOOK, skip])?;
 
     release.plain(&["uninstall", "flotta-companion", "--no-hooks"])?;
-    for path in [SECRET, LEASE, SERVICE, STATEFUL_SET, COMPANION, REMOTE_BACKEND] {
+    for path in [SECRET, LEASE, SERVICE, STATEFUL_SET, COMPANION] {
         ensure!(release.find(path).await?.is_none(), "{path} is still there");
     }
+    // What the next installation has to know is in its status and its annotations.
+    for path in [REMOTE_BACKEND, DEFINITION] {
+        release
+            .object(path)
+            .await
+            .context("it went with a release that led nothing back")?;
+    }
+    let again = ["--take-ownership", "--set=remoteBackend.mode=Observe"];
+    let notes = release.helm("install", &again)?;
     ensure!(
-        release.find(DEFINITION).await?.is_some(),
-        "the definition went with the release"
+        notes.contains("RemoteBackend of an earlier installation"),
+        "the notes do not speak of it: {notes}"
+    );
+    let mode = release.object(REMOTE_BACKEND).await?["spec"]["mode"].clone();
+    ensure!(
+        mode == "Observe",
+        "the next installation did not take it over: {mode}"
     );
     Ok(())
 }
