@@ -56,7 +56,7 @@ impl<'a> View<'a> {
             .as_ref()
             .map(|object| EdgeDeployment::new(object, &spec.edge_api));
         let found = config.map(SettingsMap::all).unwrap_or_default();
-        let desired = settings::desired(spec, &found);
+        let desired = undone(o).unwrap_or_else(|| settings::desired(spec, &found));
         let effective = match deployment {
             Some(deployment) => deployment.effective(found),
             None => found,
@@ -306,6 +306,18 @@ pub(crate) fn address(pod: &Pod) -> Option<&str> {
         .pod_ip
         .as_deref()
         .filter(|address| !address.is_empty())
+}
+
+/// The settings that were verified last, where a change of them was undone.
+fn undone(o: &Observed) -> Option<BTreeMap<&'static str, String>> {
+    let status = o.resource.status.as_ref().filter(|status| status.established)?;
+    let rejected = status.rejected.as_ref()?;
+    let same = rejected.generation == o.resource.metadata.generation
+        && rejected.retry.as_deref() == annotation(o, RETRY_ANNOTATION);
+    let settings = &status.verified.as_ref().filter(|_| same)?.settings;
+    let of = |key: &'static str| Some((key, settings.get(key)?.clone()));
+    let found: BTreeMap<_, _> = settings::OWNABLE.into_iter().filter_map(of).collect();
+    (!found.is_empty()).then_some(found)
 }
 
 fn annotation<'a>(o: &'a Observed, name: &str) -> Option<&'a str> {

@@ -15,5 +15,5 @@ pub use spec::{
 };
 pub use status::{
     Attempt, BackendInForce, CertificateStatus, ConditionStatus, ConditionType, Contest, DeviceCounts,
-    Failures, Found, Phase, RemoteBackendStatus, Served, Verified, WriteBack,
+    Failures, Found, Phase, Rejected, RemoteBackendStatus, Served, Verified, WriteBack,
 };

@@ -1,5 +1,7 @@
 //! What a person is told, and the little that has to be remembered from one look to the next.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,6 +44,9 @@ pub struct RemoteBackendStatus {
     /// What was verified last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified: Option<Verified>,
+    /// A change of the settings that could not be verified; those that were verified last are in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejected>,
     /// Switches that were taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
@@ -201,6 +206,9 @@ pub struct Verified {
     pub ca_public_key: String,
     /// Public key of the host certificate, SHA-256.
     pub host_public_key: String,
+    /// Our settings then.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// The Edge API's pods (uid) that were called.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<String>,
@@ -315,4 +323,18 @@ pub struct Contest {
     /// The value of annotation companion.project-flotta.io/retry then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<String>,
+}
+
+/// A change of the settings that could not be verified and was undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Rejected {
+    /// The generation of the spec that asked for it; another one is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// The value of annotation companion.project-flotta.io/retry then; so is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<String>,
+    /// Why.
+    pub why: String,
 }

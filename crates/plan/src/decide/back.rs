@@ -79,6 +79,8 @@ fn arrived(view: &View<'_>, report: &mut Report) -> Step {
     status.attempt = None;
     status.verified = None;
     status.failures = None;
+    status.rejected = None;
+    status.contest = None;
     status.write_backs.clear();
     report.fails(
         ConditionType::Switched,
@@ -234,7 +236,12 @@ fn unanswered(view: &View<'_>, report: &mut Report) -> Option<Step> {
 
 /// No way back: the server takes devices again.
 fn refuse(view: &View<'_>, report: &mut Report, reason: Reason, sentence: String) -> Step {
-    let step = match server::prepare(view, report, Admission::Open) {
+    let admission = if view.status.established {
+        Admission::Open
+    } else {
+        Admission::Hold
+    };
+    let step = match server::prepare(view, report, admission) {
         Prepared::Step(step) => step,
         Prepared::Yes | Prepared::Blocked(_) => MEND,
     };

@@ -9,7 +9,7 @@ use super::{
     switch::{self, Proof},
 };
 use crate::{
-    api::{Attempt, ConditionStatus, ConditionType, Phase, Reason},
+    api::{Attempt, ConditionStatus, ConditionType, Phase, Reason, Rejected},
     managers,
     report::{IDLE, LATER, Report, SOON, Step},
     server::Admission,
@@ -64,6 +64,9 @@ pub(super) fn keep(view: &View<'_>, report: &mut Report) -> Step {
         steps.push(step);
     }
     let proven = verify(view, report, &mut steps);
+    if let Some(step) = undo(view, report) {
+        steps.insert(0, step);
+    }
     watch(view, report, loaded, &mut steps);
     conclude(view, report, proven);
     let trouble = report.status.phase != Phase::Remote;
@@ -285,6 +288,57 @@ fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Option<Step> {
     }
     report.phase(Phase::Switching, Reason::RollingOut, "restarts the Edge API");
     Some(Step::act(crate::action::Action::Write(deployment.write(inputs))))
+}
+
+/// A change of our settings that cannot be verified is undone; those that were verified last take its place. Tells of one
+/// that was.
+fn undo(view: &View<'_>, report: &mut Report) -> Option<Step> {
+    let generation = view.o.resource.metadata.generation;
+    let retry = view.retry().map(str::to_owned);
+    if let Some(rejected) = &view.status.rejected {
+        if rejected.generation != generation || rejected.retry != retry {
+            report.status.rejected = None;
+            return Some(Step::Persist);
+        }
+        report.degraded(
+            Reason::VerificationFailed,
+            format!(
+                "the settings of the spec were tried and undone, because {}; the former ones are in force, correct the spec",
+                rejected.why
+            ),
+        );
+        return None;
+    }
+    let (attempt, verified) = (view.attempt()?, view.status.verified.as_ref()?);
+    let desired = view.desired.iter();
+    let changed = !verified.settings.is_empty()
+        && desired
+            .clone()
+            .any(|(key, value)| verified.settings.get(*key) != Some(value));
+    let restarted = view.since(attempt.restarted.as_deref()?);
+    let allowed = SignedDuration::from_secs(i64::from(view.spec.edge_api.rollout_seconds));
+    let why = if restarted > allowed && !view.all_pods_run(Some(&attempt.inputs)) {
+        switch::unfinished(view)
+    } else {
+        let told = view
+            .status
+            .conditions
+            .iter()
+            .find(|told| told.type_ == ConditionType::Verified.as_str())?;
+        let fails = told.status == ConditionStatus::False.as_str()
+            && view.since(&told.last_transition_time.0.to_string()) > FAILS_FOR_LONG;
+        fails.then(|| told.message.clone())?
+    };
+    if !changed {
+        return None;
+    }
+    report.status.attempt = None;
+    report.status.rejected = Some(Rejected {
+        generation,
+        retry,
+        why,
+    });
+    Some(Step::Persist)
 }
 
 /// Whether these are the inputs, of a first restart or of one that repeated it.

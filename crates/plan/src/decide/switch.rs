@@ -514,6 +514,11 @@ pub(super) fn establish(view: &View<'_>, report: &mut Report, inputs: &str) {
             .to_string(),
         ca_public_key: facts.map(|facts| facts.ca.key.to_string()).unwrap_or_default(),
         host_public_key: facts.map(|facts| facts.host.key.to_string()).unwrap_or_default(),
+        settings: view
+            .desired
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()))
+            .collect(),
         pods,
     });
 }

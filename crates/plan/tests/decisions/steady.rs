@@ -300,3 +300,39 @@ fn the_former_host_stays_in_the_certificate_until_the_url_is_switched() {
         "{names:?}"
     );
 }
+
+#[test]
+fn a_new_url_that_cannot_be_verified_is_undone_and_said() {
+    let mut world = switched();
+    // It answers the companion, and not the Edge API.
+    let elsewhere = "https://elsewhere.example:8443/api/flotta-backend/v1";
+    world.answers_at = Some(elsewhere.to_owned());
+    world.resource.spec.backend.url = elsewhere.into();
+    world.resource.metadata.generation = Some(2);
+    world.run(40);
+    assert_eq!(
+        world.setting("REMOTE_BACKEND_URL").as_deref(),
+        Some(elsewhere),
+        "{:#?}",
+        world.status()
+    );
+    world.run(300);
+    assert_eq!(
+        world.setting("REMOTE_BACKEND_URL").as_deref(),
+        Some(crate::world::URL)
+    );
+    assert!(world.serves_remotely());
+    assert_eq!(world.phase(), Phase::Degraded);
+    assert_eq!(world.condition("Ready").0, "True");
+    assert!(world.status().blocked_by.join(" ").contains("correct the spec"));
+    assert_eq!(world.starts, 2);
+    world.resource.spec.backend.url = crate::world::URL.into();
+    world.resource.metadata.generation = Some(3);
+    world.run(60);
+    assert_eq!(
+        (world.phase(), world.starts),
+        (Phase::Remote, 2),
+        "{:#?}",
+        world.status()
+    );
+}

@@ -103,6 +103,8 @@ pub(crate) struct World {
     pub material: Material,
     /// The Edge API's pods cannot start.
     pub stuck: bool,
+    /// Another URL that answers the companion, though not the Edge API.
+    pub answers_at: Option<String>,
     /// The URL does not answer.
     pub unreachable: bool,
     pub missing_rights: Vec<String>,
@@ -152,6 +154,7 @@ impl World {
             evidence: Evidence::default(),
             material,
             stuck: false,
+            answers_at: None,
             unreachable: false,
             missing_rights: Vec::new(),
             leave: false,
@@ -586,7 +589,9 @@ impl World {
                 }
             }
             Action::CallBackend { about, url } => {
-                let answers = !self.unreachable && self.ours.iter().any(|pod| pod.up) && url == URL;
+                let answers = !self.unreachable
+                    && self.ours.iter().any(|pod| pod.up)
+                    && (url == URL || self.answers_at.as_ref() == Some(url));
                 let value = if answers {
                     Ok(())
                 } else {
