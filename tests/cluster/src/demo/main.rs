@@ -152,7 +152,7 @@ async fn follow(cluster: &Cluster, timeline: &mut Timeline) -> Result<()> {
                 );
                 return Ok(());
             }
-            if !seen.phase().is_empty() && says != told {
+            if !seen.next_action().is_empty() && says != told {
                 timeline.reached(&format!("RemoteBackend says {says}"));
                 told = says;
             }

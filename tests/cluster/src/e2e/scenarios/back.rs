@@ -170,7 +170,8 @@ async fn uninstalls(stage: &mut Stage, before: &Before) -> Result<()> {
 /// `helm uninstall` while devices would be disconnected removes nothing, and says why.
 pub(crate) async fn uninstall_with_devices(stage: &mut Stage) -> Result<()> {
     let watcher = at_work(stage, &["stays"]).await?;
-    let Err(refused) = Chart::default().uninstall(stage.cluster(), &[]) else {
+    // By itself Helm 4 hears of a hook that failed only when time is over.
+    let Err(refused) = Chart::default().uninstall(stage.cluster(), &["--wait=legacy"]) else {
         bail!("helm uninstall went through while a device would be disconnected");
     };
     stage.reached("helm uninstall has failed");
@@ -194,7 +195,7 @@ pub(crate) async fn uninstall_with_devices(stage: &mut Stage) -> Result<()> {
     stage.cluster().helm(Helm::Four, &["rollback", RELEASE, "1"])?;
     switched(stage.cluster()).await?;
     stage.reached("helm rollback takes the release back into use");
-    let Err(_) = Chart::default().uninstall(stage.cluster(), &[]) else {
+    let Err(_) = Chart::default().uninstall(stage.cluster(), &["--wait=legacy"]) else {
         bail!("the second helm uninstall went through while a device would be disconnected");
     };
     let word = json!({"spec": {"devices": {"leaving": "DisconnectThemAndRemoveTheirWorkloads"}}});
