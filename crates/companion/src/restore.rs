@@ -120,6 +120,12 @@ pub async fn skip(cluster: &Cluster) -> Result<String, NotRestored> {
     loop {
         let resources = cluster.resources().await?;
         if is_free(&resources) {
+            for resource in &resources {
+                match cluster.delete_if_of_chart(resource).await {
+                    Err(fault) if fault.is_gone() => {}
+                    outcome => outcome?,
+                }
+            }
             return Ok("the Edge API was left as it is".to_owned());
         }
         for resource in resources {

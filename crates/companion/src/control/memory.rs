@@ -17,12 +17,16 @@ const FIRST: Duration = Duration::from_secs(1);
 /// But at least so often.
 const LONGEST: Duration = Duration::from_mins(1);
 
+/// What an action was decided on may change under its hands so often in a row; more is no accident.
+const STALE: u32 = 8;
+
 /// Of one resource.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// What calls have shown.
     pub(super) evidence: Evidence,
     failed: Option<Failure>,
+    stale: u32,
 }
 
 #[derive(Debug)]
@@ -48,7 +52,25 @@ impl Memory {
     /// An action succeeded.
     pub(super) fn done(&mut self) {
         self.failed = None;
+        self.stale = 0;
         self.evidence.failing = None;
+    }
+
+    /// Nothing is to be done. What failed, and is not wanted any more when it would be tried again, is over.
+    pub(super) fn idle(&mut self) {
+        if self
+            .failed
+            .as_ref()
+            .is_none_or(|failed| failed.next <= Instant::now())
+        {
+            self.done();
+        }
+    }
+
+    /// An action came too late. Whether it is to be taken for one that failed.
+    pub(super) fn stale(&mut self) -> bool {
+        self.stale = self.stale.saturating_add(1);
+        self.stale > STALE
     }
 
     /// An action failed. Whether that is news.
@@ -94,6 +116,26 @@ mod tests {
         assert_eq!(memory.patience(&other), None);
         tokio::time::advance(LONGEST).await;
         assert_eq!(memory.patience(&action), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_in_between_makes_no_failure_forgotten_before_its_time() {
+        let mut memory = Memory::default();
+        memory.failed(&Action::CheckRights, "no", Timestamp::UNIX_EPOCH);
+        memory.idle();
+        assert!(memory.patience(&Action::CheckRights).is_some());
+        tokio::time::advance(FIRST).await;
+        memory.idle();
+        assert!(memory.evidence.failing.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_conflict_again_and_again_is_a_failure() {
+        let mut memory = Memory::default();
+        let failures = (0..10).filter(|_| memory.stale()).count();
+        assert_eq!(failures, 2);
+        memory.done();
+        assert!(!memory.stale());
     }
 
     #[tokio::test(start_paused = true)]

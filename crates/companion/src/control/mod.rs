@@ -83,6 +83,17 @@ pub struct Parts {
     pub health: Arc<Health>,
 }
 
+/// What became of what the resource is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// It says so already.
+    Same,
+    /// It says so now.
+    New,
+    /// It has changed since it was looked at.
+    Late,
+}
+
 /// What came of a round.
 #[derive(Debug)]
 pub struct Round {
@@ -191,7 +202,13 @@ impl Controller {
                 .one(resource.clone(), surroundings, &mut round.targets)
                 .await?;
             if acting {
-                self.metrics.status(&plan.status);
+                // Whoever does not act makes no calls, and so knows less than the resource says.
+                let known = if self.lease.check().is_ok() {
+                    Some(&plan.status)
+                } else {
+                    resource.status.as_ref()
+                };
+                known.map_or_else(|| self.metrics.no_status(), |status| self.metrics.status(status));
             }
             let memory = self.memories.get(&resource.uid().unwrap_or_default());
             let failing = memory.and_then(|memory| memory.evidence.failing.as_ref());
@@ -240,15 +257,20 @@ impl Controller {
         if self.lease.check().is_err() {
             return Ok((plan, ASIDE));
         }
-        if !self.say(&mut observed, &plan).await? {
+        let said = self.say(&mut observed, &plan).await?;
+        if said == Said::Late {
             return Ok((plan, BREATH));
         }
         let next = match &plan.action {
             None => {
-                self.streak = 0;
-                // What is asked for is no failure any more.
-                memory.done();
-                plan.wake.max(BREATH)
+                memory.idle();
+                let again = said == Said::New && plan.wake.is_zero();
+                if again {
+                    self.pause_after_streak()
+                } else {
+                    self.streak = 0;
+                    plan.wake.max(BREATH)
+                }
             }
             Some(action) => match memory.patience(action) {
                 Some(rest) => rest,
@@ -258,16 +280,26 @@ impl Controller {
         Ok((plan, next))
     }
 
-    /// Keeps what the resource is to say, before anything is done. Whether it is kept.
-    async fn say(&self, observed: &mut Observed, plan: &Plan) -> Result<bool, Fault> {
+    /// Nothing, or a pause after too many steps without one.
+    fn pause_after_streak(&mut self) -> Duration {
+        self.streak += 1;
+        if self.streak < STREAK {
+            Duration::ZERO
+        } else {
+            BREATH * 4
+        }
+    }
+
+    /// Keeps what the resource is to say, before anything is done.
+    async fn say(&self, observed: &mut Observed, plan: &Plan) -> Result<Said, Fault> {
         let before = observed.resource.status.clone();
         if before.as_ref() == Some(&plan.status) {
-            return Ok(true);
+            return Ok(Said::Same);
         }
         match self.cluster.write_status(&observed.resource, &plan.status).await {
             // The resource has a new version now; an action that names it would fail with the old one.
             Ok(resource) => observed.resource = resource,
-            Err(fault) if fault.is_stale() || fault.is_gone() => return Ok(false),
+            Err(fault) if fault.is_stale() || fault.is_gone() => return Ok(Said::Late),
             Err(fault) => return Err(fault),
         }
         tracing::info!(
@@ -281,7 +313,7 @@ impl Controller {
         for event in events::transitions(before.as_ref(), &plan.status) {
             self.tell(&observed.resource, event).await;
         }
-        Ok(true)
+        Ok(Said::New)
     }
 
     /// Does it. Until when to wait then.
@@ -314,14 +346,9 @@ impl Controller {
                 if let Some(event) = events::done(action) {
                     self.tell(&observed.resource, event).await;
                 }
-                self.streak += 1;
-                if self.streak < STREAK {
-                    Duration::ZERO
-                } else {
-                    BREATH * 4
-                }
+                self.pause_after_streak()
             }
-            Err(failed) if failed.is_stale() => {
+            Err(failed) if failed.is_stale() && !memory.stale() => {
                 self.metrics.action(action, "stale");
                 tracing::info!(action = name, reason = %failed, "not done: looks again");
                 BREATH

@@ -158,13 +158,23 @@ impl Lease {
         if let Some(lease) = lease
             && Moment::now().is_within(DURATION, renewed)
         {
-            let freed = LeaseSpec {
-                holder_identity: None,
-                lease_duration_seconds: Some(1),
-                renew_time: Some(MicroTime(Timestamp::now())),
-                ..lease.spec.clone().unwrap_or_default()
-            };
-            let _ = timeout(ANSWER, self.write(&lease, freed)).await;
+            let _ = timeout(ANSWER, self.free(lease)).await;
+        }
+    }
+
+    /// Empties the record. A renewal of ours whose answer was lost must not keep it for us.
+    async fn free(&self, lease: Record) -> Result<(), Fault> {
+        match self.write(&lease, freed(&lease)).await {
+            Err(fault) if fault.is_stale() => {
+                let lease = self.read().await?;
+                let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_ref());
+                if holder == Some(&self.identity) {
+                    self.write(&lease, freed(&lease)).await
+                } else {
+                    Ok(())
+                }
+            }
+            outcome => outcome,
         }
     }
 
@@ -243,6 +253,15 @@ fn taken(lease: &Record, identity: &str) -> LeaseSpec {
         renew_time: Some(now),
         lease_transitions: Some(spec.lease_transitions.unwrap_or(0) + i32::from(!ours)),
         ..spec
+    }
+}
+
+fn freed(lease: &Record) -> LeaseSpec {
+    LeaseSpec {
+        holder_identity: None,
+        lease_duration_seconds: Some(1),
+        renew_time: Some(MicroTime(Timestamp::now())),
+        ..lease.spec.clone().unwrap_or_default()
     }
 }
 
