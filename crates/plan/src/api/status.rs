@@ -189,6 +189,10 @@ pub struct Attempt {
     /// When its pods were first seen rolled out, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rolled_out: Option<String>,
+    /// What was before was saved by an earlier switch of which nothing else is known. Devices may have come with it, so this
+    /// one is not taken back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub resumed: bool,
     /// Why it is being taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,

@@ -47,7 +47,8 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
     }
     if let Some(elder) = &o.elder {
         let text = format!(
-            "RemoteBackend {elder} is older and acts for Deployment {}; delete one of them",
+            "RemoteBackend {elder} is older and acts for Deployment {}; delete this one, for deleting the older one leads the Edge \
+             API back first",
             view.spec.edge_api.deployment
         );
         report.blocked(

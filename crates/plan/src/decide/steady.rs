@@ -63,6 +63,7 @@ pub(super) fn keep(view: &View<'_>, report: &mut Report) -> Step {
     {
         steps.push(step);
     }
+    next_start(view, report);
     let proven = verify(view, report, &mut steps);
     if let Some(step) = undo(view, report) {
         steps.insert(0, step);
@@ -226,6 +227,13 @@ fn config_is_ours(view: &View<'_>, key: &str) -> bool {
         return false;
     };
     managers::is_ours(&config.metadata, &["f:data", &format!("f:{key}")])
+}
+
+/// Settings of others that would end the Edge API's process at its next start: nothing happens until then.
+fn next_start(view: &View<'_>, report: &mut Report) {
+    for fault in settings::faults(&view.effective) {
+        report.degraded(Reason::SettingsUnusable, fault);
+    }
 }
 
 /// The Deployment, set right again or restarted with what is new.

@@ -60,7 +60,11 @@ pub(super) fn remote(view: &View<'_>, report: &mut Report) -> Step {
 /// A switch that this resource knows nothing of: made by a former installation, or by hand. It may be old and devices may
 /// have come since, so it is never taken back.
 fn runs_already(view: &View<'_>) -> bool {
-    view.attempt().is_none() && view.is_told_remote()
+    let still_ours = view.is_engaged()
+        && view
+            .deployment
+            .is_some_and(crate::edge_api::EdgeDeployment::has_anything_of_ours);
+    view.attempt().is_none() && (view.is_told_remote() || still_ours)
 }
 
 fn observe(view: &View<'_>, report: &mut Report) -> Step {
@@ -288,6 +292,7 @@ fn begin(view: &View<'_>, report: &mut Report) -> Step {
     report.status.attempt = Some(Attempt {
         inputs,
         begun: view.o.now.to_string(),
+        resumed: view.is_engaged(),
         ..Attempt::default()
     });
     Step::Persist
@@ -527,7 +532,7 @@ pub(super) fn establish(view: &View<'_>, report: &mut Report, inputs: &str) {
 pub(super) fn fail(view: &View<'_>, report: &mut Report, why: &str) -> Step {
     let lost = matches!(&view.previous, Some(Ok(previous)) if previous.settings.values.get(settings::BACKEND)
         == Some(&crate::previous::Former::Lost));
-    if lost {
+    if lost || view.attempt().is_some_and(|attempt| attempt.resumed) {
         // Nothing to take it back to that is known: it stays, and is reported.
         report.status.established = true;
         report.status.attempt = None;

@@ -336,3 +336,31 @@ fn a_new_url_that_cannot_be_verified_is_undone_and_said() {
         world.status()
     );
 }
+
+#[test]
+fn a_malformed_setting_is_told_before_it_ends_the_edge_api() {
+    let mut world = switched();
+    world.edit_config("kubectl-edit", &[("LOG_LEVEL", Some("loud"))]);
+    world.run(60);
+    assert_eq!((world.phase(), world.starts), (Phase::Degraded, 0));
+    assert_eq!(world.condition("Ready").0, "True", "devices are served");
+    let (_, reason, message) = world.condition("Degraded");
+    assert_eq!(reason, "SettingsUnusable");
+    assert!(message.contains("LOG_LEVEL"), "{message}");
+}
+
+#[test]
+fn a_ca_renewed_with_its_key_restarts_once_and_is_passed_on_first() {
+    let mut world = switched();
+    let renewed = world.material.renewed();
+    world.put_material(&renewed, "kubectl-edit");
+    world.run(60);
+    assert_eq!(
+        (world.phase(), world.starts),
+        (Phase::Remote, 1),
+        "{:#?}",
+        world.status()
+    );
+    assert!(world.serves_remotely());
+    assert_eq!(world.ours[0].loaded["ca.crt"], renewed.ca_secret["ca.crt"]);
+}

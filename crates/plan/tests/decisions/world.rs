@@ -35,6 +35,11 @@ impl Material {
         Self::of(self.ca.clone())
     }
 
+    /// A new certificate of the same CA and key, and a host certificate of it.
+    pub(crate) fn renewed(&self) -> Self {
+        Self::of(self.ca.renewed().unwrap())
+    }
+
     fn of(ca: Authority) -> Self {
         let profile = Profile::host()
             .with_names(&["project-flotta.io", "127.0.0.1", "::1"])
