@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "modules of one program")]
 
 mod calls;
+mod drift;
 mod facts;
 mod lease;
 mod process;
