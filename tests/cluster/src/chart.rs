@@ -83,6 +83,11 @@ impl Chart {
         cluster.helm(self.helm, &command)
     }
 
+    /// `helm test`: an error when what is asked for is not so.
+    pub fn test(&self, cluster: &Cluster) -> Result<String> {
+        cluster.helm(self.helm, &["test", RELEASE, "--logs", "--timeout=90s"])
+    }
+
     /// `helm install` and the wait until the switch is verified.
     pub async fn switch(&self, cluster: &Cluster) -> Result<RemoteBackend> {
         self.install(cluster)?;

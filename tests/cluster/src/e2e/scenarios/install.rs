@@ -18,6 +18,8 @@ const NOTICED: Duration = Duration::from_mins(1);
 /// Over mutual TLS, as the chart does it by itself.
 pub(crate) async fn https(stage: &mut Stage) -> Result<()> {
     switches_with_one_restart(stage, Chart::default()).await?;
+    Chart::default().test(stage.cluster())?;
+    stage.reached("helm test agrees");
     let seen = RemoteBackend::until(
         stage.cluster(),
         &Expected::any().condition("Trusted", "True"),

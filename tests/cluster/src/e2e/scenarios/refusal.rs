@@ -20,6 +20,11 @@ pub(crate) async fn wrong_url(stage: &mut Stage) -> Result<()> {
     let url = "https://nowhere.flotta.svc:8443/api/flotta-backend/v1";
     let seen = refused_before_anything_is_touched(stage, url).await?;
     ensure!(
+        Chart::default().test(stage.cluster()).is_err(),
+        "helm test passed although nothing was switched"
+    );
+    stage.reached("helm test fails");
+    ensure!(
         seen.words().contains("nowhere.flotta.svc"),
         "the name that does not resolve is not named: {seen}"
     );
