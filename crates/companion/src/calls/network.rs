@@ -80,7 +80,7 @@ impl Calls for Network {
             nonce: &nonce,
         };
         let answer = probe_edge_api(&call, Instant::now() + PROBE).await.map_err(say)?;
-        answer.heard.try_into_heard()
+        heard(answer.heard)
     }
 }
 
@@ -96,26 +96,21 @@ fn say(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-trait TryIntoHeard {
-    fn try_into_heard(self) -> Result<Heard, String>;
-}
-
-impl TryIntoHeard for HeardThere {
-    fn try_into_heard(self) -> Result<Heard, String> {
-        match self {
-            Self::Nothing => Ok(Heard::Remote),
-            Self::Disconnect => Ok(Heard::Disconnect),
-            Self::Other { status, words } if words.is_empty() => {
-                Err(format!("a device hears {status}; the Edge API's backend cannot be reached or fails, see its log"))
-            }
-            Self::Other { status, words } => Err(format!(
-                "a device hears {status} ({words}); the Edge API's backend cannot be reached or fails, see its log"
-            )),
-            Self::ClosedWithoutAnswer => Err(
-                "the connection of a device is closed without an answer; the Edge API has no backend, its BACKEND or REMOTE_BACKEND_URL is none it can use"
-                    .to_owned(),
-            ),
+/// What only a working backend lets a device hear; anything else as a sentence.
+fn heard(heard: HeardThere) -> Result<Heard, String> {
+    const SEE: &str = "the Edge API's backend cannot be reached or fails, see its log";
+    match heard {
+        HeardThere::Nothing => Ok(Heard::Remote),
+        HeardThere::Disconnect => Ok(Heard::Disconnect),
+        HeardThere::Other { status, words } if words.is_empty() => {
+            Err(format!("a device hears {status}; {SEE}"))
         }
+        HeardThere::Other { status, words } => Err(format!("a device hears {status} ({words}); {SEE}")),
+        HeardThere::ClosedWithoutAnswer => Err(
+            "the connection of a device is closed without an answer; the Edge API has no \
+                                                backend, its BACKEND or REMOTE_BACKEND_URL is none it can use"
+                .to_owned(),
+        ),
     }
 }
 

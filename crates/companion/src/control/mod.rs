@@ -202,13 +202,7 @@ impl Controller {
                 .one(resource.clone(), surroundings, &mut round.targets)
                 .await?;
             if acting {
-                // Whoever does not act makes no calls, and so knows less than the resource says.
-                let known = if self.lease.check().is_ok() {
-                    Some(&plan.status)
-                } else {
-                    resource.status.as_ref()
-                };
-                known.map_or_else(|| self.metrics.no_status(), |status| self.metrics.status(status));
+                self.show(&resource, &plan);
             }
             let memory = self.memories.get(&resource.uid().unwrap_or_default());
             let failing = memory.and_then(|memory| memory.evidence.failing.as_ref());
@@ -219,6 +213,19 @@ impl Controller {
             round.plans.push((resource, plan));
         }
         Ok(round)
+    }
+
+    /// Shows in the metrics what is known. Whoever does not act makes no calls, and knows less than the resource says.
+    fn show(&self, resource: &RemoteBackend, plan: &Plan) {
+        let acts = self.lease.check().is_ok();
+        match if acts {
+            Some(&plan.status)
+        } else {
+            resource.status.as_ref()
+        } {
+            Some(status) => self.metrics.status(status),
+            None => self.metrics.no_status(),
+        }
     }
 
     async fn one(

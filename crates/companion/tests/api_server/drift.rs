@@ -11,8 +11,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
+    kubelet::deployment,
     switch::{is_remote, start},
-    world::{World, control_plane, deployment, has},
+    world::{World, control_plane, has},
 };
 
 const CONFIG: &str = "flotta-edge-api-config";

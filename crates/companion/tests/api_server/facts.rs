@@ -9,7 +9,10 @@ use kube::{
 use plan::{api::RemoteBackend, names::MANAGER};
 use serde_json::{Value, json};
 
-use crate::world::{World, control_plane, deployment, has};
+use crate::{
+    kubelet::deployment,
+    world::{World, control_plane, has},
+};
 
 fn code(error: kube::Error) -> u16 {
     match error {

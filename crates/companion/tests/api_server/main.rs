@@ -11,6 +11,7 @@
 mod calls;
 mod drift;
 mod facts;
+mod kubelet;
 mod lease;
 mod process;
 mod proxy;
