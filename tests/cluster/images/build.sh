@@ -29,11 +29,9 @@ static_program() {
     local built=$cache/static/$triple/${profile/dev/debug}/$1
     RUSTFLAGS='-C target-feature=+crt-static' cargo build --manifest-path "$root/Cargo.toml" --locked --profile "$profile" \
         --target "$triple" --target-dir "$cache/static" --package "$1" >&2 || return
-    [ "$profile" = release ] || {
-        strip -o "$built-stripped" "$built"
-        built+=-stripped
-    }
-    echo "$built"
+    # Names of functions are a fifth of it, and only a backtrace shows them.
+    strip -o "$built-stripped" "$built" || return
+    echo "$built-stripped"
 }
 
 # image NAME USER PROGRAM PATH [FLAG...]
