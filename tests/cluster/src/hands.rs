@@ -162,6 +162,12 @@ pub async fn renewed_host_certificate(cluster: &Cluster, flotta: &Flotta) -> Res
     Ok(host)
 }
 
+/// A new CA certificate of the same key and name in front of the former one, as a careful person renews it.
+pub async fn renewed_ca(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
+    let bundle = format!("{}{}", flotta.authority.renewed()?.pem(), flotta.ca_pem);
+    write_secret(cluster, CA, &[("ca.crt", &bundle)]).await
+}
+
 async fn write_host_certificate(cluster: &Cluster, host: &Identity) -> Result<()> {
     let (certificate, key) = (host.certificate_pem(), host.key().traditional_pem()?);
     write_secret(

@@ -9,7 +9,7 @@ use cluster::hands::{self, Again, CA, HOST_CERTIFICATE};
 use cluster::remote_backend::{Expected, RemoteBackend};
 use cluster::watcher::{Seen, Watcher};
 
-use super::holds::{SLACK, at_work, on_our_store, restarts, setting_until};
+use super::holds::{SLACK, at_work, looked_again, on_our_store, restarts, setting_until};
 use crate::stage::Stage;
 
 /// Until a change is noticed and said.
@@ -35,7 +35,8 @@ impl AtWork {
 
     /// Ends the work: this many restarts, and requests failed around them only.
     async fn end(self, stage: &mut Stage, wanted: u64) -> Result<Seen> {
-        // A companion that would restart does so at once, or at its next tick.
+        // What it has not seen yet it cannot have carried out.
+        looked_again(stage.cluster()).await?;
         switched(stage.cluster()).await?;
         let seen = self.watcher.stop().await?;
         stage.reached(&seen.summary());
@@ -158,6 +159,20 @@ pub(crate) async fn host_certificate_renewed(stage: &mut Stage) -> Result<()> {
     work.end(stage, 1).await?;
     stage.read_flotta().await?;
     on_our_store(stage, "after-a-renewal").await
+}
+
+/// A CA certificate renewed properly by hand, same key: one restart, and devices of the former one go on.
+pub(crate) async fn ca_renewed(stage: &mut Stage) -> Result<()> {
+    let work = AtWork::begin(stage).await?;
+    hands::renewed_ca(stage.cluster(), stage.flotta()?).await?;
+    let restarted = work.restarts + 1;
+    testkit::process::wait_until("the Edge API to be restarted", NOTICED, async || {
+        restarts(stage.cluster()).await.is_ok_and(|now| now == restarted)
+    })
+    .await?;
+    work.end(stage, 1).await?;
+    stage.read_flotta().await?;
+    on_our_store(stage, "after-a-new-ca-certificate").await
 }
 
 /// Flotta's Deployment is applied once more by its users' kubectl: our fields stay.

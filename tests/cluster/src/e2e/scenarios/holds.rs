@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use cluster::flotta::{Answers, alone, answers_until, edge_device, enrol_until, signed_request};
 use cluster::watcher::Watcher;
-use cluster::{Cluster, backend, chart, hands};
+use cluster::{Cluster, backend, chart, faults, hands};
+use http::Method;
 use serde_json::Value;
 use testkit::device::{Device, hardware, is_disconnect, quiet_heartbeat};
 use testkit::http_client::{Tls, served_certificate};
@@ -110,6 +111,34 @@ pub(crate) async fn is_in_our_store(cluster: &Cluster, device: &Device) -> Resul
         "the device is among the custom resources, so it was not our server that served it"
     );
     Ok(())
+}
+
+/// Waits until the companion has looked at everything once more. It looks when something changes, and every half minute.
+pub(crate) async fn looked_again(cluster: &Cluster) -> Result<()> {
+    let before = last_look(cluster).await?;
+    wait_for(
+        "the companion to look again",
+        Duration::from_mins(1),
+        async || {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let now = last_look(cluster).await.ok()?;
+            (now.is_some() && now != before).then_some(())
+        },
+    )
+    .await
+}
+
+/// When the companion has last looked at everything, as it says in its metrics.
+async fn last_look(cluster: &Cluster) -> Result<Option<String>> {
+    let pods = faults::pods(cluster, "app.kubernetes.io/name=flotta-companion").await?;
+    let name = pods.first().and_then(|pod| pod["metadata"]["name"].as_str());
+    let name = name.context("the companion has no pod")?;
+    let path = format!("/api/v1/namespaces/flotta/pods/{name}:9090/proxy/metrics");
+    let metrics = cluster.client().call(Method::GET, &path, None).await?.text();
+    let look = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("flotta_companion_last_success_timestamp_seconds "));
+    Ok(look.map(str::to_owned))
 }
 
 /// How often the Edge API was given another pod template so far: one ReplicaSet each, up to Flotta's limit of ten old ones.

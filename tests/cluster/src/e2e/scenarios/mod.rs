@@ -149,6 +149,13 @@ pub(crate) const ALL: &[Scenario] = &[
         |stage| Box::pin(drift::host_certificate_renewed(stage)),
     ),
     Scenario::new(
+        "drift/ca-renewed",
+        "a CA certificate of the same key by hand: one restart, devices go on",
+        Switched,
+        Switched,
+        |stage| Box::pin(drift::ca_renewed(stage)),
+    ),
+    Scenario::new(
         "companion/killed",
         "killed while nothing happens: nobody notices",
         Switched,
