@@ -34,10 +34,10 @@ test: ## Check everything: lints, dependencies, unit, contract and end-to-end te
 	@scripts/setup.sh cc rust go postgres shell deny python
 	@scripts/test.sh
 
-e2e: ## Test on a whole cluster that is brought up for it (as root), or on yours (KUBECONFIG=...); ARGS='--list' shows what
+e2e: ## Test on a whole cluster that is brought up for it (as root), or on yours (KUBECONFIG=...); ARGS='--list' shows what, PARTS=3 plays on three clusters side by side
 	@scripts/setup.sh cc go cluster
 	cargo build --locked -p flotta-cluster
-	@$(BUILT:release=debug)/cluster-e2e $(ARGS)
+	@$(if $(PARTS),tests/cluster/parts.sh $(PARTS)) $(BUILT:release=debug)/cluster-e2e $(ARGS)
 
 images: ## Build the container images, FROM scratch and without a container engine; prints where they are
 	@scripts/setup.sh cc go

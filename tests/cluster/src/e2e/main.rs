@@ -1,6 +1,6 @@
 //! What must hold on a whole cluster: `make e2e`, or `KUBECONFIG=... make e2e` on a cluster of yours.
 //!
-//! usage: cluster-e2e [--list] [--keep] [NAME...]
+//! usage: cluster-e2e [--list] [--keep] [--part=K/N] [NAME...]
 //!
 //! Without names all scenarios are played; a name is that of a scenario or of a group. `--keep` leaves a throwaway cluster
 //! running after the last one. Prints a timeline; ends with the line `N passed, N failed`. A throwaway cluster needs root.
@@ -53,7 +53,7 @@ fn run() -> Result<Count> {
         }
         return Ok(Count::default());
     }
-    let chosen = chosen(&arguments)?;
+    let chosen = part(chosen(&arguments)?, &arguments)?;
 
     let mut timeline = Timeline::default();
     let cluster = match Cluster::of_user()? {
@@ -99,6 +99,23 @@ fn chosen(arguments: &[String]) -> Result<Vec<&'static Scenario>> {
     let chosen =
         all.filter(|scenario| names.is_empty() || names.iter().any(|name| is_chosen(scenario, name)));
     Ok(chosen.collect())
+}
+
+/// The K-th of N parts, for `parts.sh`. Neighbours stay together: one often leaves the cluster as the next one wants it.
+fn part(chosen: Vec<&'static Scenario>, arguments: &[String]) -> Result<Vec<&'static Scenario>> {
+    let Some(part) = arguments
+        .iter()
+        .find_map(|argument| argument.strip_prefix("--part="))
+    else {
+        return Ok(chosen);
+    };
+    let numbers = part.split_once('/').and_then(|(part, parts)| {
+        let (part, parts): (usize, usize) = (part.parse().ok()?, parts.parse().ok()?);
+        (1..=parts).contains(&part).then_some((part, parts))
+    });
+    let (part, parts) = numbers.context("--part is written K/N, such as 1/3")?;
+    let at = |part: usize| chosen.len() * part / parts;
+    Ok(chosen[at(part - 1)..at(part)].to_vec())
 }
 
 /// Plays one after the other; a failure does not keep the others from being played.
