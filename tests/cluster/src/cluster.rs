@@ -28,6 +28,8 @@ pub struct Cluster {
     /// Programs and their caches, of this cluster alone.
     tools: PathBuf,
     kind: Kind,
+    /// Whether Flotta's probes are made to look every second.
+    pub(crate) quick_probes: bool,
     /// What is to be removed in the end; declared last, so that it goes last.
     temporary: Option<TempDir>,
 }
@@ -77,6 +79,7 @@ impl Cluster {
             kubeconfig: path.join("conf/admin.kubeconfig"),
             tools: path.join("client"),
             kind: Kind::Throwaway(node),
+            quick_probes: false,
             temporary: folder,
         })
     }
@@ -99,8 +102,17 @@ impl Cluster {
             kubeconfig,
             tools: folder.path().to_owned(),
             kind: Kind::Users(users),
+            quick_probes: false,
             temporary: Some(folder),
         }))
+    }
+
+    /// Lets the kubelet look every second whether Flotta's Edge API is ready, where Flotta's own manifests let it wait for 10:
+    /// most of the time of a test of restarts.
+    #[must_use]
+    pub fn with_quick_probes(mut self) -> Self {
+        self.quick_probes = true;
+        self
     }
 
     /// Whether its node is ours to play with: restart components, signal processes, empty volumes.

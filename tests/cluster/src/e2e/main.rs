@@ -1,8 +1,9 @@
 //! What must hold on a whole cluster: `make e2e`, or `KUBECONFIG=... make e2e` on a cluster of yours.
 //!
-//! usage: cluster-e2e [--list] [--keep] [--part=K/N] [NAME...]
+//! usage: cluster-e2e [--list] [--all] [--keep] [--part=K/N] [NAME...]
 //!
-//! Without names all scenarios are played; a name is that of a scenario or of a group. `--keep` leaves a throwaway cluster
+//! Without names all scenarios are played but those that take a quarter of an hour; with `--all` these too. A name is that
+//! of a scenario or of a group. `--keep` leaves a throwaway cluster
 //! running after the last one. Prints a timeline; ends with the line `N passed, N failed`. A throwaway cluster needs root.
 
 mod report;
@@ -60,6 +61,7 @@ fn run() -> Result<Count> {
         Some(cluster) => cluster,
         None => Cluster::up(&Image::ALL)?,
     };
+    let cluster = cluster.with_quick_probes();
     timeline.reached("a cluster is up");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (stage, count) = runtime.block_on(async {
@@ -90,14 +92,17 @@ fn chosen(arguments: &[String]) -> Result<Vec<&'static Scenario>> {
                 .strip_prefix(name)
                 .is_some_and(|rest| rest.starts_with('/'))
     };
+    let everything = arguments.iter().any(|argument| argument == "--all");
     for name in &names {
         if !scenarios::ALL.iter().any(|scenario| is_chosen(&scenario, name)) {
             bail!("there is no scenario or group {name}; --list shows all");
         }
     }
     let all = scenarios::ALL.iter();
-    let chosen =
-        all.filter(|scenario| names.is_empty() || names.iter().any(|name| is_chosen(scenario, name)));
+    let chosen = all.filter(|scenario| {
+        names.iter().any(|name| is_chosen(scenario, name))
+            || (names.is_empty() && (everything || !scenario.takes_long))
+    });
     Ok(chosen.collect())
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Scenario {
     pub(crate) leaves: State,
     /// Whether it touches the node, so that it cannot run on a cluster of the user's.
     pub(crate) touches_node: bool,
+    /// Whether it is played only when asked for.
+    pub(crate) takes_long: bool,
     /// Plays it.
     pub(crate) run: Run,
 }
@@ -43,8 +45,14 @@ impl Scenario {
             from,
             leaves,
             touches_node: false,
+            takes_long: false,
             run,
         }
+    }
+
+    const fn when_asked_for(mut self) -> Self {
+        self.takes_long = true;
+        self
     }
 
     const fn on_the_node(mut self) -> Self {
@@ -390,5 +398,6 @@ pub(crate) const ALL: &[Scenario] = &[
         Unknown,
         |stage| Box::pin(companion::killed_at_every_write(stage)),
     )
-    .on_the_node(),
+    .on_the_node()
+    .when_asked_for(),
 ];
