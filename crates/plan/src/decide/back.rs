@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 
 use super::{
     preflight::{self, MEND},
+    proof,
     server::{self, Prepared},
     switch,
 };
@@ -338,7 +339,7 @@ fn prove(view: &View<'_>, report: &mut Report) -> Option<Step> {
     match last {
         Some(_) if failed.is_none() => None,
         Some(last) if last.at.duration_until(view.o.now) <= PROVE_AGAIN => Some(SOON),
-        _ => Some(Step::act(switch::call_pods(view, about))),
+        _ => Some(Step::act(proof::call_pods(view, about))),
     }
 }
 

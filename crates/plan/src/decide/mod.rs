@@ -4,6 +4,8 @@
 mod back;
 mod contest;
 mod preflight;
+mod proof;
+mod restart;
 mod server;
 mod steady;
 mod switch;

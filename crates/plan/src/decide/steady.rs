@@ -5,11 +5,13 @@ use jiff::SignedDuration;
 
 use super::{
     contest, preflight,
+    proof::{self, Proof},
+    restart,
     server::{self, Prepared, trusted_material},
-    switch::{self, Proof},
+    switch,
 };
 use crate::{
-    api::{Attempt, ConditionStatus, ConditionType, Phase, Reason, Rejected},
+    api::{ConditionStatus, ConditionType, Phase, Reason},
     managers,
     report::{IDLE, LATER, Report, SOON, Step},
     server::Admission,
@@ -18,7 +20,7 @@ use crate::{
 };
 
 /// The backend is called so often while all is well.
-const CALL_AGE: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const CALL_AGE: SignedDuration = SignedDuration::from_secs(60);
 
 /// And so often while a pod of the server is not as it should be.
 const CALL_AGAIN: SignedDuration = SignedDuration::from_secs(5);
@@ -28,9 +30,6 @@ const COUNT_AGE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The whole way is proven so often without a cause.
 const PROOF_AGE: SignedDuration = SignedDuration::from_mins(10);
-
-/// A proof that fails for so long, while the backend answers, is the pods' fault.
-const FAILS_FOR_LONG: SignedDuration = SignedDuration::from_secs(60);
 
 /// And so often while it fails.
 const PROVE_AGAIN: SignedDuration = SignedDuration::from_secs(10);
@@ -59,13 +58,13 @@ pub(super) fn keep(view: &View<'_>, report: &mut Report) -> Step {
     let ready_to_restart = trusted && loaded;
     if steps.is_empty()
         && !contested
-        && let Some(step) = restart(view, report, ready_to_restart)
+        && let Some(step) = restart::restart(view, report, ready_to_restart)
     {
         steps.push(step);
     }
     next_start(view, report);
     let proven = verify(view, report, &mut steps);
-    if let Some(step) = undo(view, report) {
+    if let Some(step) = restart::undo(view, report) {
         steps.insert(0, step);
     }
     watch(view, report, loaded, &mut steps);
@@ -236,164 +235,6 @@ fn next_start(view: &View<'_>, report: &mut Report) {
     }
 }
 
-/// The Deployment, set right again or restarted with what is new.
-fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Option<Step> {
-    let deployment = view.deployment?;
-    let missing = !deployment.differences().is_empty();
-    let inputs = view.inputs.as_deref();
-    let current = inputs.is_none_or(|inputs| is_started_with(deployment.inputs(), inputs));
-    if !missing && current {
-        return restart_again(view, report, ready);
-    }
-    if let Some(fault) = deployment.faults().into_iter().next() {
-        report.degraded(Reason::SettingsUnusable, fault);
-        return None;
-    }
-    let mut effective = view.effective.clone();
-    effective.extend(
-        view.desired
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), value.clone())),
-    );
-    if let Some(fault) = settings::faults(&effective).into_iter().next() {
-        report.degraded(Reason::SettingsUnusable, fault);
-        return None;
-    }
-    if missing {
-        let what: Vec<_> = deployment.differences().iter().map(|(field, _)| *field).collect();
-        let text = format!(
-            "Deployment {} has lost {}",
-            view.spec.edge_api.deployment,
-            what.join(", ")
-        );
-        report.degraded(Reason::ChangedByOthers, text);
-        if let Some(step) = contest::deployment(view, report) {
-            return Some(step);
-        }
-    }
-    if !ready {
-        return None;
-    }
-    match server::backend(view, report, CALL_AGE) {
-        Prepared::Yes => {}
-        Prepared::Step(step) => return Some(step),
-        // What is missing is put back in any case: without it the Edge API cannot reach any backend.
-        Prepared::Blocked(_) if missing => {}
-        Prepared::Blocked(blocker) => {
-            report.degraded(blocker.reason, blocker.sentence);
-            return None;
-        }
-    }
-    let inputs = inputs?;
-    if view.attempt().is_none_or(|attempt| attempt.inputs != inputs) {
-        report.status.attempt = Some(Attempt {
-            inputs: inputs.to_owned(),
-            begun: view.o.now.to_string(),
-            restarted: Some(view.o.now.to_string()),
-            ..Attempt::default()
-        });
-        return Some(Step::Persist);
-    }
-    report.phase(Phase::Switching, Reason::RollingOut, "restarts the Edge API");
-    Some(Step::act(crate::action::Action::Write(deployment.write(inputs))))
-}
-
-/// A change of our settings that cannot be verified is undone; those that were verified last take its place. Tells of one
-/// that was.
-fn undo(view: &View<'_>, report: &mut Report) -> Option<Step> {
-    let generation = view.o.resource.metadata.generation;
-    let retry = view.retry().map(str::to_owned);
-    if let Some(rejected) = &view.status.rejected {
-        if rejected.generation != generation || rejected.retry != retry {
-            report.status.rejected = None;
-            return Some(Step::Persist);
-        }
-        report.degraded(
-            Reason::VerificationFailed,
-            format!(
-                "the settings of the spec were tried and undone, because {}; the former ones are in force, correct the spec",
-                rejected.why
-            ),
-        );
-        return None;
-    }
-    let (attempt, verified) = (view.attempt()?, view.status.verified.as_ref()?);
-    let desired = view.desired.iter();
-    let changed = !verified.settings.is_empty()
-        && desired
-            .clone()
-            .any(|(key, value)| verified.settings.get(*key) != Some(value));
-    let restarted = view.since(attempt.restarted.as_deref()?);
-    let allowed = SignedDuration::from_secs(i64::from(view.spec.edge_api.rollout_seconds));
-    let why = if restarted > allowed && !view.all_pods_run(Some(&attempt.inputs)) {
-        switch::unfinished(view)
-    } else {
-        let told = view
-            .status
-            .conditions
-            .iter()
-            .find(|told| told.type_ == ConditionType::Verified.as_str())?;
-        let fails = told.status == ConditionStatus::False.as_str()
-            && view.since(&told.last_transition_time.0.to_string()) > FAILS_FOR_LONG;
-        fails.then(|| told.message.clone())?
-    };
-    if !changed {
-        return None;
-    }
-    report.status.attempt = None;
-    report.status.rejected = Some(Rejected {
-        generation,
-        retry,
-        why,
-    });
-    Some(Step::Persist)
-}
-
-/// Whether these are the inputs, of a first restart or of one that repeated it.
-fn is_started_with(annotation: Option<&str>, inputs: &str) -> bool {
-    annotation.is_some_and(|annotation| annotation.split('-').next() == Some(inputs))
-}
-
-/// Pods that do not use us although all they should have been started with is right: somebody restarted them while
-/// something else lay there. They are restarted once; if that does not help, a person is needed.
-fn restart_again(view: &View<'_>, report: &mut Report, ready: bool) -> Option<Step> {
-    let (deployment, inputs) = (view.deployment?, view.inputs.as_deref()?);
-    let told = view
-        .status
-        .conditions
-        .iter()
-        .find(|told| told.type_ == ConditionType::Verified.as_str())?;
-    let fails = told.status == ConditionStatus::False.as_str()
-        && view.since(&told.last_transition_time.0.to_string()) > FAILS_FOR_LONG;
-    if !ready || !fails || !view.all_pods_run(deployment.inputs()) {
-        return None;
-    }
-    match server::backend(view, report, CALL_AGE) {
-        Prepared::Yes => {}
-        // Not the Edge API's fault.
-        Prepared::Step(_) | Prepared::Blocked(_) => return None,
-    }
-    let again = format!("{inputs}-{}", view.o.now.as_second());
-    match view.attempt() {
-        None => {
-            report.status.attempt = Some(Attempt {
-                inputs: again,
-                begun: view.o.now.to_string(),
-                restarted: Some(view.o.now.to_string()),
-                ..Attempt::default()
-            });
-            Some(Step::Persist)
-        }
-        Some(attempt) if is_started_with(Some(&attempt.inputs), inputs) && attempt.inputs != inputs => {
-            (deployment.inputs() != Some(&attempt.inputs)).then(|| {
-                report.phase(Phase::Switching, Reason::RollingOut, "restarts the Edge API");
-                Step::act(crate::action::Action::Write(deployment.write(&attempt.inputs)))
-            })
-        }
-        Some(_) => None,
-    }
-}
-
 /// Whether every pod of the Edge API is proven to use us.
 fn verify(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
     let Some(deployment) = view.deployment else {
@@ -428,7 +269,7 @@ fn verify(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
         // What lies in the Secrets is not what the pods were started with, so a call made with it proves nothing.
         return untestable(view, report);
     }
-    match switch::proof(view, PROVE_AGAIN, PROOF_AGE) {
+    match proof::proof(view, PROVE_AGAIN, PROOF_AGE) {
         Proof::Holds => {
             let started = started.unwrap_or_default();
             let pods: Vec<_> = {
@@ -449,9 +290,9 @@ fn verify(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
                 && view
                     .inputs
                     .as_deref()
-                    .is_some_and(|inputs| is_started_with(Some(started), inputs))
+                    .is_some_and(|inputs| restart::is_started_with(Some(started), inputs))
             {
-                switch::establish(view, report, started);
+                proof::establish(view, report, started);
                 steps.push(Step::Persist);
             }
             let text = if view.is_https() {
