@@ -50,6 +50,9 @@ pub struct RemoteBackendStatus {
     /// Switches that were taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
+    /// The last value of annotation companion.project-flotta.io/retry that was heeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<String>,
     /// The contest that ended our writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contest: Option<Contest>,

@@ -19,6 +19,12 @@ const PATIENCE: usize = 2;
 /// Whether a contest is on. It ends when the other gives in, and where a person changes the resource or asks, it begins
 /// from nothing.
 pub(super) fn is_on(view: &View<'_>, report: &mut Report) -> bool {
+    if view.retry().is_some() && view.status.retry.as_deref() != view.retry() {
+        report.status.retry = view.retry().map(str::to_owned);
+        report.status.write_backs.clear();
+        report.status.contest = None;
+        return false;
+    }
     let Some(contest) = view.status.contest.clone() else {
         return false;
     };

@@ -82,3 +82,17 @@ fn settings_that_are_emptied_are_set_right_although_nobody_holds_them() {
     assert_eq!(world.phase(), Phase::Remote, "{:#?}", world.status());
     assert_eq!(world.setting("BACKEND").as_deref(), Some("remote"));
 }
+
+#[test]
+fn a_persons_word_forgets_who_wrote_what_back() {
+    let mut world = World::new();
+    world.run(60);
+    for number in 0..6 {
+        world.resource.metadata.annotations =
+            Some([("companion.project-flotta.io/retry".to_owned(), number.to_string())].into());
+        world.edit_config("kubectl-edit", &[("BACKEND", Some("crd"))]);
+        world.run(20);
+        assert_eq!(world.phase(), Phase::Remote);
+        assert_eq!(world.setting("BACKEND").as_deref(), Some("remote"));
+    }
+}
