@@ -1,6 +1,6 @@
 //! Devices that both backends know, so that they are served before, during and after every switch and way back.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use cluster::Cluster;
 use cluster::chart::Chart;
 use cluster::flotta::{Answers, Flotta, alone, answers_until, approve_as_operator, enrol_until};
@@ -15,10 +15,12 @@ const NAMESPACE: &str = "default";
 pub(crate) async fn on_both(cluster: &Cluster, flotta: &Flotta) -> Result<Vec<Device>> {
     let mut devices = Vec::new();
     for id in IDS {
+        let mut device = Device::new(id, flotta.provisioning(cluster).await?);
+        enrol_until(&mut device, &[200], NAMESPACE).await?;
         approve_as_operator(cluster, id, NAMESPACE).await?;
-        devices.push(Device::new(id, flotta.provisioning(cluster).await?));
+        devices.push(device);
     }
-    register(&mut devices).await?;
+    register(&mut devices).await.context("in the custom resources")?;
     // The store is empty: the one time that it lacks devices of the custom resources.
     Chart::default()
         .set("remoteBackend.devices.entering=LeaveThemWithoutConfiguration")
@@ -26,7 +28,7 @@ pub(crate) async fn on_both(cluster: &Cluster, flotta: &Flotta) -> Result<Vec<De
         .await?;
     alone(cluster).await?;
     answers_until(cluster, flotta, Answers::FromRemoteBackend).await?;
-    register(&mut devices).await?;
+    register(&mut devices).await.context("in the store")?;
     uninstall(cluster, flotta).await?;
     Ok(devices)
 }
