@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use cluster::chart::{Chart, RELEASE, SWITCH, switched};
 use cluster::remote_backend::{Expected, RemoteBackend};
-use cluster::watcher::Outcome;
+use cluster::watcher::{Outcome, Request};
 use cluster::{Helm, faults, hands};
 use testkit::process::wait_for;
 
@@ -67,11 +67,21 @@ pub(crate) async fn lost_volume(stage: &mut Stage) -> Result<()> {
     let recorded = seen.store_id().to_owned();
     let other = other_store(&seen.words(), &recorded)?;
     stage.reached("the server came up with another store; the companion says so and names the remedy");
-    let told = watcher.seen();
+    let since = watcher.now();
+    let told = wait_for("the devices to ask the other store", NOTICED, async || {
+        let seen = watcher.seen();
+        let asked = seen
+            .requests
+            .iter()
+            .filter(|request| request.begun > since)
+            .count();
+        (asked > 3).then_some(seen)
+    })
+    .await?;
     told.nobody_was_disconnected()?;
-    let last = told.requests.last().map(|request| request.outcome.clone());
+    let served = |request: &Request| request.begun > since && request.outcome == Outcome::Served;
     ensure!(
-        last != Some(Outcome::Served),
+        !told.requests.iter().any(served),
         "a device was served by a store that is not the recorded one"
     );
     Chart::default()
@@ -115,9 +125,7 @@ pub(crate) async fn server_away(stage: &mut Stage) -> Result<()> {
     let since = watcher.now();
     wait_for("the device to be served again", NOTICED, async || {
         let seen = watcher.seen();
-        let served = |request: &&cluster::watcher::Request| {
-            request.begun > since && request.outcome == Outcome::Served
-        };
+        let served = |request: &&Request| request.begun > since && request.outcome == Outcome::Served;
         (seen.requests.iter().filter(served).count() > 4).then_some(())
     })
     .await?;
