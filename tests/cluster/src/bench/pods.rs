@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// Between two looks: how exact the times are.
-pub(crate) const LOOK: Duration = Duration::from_millis(100);
+/// Between two looks: how exact the times are at best.
+const LOOK: Duration = Duration::from_millis(100);
 const PODS: &str = "/api/v1/namespaces/flotta/pods";
 
 /// What a pod is one of.
@@ -33,6 +33,8 @@ pub(crate) struct Life {
     pub(crate) ready: Option<Duration>,
     /// Its deletion was recorded, upon which the kubelet sends SIGTERM.
     pub(crate) told_to_end: Option<Duration>,
+    /// The look before, when that was not yet so.
+    pub(crate) still_wanted: Option<Duration>,
     pub(crate) gone: Option<Duration>,
 }
 
@@ -41,15 +43,21 @@ pub(crate) struct Life {
 pub(crate) struct Restart {
     pub(crate) new_made: Duration,
     pub(crate) new_ready: Duration,
+    pub(crate) old_still_wanted: Duration,
     pub(crate) old_told_to_end: Duration,
     pub(crate) old_gone: Duration,
 }
 
 impl Restart {
-    /// Whether anything of this time was within the restart: from the old container's SIGTERM until the new one is ready
-    /// and the old one has ended. The signal was sent up to one look before it was seen.
+    /// Whether anything of this time was within the restart: from the old container's SIGTERM, which was sent after the last
+    /// look that did not see it, until the new one is ready and the old one has ended.
     pub(crate) fn touches(&self, from: Duration, to: Duration) -> bool {
-        from <= self.new_ready.max(self.old_gone) && self.old_told_to_end.saturating_sub(LOOK) <= to
+        from <= self.end() && self.old_still_wanted <= to
+    }
+
+    /// The new one is ready and the old one has ended.
+    pub(crate) fn end(&self) -> Duration {
+        self.new_ready.max(self.old_gone)
     }
 }
 
@@ -100,18 +108,22 @@ async fn look(
     lives: Arc<Mutex<BTreeMap<String, Life>>>,
     stopped: watch::Receiver<bool>,
 ) {
+    let mut before = Duration::ZERO;
     while !*stopped.borrow() {
+        let begun = start.elapsed();
         if let Ok(answer) = client.call(Method::GET, PODS, None).await
             && answer.status == 200
             && let Ok(list) = answer.json()
         {
-            note(&mut lock(&lives), &list, start.elapsed());
+            note(&mut lock(&lives), &list, before, start.elapsed());
+            before = begun;
         }
         sleep(LOOK).await;
     }
 }
 
-fn note(lives: &mut BTreeMap<String, Life>, list: &Value, now: Duration) {
+/// What a look has seen; `before` is when the look before it began.
+fn note(lives: &mut BTreeMap<String, Life>, list: &Value, before: Duration, now: Duration) {
     let pods: Vec<_> = list["items"].as_array().into_iter().flatten().collect();
     for pod in &pods {
         let life = lives.entry(uid(pod)).or_insert_with(|| Life {
@@ -119,6 +131,7 @@ fn note(lives: &mut BTreeMap<String, Life>, list: &Value, now: Duration) {
             made: now,
             ready: None,
             told_to_end: None,
+            still_wanted: None,
             gone: None,
         });
         if is_ready(pod) {
@@ -126,11 +139,13 @@ fn note(lives: &mut BTreeMap<String, Life>, list: &Value, now: Duration) {
         }
         if pod.pointer("/metadata/deletionTimestamp").is_some() {
             life.told_to_end.get_or_insert(now);
+            life.still_wanted.get_or_insert(before);
         }
     }
     for (known, life) in lives {
         if !pods.iter().any(|pod| uid(pod) == *known) {
             life.told_to_end.get_or_insert(now);
+            life.still_wanted.get_or_insert(before);
             life.gone.get_or_insert(now);
         }
     }
@@ -167,6 +182,7 @@ pub(crate) fn restarts(lives: &[Life]) -> Vec<Restart> {
         Some(Restart {
             new_made: pair[1].made,
             new_ready: pair[1].ready?,
+            old_still_wanted: pair[0].still_wanted?,
             old_told_to_end: pair[0].told_to_end?,
             old_gone: pair[0].gone?,
         })
@@ -201,18 +217,19 @@ mod tests {
             (3, vec![pod("b-old", "True", true), pod("a-new", "True", false)]),
             (4, vec![pod("a-new", "True", false)]),
         ] {
-            note(&mut lives, &json!({"items": pods}), second(at));
+            note(&mut lives, &json!({"items": pods}), second(at - 1), second(at));
         }
         let mut lives: Vec<_> = lives.into_values().collect();
         lives.sort_by_key(|life| life.made);
         let restart = Restart {
             new_made: second(2),
             new_ready: second(3),
+            old_still_wanted: second(2),
             old_told_to_end: second(3),
             old_gone: second(4),
         };
         assert_eq!(restarts(&lives), [restart]);
-        assert!(!restart.touches(second(1), second(2)));
+        assert!(!restart.touches(second(1), Duration::from_millis(1900)));
         assert!(restart.touches(second(2), second(3)));
         assert!(restart.touches(second(4), second(9)));
         assert!(!restart.touches(second(5), second(9)));

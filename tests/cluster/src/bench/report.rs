@@ -6,8 +6,8 @@ use std::time::Duration;
 use cluster::watcher::Request;
 
 use crate::durations;
-use crate::pods::restarts;
-use crate::rounds::{Measured, Round};
+use crate::pods::{Restart, restarts};
+use crate::rounds::{Measured, Round, signed};
 
 /// What the companion may hold resident, in MiB.
 const RESIDENT: f64 = 30.0;
@@ -47,16 +47,37 @@ fn requests(measured: &Measured) -> String {
     for request in outside {
         let _ = writeln!(
             text,
-            "* {:.1} to {:.1} s, {}: {:?} of {}: {:?}",
+            "* {:.1} to {:.1} s, {}, {}: {:?} of {}: {:?}",
             at(request.begun).as_secs_f64(),
             at(request.ended).as_secs_f64(),
             doing(&measured.rounds, at(request.begun)),
+            nearest(&restarts, at(request.begun), at(request.ended)),
             request.call,
             request.device,
             request.outcome,
         );
     }
     text
+}
+
+/// How far from a restart.
+fn nearest(restarts: &[Restart], begun: Duration, ended: Duration) -> String {
+    let after = restarts
+        .iter()
+        .filter(|restart| restart.end() < begun)
+        .map(|restart| {
+            let gap = signed(restart.end(), begun);
+            (gap, format!("{gap:.2} s after the end of a restart"))
+        });
+    let before = restarts
+        .iter()
+        .filter(|restart| ended < restart.old_still_wanted)
+        .map(|restart| {
+            let gap = signed(ended, restart.old_still_wanted);
+            (gap, format!("{gap:.2} s before the SIGTERM of a restart"))
+        });
+    let nearest = after.chain(before).min_by(|one, other| one.0.total_cmp(&other.0));
+    nearest.map_or("no restart seen".to_owned(), |(_, text)| text)
 }
 
 /// What was going on at a time.
@@ -126,6 +147,7 @@ mod tests {
             made: second(made),
             ready: Some(second(ready)),
             told_to_end: end.map(second),
+            still_wanted: end.map(second),
             gone: end.map(|end| second(end + 1)),
         }
     }
@@ -195,7 +217,9 @@ mod tests {
         let listed: Vec<_> = text.lines().filter(|line| line.starts_with('*')).collect();
         assert_eq!(
             listed,
-            ["* 25.0 to 25.0 s, before the installation of round 1: Control of d: Status(500)"]
+            [
+                "* 25.0 to 25.0 s, before the installation of round 1, 5.00 s after the end of a restart: Control of d: Status(500)"
+            ]
         );
     }
 }
