@@ -132,7 +132,8 @@ impl Lease {
         match self.write(&lease, taken(&lease, &self.identity)).await {
             Ok(()) => {
                 self.state().renewed = Some(begun);
-                if !self.held.send_replace(true) {
+                // Only a change is told: each one wakes the loop.
+                if self.held.send_if_modified(|held| !std::mem::replace(held, true)) {
                     tracing::info!(identity = self.identity, "holds the Lease");
                 }
                 Ok(true)
@@ -197,7 +198,7 @@ impl Lease {
 
     fn lose(&self) {
         self.state().renewed = None;
-        if self.held.send_replace(false) {
+        if self.held.send_if_modified(|held| std::mem::replace(held, false)) {
             tracing::info!(identity = self.identity, "does not hold the Lease any more");
         }
     }
