@@ -88,11 +88,20 @@ runs() {
     tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "${command[0]}"
 }
 
+# ended PID: nothing of the process is left. Its command line goes with its first thread, and its ports with its last.
+ended() {
+    local threads
+    threads=$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)
+    [ "$threads" -eq 0 ] || { [ "$threads" -eq 1 ] && grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
+}
+
 stop() {
     runs "$1" || return 0
     # As a crash would: nobody says goodbye, which is the harder case for everybody else.
-    kill -KILL "$(cat "$folder/pid/$1")"
-    while runs "$1"; do sleep 0.02; done
+    local pid
+    pid=$(cat "$folder/pid/$1")
+    kill -KILL "$pid"
+    until ended "$pid"; do sleep 0.02; done
 }
 
 start() {
