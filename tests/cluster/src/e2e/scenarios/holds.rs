@@ -116,6 +116,8 @@ pub(crate) async fn is_in_our_store(cluster: &Cluster, device: &Device) -> Resul
 /// Waits until the companion has looked at everything once more. It looks when something changes, and every half minute.
 pub(crate) async fn looked_again(cluster: &Cluster) -> Result<()> {
     let before = last_look(cluster).await?;
+    // A change of the resource is a reason to look now.
+    hands::ask_again(cluster).await?;
     wait_for(
         "the companion to look again",
         Duration::from_mins(1),
