@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -15,7 +16,14 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+/// A connection that is not there after this time hangs.
+const ATTEMPT: Duration = Duration::from_secs(3);
+
+/// So many are tried.
+const ATTEMPTS: u32 = 3;
 
 /// TLS settings of a connection: the configuration and the name the server's certificate must carry.
 #[derive(Debug, Clone)]
@@ -59,9 +67,7 @@ impl Connection {
     /// Connects, with TLS when given. An error when the server selects `h2`, which no caller here can speak: that is what
     /// happens to the Edge API's client too.
     pub async fn open(address: SocketAddr, tls: Option<&Tls>) -> Result<Self> {
-        let tcp = TcpStream::connect(address)
-            .await
-            .with_context(|| format!("cannot connect to {address}"))?;
+        let tcp = dial(address).await?;
         tcp.set_nodelay(true)?;
         let Some(tls) = tls else {
             return Self::over(tcp).await;
@@ -105,11 +111,20 @@ impl Connection {
     }
 }
 
+/// Connects. The first packet of a connection through a Service can be lost while its rules are being written, and the
+/// kernel then tries for two minutes; a fresh connection gets through.
+async fn dial(address: SocketAddr) -> Result<TcpStream> {
+    for _ in 0..ATTEMPTS {
+        if let Ok(answer) = timeout(ATTEMPT, TcpStream::connect(address)).await {
+            return answer.with_context(|| format!("cannot connect to {address}"));
+        }
+    }
+    bail!("cannot connect to {address}: nobody answered")
+}
+
 /// The certificate that a server presents.
 pub async fn served_certificate(address: SocketAddr, tls: &Tls) -> Result<CertificateDer<'static>> {
-    let tcp = TcpStream::connect(address)
-        .await
-        .with_context(|| format!("cannot connect to {address}"))?;
+    let tcp = dial(address).await?;
     let stream = TlsConnector::from(tls.config.clone())
         .connect(tls.server_name.clone(), tcp)
         .await
