@@ -1,0 +1,1 @@
+//! The configuration of a device, from the objects that it follows from; without IO.
