@@ -61,6 +61,54 @@ pub fn normalise(text: &str) -> Option<String> {
     (!cut.is_empty()).then(|| cut.to_owned())
 }
 
+/// Why a text cannot be part of a label, by the rules of Kubernetes (`IsQualifiedName`, `IsValidLabelValue`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLabel {
+    /// The part of the key before its slash.
+    #[error("the part before the slash must be a DNS name in lower case of at most 253 characters")]
+    Prefix,
+    /// The key, or its part after the slash.
+    #[error(
+        "the name must have 1 to 63 letters, digits, '-', '_' or '.', and begin and end with a letter or digit"
+    )]
+    Name,
+    /// The value.
+    #[error(
+        "the value must be empty or have at most 63 letters, digits, '-', '_' or '.', and begin and end with a letter or digit"
+    )]
+    Value,
+}
+
+/// Whether Kubernetes would take this as the key of a label.
+pub fn check_key(key: &str) -> Result<(), InvalidLabel> {
+    let name = match key.split_once('/') {
+        Some((prefix, _)) if prefix.len() > 253 || !prefix.split('.').all(crate::id::is_dns_label) => {
+            return Err(InvalidLabel::Prefix);
+        }
+        Some((_, name)) => name,
+        None => key,
+    };
+    is_word(name).then_some(()).ok_or(InvalidLabel::Name)
+}
+
+/// Whether Kubernetes would take this as the value of a label.
+pub fn check_value(value: &str) -> Result<(), InvalidLabel> {
+    (value.is_empty() || is_word(value))
+        .then_some(())
+        .ok_or(InvalidLabel::Value)
+}
+
+fn is_word(text: &str) -> bool {
+    let ends = |end: Option<u8>| end.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let bytes = text.as_bytes();
+    bytes.len() <= MAX_VALUE
+        && ends(bytes.first().copied())
+        && ends(bytes.last().copied())
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +170,25 @@ mod tests {
             ..HardwareInfo::default()
         });
         assert_eq!(labels.values().collect::<Vec<_>>(), ["acme", "box1", "none"]);
+    }
+
+    #[test]
+    fn kubernetes_labels() {
+        let long = "a".repeat(64);
+        for key in ["a", "flotta/member-of", "example.com/A_b.c", &long[1..]] {
+            assert_eq!(check_key(key), Ok(()), "{key}");
+        }
+        for key in ["", "a/", "a/b/c", "-a", "a.", "a b", "é", &long] {
+            assert_eq!(check_key(key), Err(InvalidLabel::Name), "{key}");
+        }
+        for key in ["/a", "A/b", "a..b/c", "-a/b"] {
+            assert_eq!(check_key(key), Err(InvalidLabel::Prefix), "{key}");
+        }
+        for value in ["", "true", "A-1_x.y"] {
+            assert_eq!(check_value(value), Ok(()), "{value}");
+        }
+        for value in [" ", "-a", "a/b", &long] {
+            assert_eq!(check_value(value), Err(InvalidLabel::Value), "{value}");
+        }
     }
 }

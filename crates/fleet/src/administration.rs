@@ -1,12 +1,18 @@
 //! What an administrator may do to a device, each act with its author.
 
-use contract::Namespace;
+mod adoption;
+mod labelling;
+mod rerun;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::{Namespace, labels::InvalidLabel};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, Context, DeletionMode, Device, Event, Life, Phase, Report, Severity, State, Stray, Tombstone,
-    condition, registration::Registration,
+    Change, Context, DeletionMode, Device, Event, Life, Phase, Severity, State, Stray, Tombstone, condition,
+    labels, registration::Registration,
 };
 
 /// An administrator's act.
@@ -17,6 +23,9 @@ pub enum Act {
     Approve {
         /// Where it shall live instead.
         namespace: Option<Namespace>,
+        /// The EdgeDeviceSet that it shall be a member of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        set: Option<String>,
     },
     /// It may not, until somebody says otherwise.
     Reject,
@@ -44,6 +53,21 @@ pub enum Act {
     Release,
     /// A deletion of an earlier epoch of the store is meant in this one too.
     Confirm,
+    /// Labels of it are given or taken away by an administrator. Those of other origins stay, and one of them that had the
+    /// same key shows again.
+    SetLabels {
+        /// New labels, or new values.
+        #[serde(default)]
+        set: BTreeMap<String, String>,
+        /// Keys to remove; one that is not there is removed already.
+        #[serde(default)]
+        remove: BTreeSet<String>,
+    },
+    /// The playbooks of an EdgeConfig that it was given and that are not under way are run again.
+    RerunPlaybooks {
+        /// The EdgeConfig.
+        config: String,
+    },
 }
 
 /// Why an act is not possible.
@@ -63,6 +87,27 @@ pub enum ActError {
     /// The device was never heard, so nobody knows where it is.
     #[error("the device was never heard from; name its namespace with --namespace to adopt it all the same")]
     NeverHeard,
+    /// Kubernetes would not take this label.
+    #[error("'{text}' cannot be in a label: {reason}")]
+    Label {
+        /// The key or the value.
+        text: String,
+        /// Why.
+        reason: InvalidLabel,
+    },
+    /// Only hardware gives such a label.
+    #[error(
+        "label {0} follows from the device's hardware and cannot be given; choose a key that does not begin with 'device.'"
+    )]
+    OfHardware(String),
+    /// It is to be given and removed.
+    #[error("label {0} is both to be given and to be removed; name it once")]
+    Contradiction(String),
+    /// It was given no playbook of this EdgeConfig.
+    #[error(
+        "the device was given no playbook of EdgeConfig {0}; label it with 'config/device-by-config={0}' to give it those"
+    )]
+    NoRuns(String),
 }
 
 /// Carries out an act on a device; `stray` is what was heard of the id if it is no approved device.
@@ -75,17 +120,19 @@ pub fn act(
     context: &Context<'_>,
 ) -> Result<Change, ActError> {
     if let Act::Adopt { namespace, release } = act {
-        return adopt(id, device, stray, namespace.as_ref(), *release, by, context);
+        return adoption::adopt(id, device, stray, namespace.as_ref(), *release, by, context);
     }
     let device = device.ok_or_else(|| ActError::NoSuchDevice(id.clone()))?;
     match act {
-        Act::Approve { namespace } => approve(device, namespace.as_ref(), by, context),
+        Act::Approve { namespace, set } => approve(device, namespace.as_ref(), set.as_deref(), by, context),
         Act::Reject => reject(device, by, context),
         Act::Move { namespace } => relocate(device, namespace, by),
         Act::Delete { mode } => Ok(delete(device, *mode, by, context)),
         Act::AllowRegistration => allow_registration(device, by, context),
-        Act::Release => release(device, by),
+        Act::Release => adoption::release(device, by),
         Act::Confirm => confirm(device, by, context),
+        Act::SetLabels { set, remove } => labelling::set_labels(device, set, remove, by),
+        Act::RerunPlaybooks { config } => rerun::rerun(device, config, by, context),
         Act::Adopt { .. } => Ok(Change::default()),
     }
 }
@@ -119,11 +166,21 @@ fn approved(by: &str, now: Timestamp) -> State {
 fn approve(
     device: &Device,
     namespace: Option<&Namespace>,
+    set: Option<&str>,
     by: &str,
     context: &Context<'_>,
 ) -> Result<Change, ActError> {
+    if let Some(set) = set {
+        labelling::check_set(set)?;
+    }
     match &device.life.state {
         State::Waiting { .. } | State::Rejected { .. } => {}
+        State::Approved { .. } if set.is_some_and(|set| !is_member(device, set)) => {
+            return wrong(
+                device,
+                "to change its set use 'edge-config-server device label' with flotta/member-of",
+            );
+        }
         State::Approved { .. } if namespace.is_none_or(|namespace| *namespace == device.life.namespace) => {
             return Ok(Change::default());
         }
@@ -148,11 +205,20 @@ fn approve(
     );
     if let Some(life) = &mut change.life {
         life.registration = Registration::default();
+        life.approval_labels = labels::of_set(set);
         if let Some(namespace) = namespace {
             life.namespace = namespace.clone();
         }
     }
     Ok(change)
+}
+
+fn is_member(device: &Device, set: &str) -> bool {
+    device
+        .life
+        .approval_labels
+        .get(labels::MEMBER_OF)
+        .is_some_and(|member_of| member_of == set)
 }
 
 fn reject(device: &Device, by: &str, context: &Context<'_>) -> Result<Change, ActError> {
@@ -262,36 +328,6 @@ fn allow_registration(device: &Device, by: &str, context: &Context<'_>) -> Resul
     })
 }
 
-fn release(device: &Device, by: &str) -> Result<Change, ActError> {
-    match &device.life.state {
-        State::Approved {
-            configuration_withheld: false,
-            ..
-        } => Ok(Change::default()),
-        State::Approved {
-            at,
-            by: approver,
-            configuration_withheld: true,
-        } => {
-            let state = State::Approved {
-                at: *at,
-                by: approver.clone(),
-                configuration_withheld: false,
-            };
-            Ok(changed(
-                device,
-                state,
-                "ConfigurationReleased",
-                format!("released by {by}"),
-            ))
-        }
-        _ => wrong(
-            device,
-            "only an adopted device has a configuration that is withheld",
-        ),
-    }
-}
-
 fn confirm(device: &Device, by: &str, context: &Context<'_>) -> Result<Change, ActError> {
     match &device.life.state {
         State::Deleted(tombstone) if condition::of_earlier_epoch(tombstone, context) => {
@@ -312,53 +348,4 @@ fn confirm(device: &Device, by: &str, context: &Context<'_>) -> Result<Change, A
         State::Deleted(_) => Ok(Change::default()),
         _ => wrong(device, "only a deletion can be confirmed"),
     }
-}
-
-fn adopt(
-    id: &contract::DeviceId,
-    device: Option<&Device>,
-    stray: Option<&Stray>,
-    namespace: Option<&Namespace>,
-    release: bool,
-    by: &str,
-    context: &Context<'_>,
-) -> Result<Change, ActError> {
-    if let Some(device) = device.filter(|device| matches!(device.life.state, State::Approved { .. })) {
-        return wrong(device, "there is nothing to adopt");
-    }
-    // A deleted device may have been moved since its certificate was issued; one that only enrolled here runs where it was heard.
-    let had = device
-        .filter(|device| matches!(device.life.state, State::Deleted(_)))
-        .map(|device| &device.life.namespace);
-    let namespace = namespace
-        .or(had)
-        .or(stray.map(|stray| &stray.namespace))
-        .or(device.map(|device| &device.life.namespace))
-        .ok_or(ActError::NeverHeard)?;
-    let life = Life {
-        spelling: device.map_or_else(|| id.to_string(), |device| device.life.spelling.clone()),
-        namespace: namespace.clone(),
-        state: State::Approved {
-            at: context.now,
-            by: by.to_owned(),
-            configuration_withheld: !release,
-        },
-        enrolment: device.and_then(|device| device.life.enrolment.clone()),
-        registration: Registration::taken_over(),
-        taken_over: true,
-        assigned_labels: device
-            .map(|device| device.life.assigned_labels.clone())
-            .unwrap_or_default(),
-    };
-    let report = device.is_none().then(Report::default);
-    Ok(Change {
-        life: Some(life),
-        report,
-        presence: None,
-        events: vec![Event::server(
-            Severity::Normal,
-            "Adopted",
-            format!("adopted by {by} in namespace {namespace}"),
-        )],
-    })
 }

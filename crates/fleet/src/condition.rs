@@ -1,9 +1,14 @@
 //! Conditions: what a person should know about a device, derived from what is kept whenever it is asked for.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Connectivity, Context, Device, State, Tombstone};
+use crate::{
+    Connectivity, Context, Delivery, Device, State, Tombstone,
+    runs::{MAX_RUNS, Runs},
+};
 
 /// Something that holds of a device now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +23,8 @@ pub struct Condition {
     pub message: String,
 }
 
-/// Everything that holds of a device at `context.now`.
-pub fn conditions(device: &Device, context: &Context<'_>) -> Vec<Condition> {
+/// Everything that holds of a device at `context.now`; `extra` is what follows from more than the device.
+pub fn conditions(device: &Device, extra: Vec<Condition>, context: &Context<'_>) -> Vec<Condition> {
     let mut found = Vec::new();
     let mut add = |name: &str, since: Option<Timestamp>, message: String| {
         found.push(Condition {
@@ -33,7 +38,7 @@ pub fn conditions(device: &Device, context: &Context<'_>) -> Vec<Condition> {
     }
     match &device.life.state {
         State::Approved { configuration_withheld, at, .. } => {
-            if device.presence.connectivity(context.now) == Connectivity::NotPolling {
+            if device.connectivity(context) == Connectivity::NotPolling {
                 add(
                     "NotPolling",
                     device.presence.beating_since,
@@ -49,6 +54,14 @@ pub fn conditions(device: &Device, context: &Context<'_>) -> Vec<Condition> {
                     "it was adopted and keeps what it runs; 'edge-config-server device release' sends it its configuration"
                         .to_owned(),
                 );
+            } else if let Some((since, message)) = pending(&device.life.delivery) {
+                add("ConfigurationPending", Some(since), message);
+            }
+            if let Some((since, message)) = interrupted(&device.report.runs, context) {
+                add("PlaybookInterrupted", Some(since), message);
+            }
+            if device.report.runs.left_out > 0 {
+                add("TooManyPlaybooks", None, too_many(device.report.runs.left_out));
             }
         }
         State::Waiting { since, returned: true } => add(
@@ -65,7 +78,50 @@ pub fn conditions(device: &Device, context: &Context<'_>) -> Vec<Condition> {
         ),
         State::Waiting { .. } | State::Rejected { .. } | State::Deleted(_) => {}
     }
+    found.extend(extra);
     found
+}
+
+fn pending(delivery: &Delivery) -> Option<(Timestamp, String)> {
+    let wanted = delivery.wanted.as_ref().filter(|_| delivery.is_pending())?;
+    let has = match delivery.applied.as_ref().map(|applied| applied.version.as_str()) {
+        None | Some("") => "no configuration".to_owned(),
+        Some(version) => format!("configuration {version}"),
+    };
+    let events = delivery.meanwhile.as_ref().map_or_else(String::new, |meanwhile| {
+        format!(
+            "; events since then: {}, the last: {}",
+            meanwhile.count, meanwhile.message
+        )
+    });
+    let message = format!(
+        "it is to have configuration {} and has {has}{events}",
+        wanted.version
+    );
+    Some((wanted.since, message))
+}
+
+fn interrupted(runs: &Runs, context: &Context<'_>) -> Option<(Timestamp, String)> {
+    let interrupted = runs
+        .list
+        .iter()
+        .filter(|run| run.unwanted_since.is_none() && run.needs_a_person(context.policy));
+    let since = interrupted.clone().map(|run| run.since).min()?;
+    let configs: BTreeSet<&str> = interrupted.map(|run| run.config.as_str()).collect();
+    let configs: Vec<&str> = configs.into_iter().collect();
+    let message = format!(
+        "how far it came with playbooks of EdgeConfig {} is not known; 'edge-config-server device rerun-playbooks' runs \
+         them again",
+        configs.join(", ")
+    );
+    Some((since, message))
+}
+
+fn too_many(left_out: usize) -> String {
+    format!(
+        "{left_out} of its playbooks have no place among the {MAX_RUNS} that are kept of a device; give it fewer EdgeConfigs \
+         or playbooks"
+    )
 }
 
 /// Whether a tombstone was made before the store was restored, and not confirmed since.

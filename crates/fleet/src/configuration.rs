@@ -1,6 +1,6 @@
-//! The configuration of a device, and who gets it.
+//! Who gets a configuration.
 //!
-//! For now it is the one that Flotta gives a device without workloads. It is complete: what the agent would dereference is
+//! [`assemble`]: for now it is the one that Flotta gives a device without workloads. It is complete: what the agent would dereference is
 //! there (`heartbeat.hardware_profile`), and `mounts` is always a list.
 
 use contract::{
@@ -8,7 +8,11 @@ use contract::{
     MetricsConfiguration, MetricsReceiverConfiguration,
 };
 
-use crate::{Change, Context, Device, Digest, Event, Presence, Severity, State, Verdict, tombstone};
+use jiff::Timestamp;
+
+use crate::{
+    Change, Context, Device, Digest, Event, Life, Offered, Presence, Severity, State, Verdict, tombstone,
+};
 
 /// Flotta's default period of heartbeats, in seconds.
 const HEARTBEAT_PERIOD: i64 = 60;
@@ -30,7 +34,14 @@ pub enum ConfigurationAnswer {
 }
 
 /// A device polls its configuration: the one request that proves a usable device certificate.
-pub fn poll(device: Option<&Device>, context: &Context<'_>) -> Verdict<ConfigurationAnswer> {
+///
+/// `offered` is what it is about to be answered, or would be if that were not withheld; `None` if there is no answer for
+/// it but an error. A poll that is to be answered as before changes nothing but times.
+pub fn poll(
+    device: Option<&Device>,
+    offered: Option<&Offered<'_>>,
+    context: &Context<'_>,
+) -> Verdict<ConfigurationAnswer> {
     let Some(device) = device else {
         return Verdict::only(ConfigurationAnswer::NotApproved);
     };
@@ -48,13 +59,9 @@ pub fn poll(device: Option<&Device>, context: &Context<'_>) -> Verdict<Configura
             configuration_withheld,
             ..
         } => {
-            let mut registration = device.life.registration.clone();
-            if registration.seen(context.now) {
-                let mut life = (*device.life).clone();
-                life.registration = registration;
-                change.life = Some(life);
-            }
-            if *configuration_withheld {
+            let withheld = *configuration_withheld;
+            change.life = heard(&device.life, offered, withheld, context.now);
+            if withheld {
                 ConfigurationAnswer::Withheld
             } else {
                 ConfigurationAnswer::Serve
@@ -76,6 +83,25 @@ pub fn poll(device: Option<&Device>, context: &Context<'_>) -> Verdict<Configura
         }
     };
     Verdict { answer, change }
+}
+
+/// The life after an approved device was heard, if that changes it. Most polls change nothing, and copy nothing but these.
+fn heard(life: &Life, offered: Option<&Offered<'_>>, withheld: bool, now: Timestamp) -> Option<Life> {
+    let mut registration = life.registration.clone();
+    let seen = registration.seen(now);
+    let mut delivery = life.delivery.clone();
+    if let Some(offered) = offered {
+        delivery.poll(offered, withheld, now);
+    }
+    (seen || delivery != life.delivery).then(|| Life {
+        registration: if seen {
+            registration
+        } else {
+            life.registration.clone()
+        },
+        delivery,
+        ..life.clone()
+    })
 }
 
 /// Puts together the configuration of a device. Its `version` is a digest of everything else in it, so it changes exactly

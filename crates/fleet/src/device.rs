@@ -9,7 +9,9 @@ use contract::{DeviceId, Namespace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Presence, Report, registration::Registration};
+use crate::{
+    Connectivity, Context, Delivery, Patience, Presence, Report, labels, registration::Registration,
+};
 
 /// Everything that is known about one device id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,9 +44,16 @@ pub struct Life {
     /// It was adopted: a backend before this one has it too, so it may register while the fleet is on hold.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub taken_over: bool,
-    /// Labels given by an administrator; those that follow from hardware are in the report.
+    /// Labels given by an administrator. Those that follow from hardware are in the report, those of a manifest in the
+    /// manifest; see [`labels::join`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub assigned_labels: BTreeMap<String, String>,
+    /// Labels given by its approval.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub approval_labels: BTreeMap<String, String>,
+    /// Which configuration it is to have, and which it has.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub delivery: Delivery,
 }
 
 /// Where a device is in its life.
@@ -81,6 +90,35 @@ pub enum State {
     },
     /// An administrator deleted it; what remains is its tombstone.
     Deleted(Tombstone),
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Device {
+    /// Its labels of all origins; `manifest` are those of its EdgeDevice document.
+    pub fn labels(&self, manifest: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let life = &self.life;
+        labels::join(
+            &self.report.hardware_labels,
+            &life.approval_labels,
+            manifest,
+            &life.assigned_labels,
+        )
+    }
+
+    /// Whether it is heard at `context.now`.
+    pub fn connectivity(&self, context: &Context<'_>) -> Connectivity {
+        self.life.connectivity(&self.presence, context)
+    }
+}
+
+impl Life {
+    /// Whether the device of this life, last heard at these times, is heard at `context.now`.
+    pub fn connectivity(&self, presence: &Presence, context: &Context<'_>) -> Connectivity {
+        presence.connectivity_within(&Patience::of(&self.delivery, context), context.now)
+    }
 }
 
 /// Name of a [`State`] without its details, for lists, columns and metrics.

@@ -7,9 +7,9 @@
 use contract::{DeviceId, EnrolmentInfo, Namespace};
 
 use crate::{
-    AUTOMATIC_APPROVAL, Admission, Approval, Change, Context, DeletionMode, Device, EnrolmentRequest, Event,
-    Life, Report, Severity, State, Tombstone, Verdict, admission::PutOff, condition,
-    registration::Registration,
+    AUTOMATIC_APPROVAL, Admission, Approval, Change, Context, DeletionMode, Delivery, Device,
+    EnrolmentRequest, Event, Life, PREAPPROVAL, Report, Severity, State, Tombstone, Verdict,
+    admission::PutOff, condition, labels, registration::Registration,
 };
 
 /// A device's request to join, with its id already read.
@@ -23,6 +23,17 @@ pub struct Enrolment {
     pub namespace: Namespace,
     /// What it says.
     pub info: EnrolmentInfo,
+    /// It was approved before it came.
+    pub preapproval: Option<Preapproval>,
+}
+
+/// An approval that does not wait for the device: an EdgeDeviceSignedRequest document of its name with `approved: true`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preapproval {
+    /// Where the device shall live, wherever it asks to be.
+    pub namespace: Namespace,
+    /// The EdgeDeviceSet that it shall be a member of: a valid label value.
+    pub set: Option<String>,
 }
 
 /// What the device hears.
@@ -49,14 +60,11 @@ pub fn enrol(device: Option<&Device>, request: Enrolment, context: &Context<'_>)
             answer: EnrolmentAnswer::Approved,
             change: respell(&device.life, &request),
         },
-        // It enrolled while a person had to approve; as with Flotta's operator, the present setting counts.
-        State::Waiting { returned: false, .. } if context.policy.approval == Approval::Automatic => {
-            let (state, event) = approved(context);
-            let life = Life {
-                spelling: request.spelling,
-                state,
-                ..(*device.life).clone()
-            };
+        // It enrolled while a person had to approve; as with Flotta's operator, the present setting counts. And a document
+        // may have come meanwhile.
+        State::Waiting { returned: false, .. } if may_join(&request, context) => {
+            let (mut life, event) = approved((*device.life).clone(), request.preapproval.as_ref(), context);
+            life.spelling = request.spelling;
             Verdict {
                 answer: EnrolmentAnswer::Approved,
                 change: Change {
@@ -111,30 +119,14 @@ fn waits_because(tombstone: &Tombstone, context: &Context<'_>) -> &'static str {
 
 /// A request of an id that was not known, or that was deleted and told so.
 fn join(request: Enrolment, returned: bool, context: &Context<'_>) -> Verdict<EnrolmentAnswer> {
-    let (state, event) = if context.policy.approval == Approval::Automatic && !returned {
-        approved(context)
-    } else {
-        let why = if returned {
-            ", since it was removed before"
-        } else {
-            ""
-        };
-        (
-            State::Waiting {
-                since: context.now,
-                returned,
-            },
-            Event::server(
-                Severity::Normal,
-                "WaitingForApproval",
-                format!("the device enrolled and waits for approval{why}"),
-            ),
-        )
-    };
+    let joins = !returned && may_join(&request, context);
     let life = Life {
         spelling: request.spelling,
         namespace: request.namespace.clone(),
-        state,
+        state: State::Waiting {
+            since: context.now,
+            returned,
+        },
         enrolment: Some(EnrolmentRequest {
             at: context.now,
             namespace: request.namespace,
@@ -142,27 +134,62 @@ fn join(request: Enrolment, returned: bool, context: &Context<'_>) -> Verdict<En
         }),
         registration: Registration::default(),
         taken_over: false,
-        assigned_labels: std::collections::BTreeMap::new(),
+        assigned_labels: labels::Labels::new(),
+        approval_labels: labels::Labels::new(),
+        delivery: Delivery::default(),
+    };
+    let (life, event) = if joins {
+        approved(life, request.preapproval.as_ref(), context)
+    } else {
+        let why = if returned {
+            ", since it was removed before"
+        } else {
+            ""
+        };
+        let event = Event::server(
+            Severity::Normal,
+            "WaitingForApproval",
+            format!("the device enrolled and waits for approval{why}"),
+        );
+        (life, event)
     };
     Verdict {
         answer: EnrolmentAnswer::Wait,
         change: Change {
             life: Some(life),
-            report: Some(Report::default()),
+            report: Some(Report::begun(context.epoch)),
             presence: None,
             events: vec![event],
         },
     }
 }
 
-fn approved(context: &Context<'_>) -> (State, Event) {
-    let state = State::Approved {
-        at: context.now,
-        by: AUTOMATIC_APPROVAL.to_owned(),
-        configuration_withheld: false,
+/// Whether nobody has to be asked, unless a person removed or rejected the device.
+fn may_join(request: &Enrolment, context: &Context<'_>) -> bool {
+    request.preapproval.is_some() || context.policy.approval == Approval::Automatic
+}
+
+/// A document that names the device says more than the setting.
+fn approved(life: Life, preapproval: Option<&Preapproval>, context: &Context<'_>) -> (Life, Event) {
+    let by = if preapproval.is_some() {
+        PREAPPROVAL
+    } else {
+        AUTOMATIC_APPROVAL
     };
-    let message = format!("approved by {AUTOMATIC_APPROVAL}");
-    (state, Event::server(Severity::Normal, "Approved", message))
+    let life = Life {
+        state: State::Approved {
+            at: context.now,
+            by: by.to_owned(),
+            configuration_withheld: false,
+        },
+        namespace: preapproval.map_or(life.namespace, |preapproval| preapproval.namespace.clone()),
+        approval_labels: labels::of_set(preapproval.and_then(|preapproval| preapproval.set.as_deref())),
+        ..life
+    };
+    (
+        life,
+        Event::server(Severity::Normal, "Approved", format!("approved by {by}")),
+    )
 }
 
 /// The spelling that was used last is what a person will look for.

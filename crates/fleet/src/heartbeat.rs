@@ -10,7 +10,7 @@ use contract::{HardwareInfo, Heartbeat, WorkloadStatus};
 use jiff::SignedDuration;
 
 use crate::{
-    Change, Context, Device, Digest, Event, Presence, Report, Severity, State, Verdict, hardware,
+    Change, Context, Device, Digest, Event, Life, Presence, Report, Severity, State, Verdict, hardware,
     identity::Trait,
     report::{Recent, WorkloadReport},
 };
@@ -71,9 +71,19 @@ pub fn heartbeat(
     }
 
     let mut report = (*device.report).clone();
+    let mut delivery = device.life.delivery.clone();
+    let messages = beat.events.iter().flatten().map(|event| event.message.as_str());
+    delivery.beat(&beat.version, messages, now);
     change.events = beat.events.iter().flatten().map(Event::device).collect();
     change.events.extend(apply(&mut report, beat, context));
-    if report != *device.report || !change.events.is_empty() {
+    let delivered = delivery != device.life.delivery;
+    if delivered {
+        change.life = Some(Life {
+            delivery,
+            ..(*device.life).clone()
+        });
+    }
+    if delivered || report != *device.report || !change.events.is_empty() {
         report.recent.retain(|recent| copies(&recent));
         report.recent.push(Recent { digest, at: now });
         let excess = report.recent.len().saturating_sub(REMEMBERED);
@@ -107,7 +117,12 @@ fn apply(report: &mut Report, beat: &Heartbeat, context: &Context<'_>) -> Option
         beat.workloads.as_deref().unwrap_or_default(),
         context,
     );
-    for execution in beat.playbook_executions.iter().flatten() {
+    report
+        .ever_reported
+        .beat(report.workloads.keys().map(String::as_str), context.epoch);
+    let playbooks = beat.playbook_executions.as_deref().unwrap_or_default();
+    report.runs.beat(playbooks, context.policy, context.now);
+    for execution in playbooks {
         let known = report.playbooks.contains_key(&execution.name);
         if known || report.playbooks.len() < MAX_PLAYBOOKS {
             report.playbooks.insert(execution.name.clone(), execution.clone());

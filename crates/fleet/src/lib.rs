@@ -11,14 +11,16 @@
 //! | What does a heartbeat change? | [`heartbeat`], [`hardware`] |
 //! | Do two machines use one id? | [`identity`] |
 //! | What should a person know about it? | [`condition`] |
-//! | What configuration does it get? | [`configuration`] |
-//! | Does it get playbooks? | [`playbooks`] |
+//! | Which labels has it? | [`labels`] |
+//! | Does it get its configuration, and has it applied it? | [`configuration`], [`delivery`] |
+//! | Which playbooks does it run? | [`playbooks`], [`runs`] |
 //! | What may an administrator do? | [`administration`] |
 
 pub mod administration;
 pub mod admission;
 pub mod condition;
 pub mod configuration;
+pub mod delivery;
 pub mod device;
 mod digest;
 pub mod enrolment;
@@ -26,27 +28,35 @@ mod event;
 pub mod hardware;
 pub mod heartbeat;
 pub mod identity;
+pub mod labels;
 pub mod playbooks;
 mod policy;
 pub mod presence;
 pub mod register;
 pub mod registration;
 pub mod report;
+mod reported;
+pub mod runs;
 pub mod status;
 mod stray;
 pub mod tombstone;
 mod verdict;
 
 pub use admission::Admission;
+pub use delivery::{AppliedBy, Delivery, Offered};
 pub use device::{DeletionMode, Device, EnrolmentRequest, Epoch, Life, Phase, State, Tombstone};
 pub(crate) use digest::hex;
 pub use digest::{Digest, InvalidDigest};
 pub use event::{Event, Origin, RecordedEvent, Severity};
 pub use policy::{Approval, Policy, UnknownKey};
-pub use presence::{Connectivity, Presence};
+pub use presence::{Connectivity, Patience, Presence};
 pub use report::Report;
+pub use reported::EverReported;
 pub use stray::{Operation, Stray};
 pub use verdict::{Change, Context, Verdict};
 
 /// Who approves when no person does.
 pub const AUTOMATIC_APPROVAL: &str = "automatic approval";
+
+/// Who approves a device whose EdgeDeviceSignedRequest document said so before it came.
+pub const PREAPPROVAL: &str = "EdgeDeviceSignedRequest";

@@ -12,6 +12,12 @@ pub struct Policy {
     pub permission_window: SignedDuration,
     /// What happens to the first key of a device whose keys are not known.
     pub unknown_key: UnknownKey,
+    /// A device that is not heard for so many of its heartbeat periods is silent.
+    pub silent_after_periods: u32,
+    /// How often a playbook is offered before it counts as interrupted.
+    pub playbook_offers: u32,
+    /// How often a playbook with the strategy `RetryOnFailure` is run again.
+    pub playbook_retries: u32,
 }
 
 /// Who approves a new device.
@@ -40,6 +46,9 @@ impl Default for Policy {
             approval: Approval::Automatic,
             permission_window: SignedDuration::from_hours(1),
             unknown_key: UnknownKey::AcceptFirst,
+            silent_after_periods: 3,
+            playbook_offers: 3,
+            playbook_retries: 3,
         }
     }
 }

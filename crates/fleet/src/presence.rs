@@ -7,11 +7,48 @@ use std::cmp::Ordering;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::{Context, Delivery};
+
 /// Heartbeats without a configuration poll for this long: the device is [`Connectivity::NotPolling`].
 pub const NOT_POLLING_AFTER: SignedDuration = SignedDuration::from_mins(2);
 
-/// Nothing heard for this long: the device is [`Connectivity::Silent`]. Three of Flotta's default heartbeat periods.
+/// Nothing heard for this long: the device is [`Connectivity::Silent`], if its heartbeat period is not known. Three of
+/// Flotta's default heartbeat periods.
 pub const SILENT_AFTER: SignedDuration = SignedDuration::from_mins(3);
+
+/// However short a device's period of heartbeats is, it is not silent before. Times reach another server some seconds late.
+pub const SILENT_NOT_BEFORE: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long a device may be quiet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Nothing heard for this long is silence.
+    pub silent_after: SignedDuration,
+    /// What was not heard before this time was not missed: nobody listened.
+    pub since: Timestamp,
+}
+
+impl Default for Patience {
+    /// By Flotta's default period, and somebody always listened.
+    fn default() -> Self {
+        Self {
+            silent_after: SILENT_AFTER,
+            since: Timestamp::MIN,
+        }
+    }
+}
+
+impl Patience {
+    /// By the heartbeat period that a device has applied.
+    pub fn of(delivery: &Delivery, context: &Context<'_>) -> Self {
+        let periods = i64::from(context.policy.silent_after_periods.max(1));
+        let seconds = delivery.period_seconds().saturating_mul(periods);
+        Self {
+            silent_after: SignedDuration::from_secs(seconds).max(SILENT_NOT_BEFORE),
+            since: context.serving_since,
+        }
+    }
+}
 
 /// Times at which a device was heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +74,7 @@ pub enum Connectivity {
     /// It sends heartbeats but has not polled its configuration for [`NOT_POLLING_AFTER`]: its certificate has probably
     /// expired, and devices do not renew by themselves.
     NotPolling,
-    /// Nothing was heard for [`SILENT_AFTER`].
+    /// Nothing was heard for longer than its [`Patience`].
     Silent,
 }
 
@@ -114,17 +151,24 @@ impl Presence {
         self.polled.max(self.asked).max(self.beat)
     }
 
-    /// What these times say at `now`.
+    /// What these times say at `now`, measured by Flotta's default period. The store counts by it, which knows no device's
+    /// period; of one device ask [`crate::Device::connectivity`].
     pub fn connectivity(&self, now: Timestamp) -> Connectivity {
+        self.connectivity_within(&Patience::default(), now)
+    }
+
+    /// What these times say at `now`.
+    pub fn connectivity_within(&self, patience: &Patience, now: Timestamp) -> Connectivity {
         let Some(last) = self.last() else {
             return Connectivity::NeverSeen;
         };
-        if now.duration_since(last) >= SILENT_AFTER {
+        if now.duration_since(last.max(patience.since)) >= patience.silent_after {
             return Connectivity::Silent;
         }
         match (self.beating_since, self.beat) {
             (Some(since), Some(beat))
-                if Some(since) > self.polled && beat.duration_since(since) >= NOT_POLLING_AFTER =>
+                if Some(since) > self.polled
+                    && beat.duration_since(since.max(patience.since)) >= NOT_POLLING_AFTER =>
             {
                 Connectivity::NotPolling
             }

@@ -6,7 +6,7 @@ use contract::{HardwareInfo, PlaybookExecutionStatus, UpgradeStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, identity::IdentityTrail};
+use crate::{Epoch, EverReported, digest::Digest, identity::IdentityTrail, runs::Runs};
 
 /// What a device says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,9 +27,15 @@ pub struct Report {
     /// Its workloads, by name, as its last heartbeat listed them.
     #[serde(default)]
     pub workloads: BTreeMap<String, WorkloadReport>,
-    /// Its playbook executions, by name.
+    /// All workloads that it ever listed; see [`Report::has_reported`].
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ever_reported: EverReported,
+    /// Its playbook executions, by name, as it says. What is known of those that it was given is in `runs`.
     #[serde(default)]
     pub playbooks: BTreeMap<String, PlaybookExecutionStatus>,
+    /// The playbooks that it was given, or is to be given.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub runs: Runs,
     /// Its operating system upgrade, as its last heartbeat had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<UpgradeStatus>,
@@ -39,6 +45,26 @@ pub struct Report {
     /// What could show that two machines use this id.
     #[serde(default)]
     pub identity: IdentityTrail,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Report {
+    /// That of a device that begins anew in this epoch of the store.
+    pub(crate) fn begun(epoch: Epoch) -> Self {
+        Self {
+            ever_reported: EverReported::nothing(epoch),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the device may ever have reported this workload. Where that is not known it may: the store was restored or
+    /// the device adopted and no heartbeat has come since, or it listed more names than are kept.
+    pub fn has_reported(&self, name: &str, epoch: Epoch) -> bool {
+        self.workloads.contains_key(name) || self.ever_reported.contains(name, epoch)
+    }
 }
 
 /// A workload as the device reports it.

@@ -27,7 +27,10 @@ fn phase_of(error: &ActError) -> Option<Phase> {
 #[test]
 fn what_nobody_knows_can_only_be_adopted() {
     for act in [
-        Act::Approve { namespace: None },
+        Act::Approve {
+            namespace: None,
+            set: None,
+        },
         Act::Reject,
         Act::Move {
             namespace: namespace("a"),
@@ -61,6 +64,7 @@ fn a_person_may_say_where_a_device_shall_live() {
     world
         .act(Act::Approve {
             namespace: Some(namespace("given")),
+            set: None,
         })
         .unwrap();
     let answer = world.ask_in("default");
@@ -75,11 +79,17 @@ fn a_person_may_say_where_a_device_shall_live() {
 fn approving_twice_is_approving_once() {
     let mut world = World::in_service();
     let before = world.known().clone();
-    world.act(Act::Approve { namespace: None }).unwrap();
+    world
+        .act(Act::Approve {
+            namespace: None,
+            set: None,
+        })
+        .unwrap();
     assert_eq!(world.known(), &before, "the keys above all");
     let error = world
         .act(Act::Approve {
             namespace: Some(namespace("b")),
+            set: None,
         })
         .unwrap_err();
     assert_eq!(phase_of(&error), Some(Phase::Approved));
@@ -92,7 +102,12 @@ fn a_rejected_device_can_be_approved_and_an_approved_one_not_rejected() {
     world.act(Act::Reject).unwrap();
     world.act(Act::Reject).unwrap();
     assert_eq!(world.reasons(), ["WaitingForApproval", "Rejected"]);
-    world.act(Act::Approve { namespace: None }).unwrap();
+    world
+        .act(Act::Approve {
+            namespace: None,
+            set: None,
+        })
+        .unwrap();
     assert_eq!(world.enrol(), Approved);
     assert_eq!(
         phase_of(&world.act(Act::Reject).unwrap_err()),
@@ -133,7 +148,12 @@ fn only_an_approved_device_moves_or_registers_anew() {
 #[test]
 fn a_deleted_device_is_not_approved_but_adopted() {
     let mut world = World::told(DeletionMode::Remove);
-    let error = world.act(Act::Approve { namespace: None }).unwrap_err();
+    let error = world
+        .act(Act::Approve {
+            namespace: None,
+            set: None,
+        })
+        .unwrap_err();
     assert!(error.to_string().contains("'edge-config-server device adopt'"));
     world.act(adopt()).unwrap();
     assert_eq!(world.ask(), Status::Registered);
@@ -208,7 +228,10 @@ fn a_moved_device_that_was_deleted_is_adopted_where_it_was() {
 #[test]
 fn acts_are_written_as_they_are_sent() {
     let written = serde_json::to_value([
-        Act::Approve { namespace: None },
+        Act::Approve {
+            namespace: None,
+            set: None,
+        },
         Act::Delete {
             mode: DeletionMode::Forget,
         },

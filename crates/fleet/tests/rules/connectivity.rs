@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::world::{World, at, id, running};
 
 fn connectivity(world: &World) -> Connectivity {
-    world.known().presence.connectivity(world.now)
+    world.known().connectivity(&world.context())
 }
 
 #[test]
@@ -122,7 +122,7 @@ proptest! {
             let context = world.context();
             let device = world.device.as_ref();
             let change = match what {
-                0 => fleet::configuration::poll(device, &context).change,
+                0 => fleet::configuration::poll(device, None, &context).change,
                 1 => fleet::status::registration_status(device, &Namespace::default(), &context).change,
                 _ => fleet::heartbeat::heartbeat(device, &running("Running"), &context).unwrap().change,
             };

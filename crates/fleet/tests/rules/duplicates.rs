@@ -36,7 +36,7 @@ fn having_applied(version: &str) -> Heartbeat {
 }
 
 fn message(world: &World) -> Option<String> {
-    let found = condition::conditions(world.known(), &world.context());
+    let found = condition::conditions(world.known(), Vec::new(), &world.context());
     found
         .into_iter()
         .find(|condition| condition.r#type == "DuplicateIdentity")

@@ -270,7 +270,12 @@ fn an_unused_permission_leaves_unknown_keys_unknown() {
 fn an_approval_after_a_deletion_forgets_the_old_keys() {
     let mut world = World::told(DeletionMode::Remove);
     world.enrol();
-    world.act(Act::Approve { namespace: None }).unwrap();
+    world
+        .act(Act::Approve {
+            namespace: None,
+            set: None,
+        })
+        .unwrap();
     assert!(world.keys().is_empty());
     assert_eq!(world.register(9), Ok(()));
 }

@@ -36,7 +36,7 @@ fn place() -> impl Strategy<Value = &'static str> {
 fn act() -> impl Strategy<Value = Act> {
     let moved = || prop::option::of(place().prop_map(namespace));
     prop_oneof![
-        moved().prop_map(|namespace| Act::Approve { namespace }),
+        moved().prop_map(|namespace| Act::Approve { namespace, set: None }),
         Just(Act::Reject),
         place().prop_map(|name| Act::Move {
             namespace: namespace(name)

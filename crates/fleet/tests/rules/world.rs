@@ -4,11 +4,11 @@ use contract::{
     DeviceId, EnrolmentInfo, EventInfo, Features, HardwareInfo, Heartbeat, Namespace, WorkloadStatus,
 };
 use fleet::{
-    Admission, Approval, Change, Context, DeletionMode, Device, Digest, Epoch, Event, Operation, Policy,
-    State, Stray, Tombstone, UnknownKey, Verdict,
+    Admission, Approval, Change, Context, DeletionMode, Device, Digest, Epoch, Event, Offered, Operation,
+    Policy, State, Stray, Tombstone, UnknownKey, Verdict,
     administration::{self, Act, ActError},
     configuration::{self, ConfigurationAnswer},
-    enrolment::{self, Enrolment, EnrolmentAnswer},
+    enrolment::{self, Enrolment, EnrolmentAnswer, Preapproval},
     heartbeat::{self, HeartbeatAnswer},
     register::{self, Refusal, RegistrationAnswer, RegistrationRequest},
     registration::{GateRefusal, VerifiedRequest},
@@ -27,6 +27,12 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) device: Option<Device>,
     pub(crate) stray: Option<Stray>,
+    /// Since when the server serves.
+    pub(crate) serving_since: Timestamp,
+    /// The version of its configuration, and the period of heartbeats in it; `None` if there is none but an error.
+    pub(crate) offered: Option<(String, i64)>,
+    /// An EdgeDeviceSignedRequest document approves it: its place and its set.
+    pub(crate) preapproval: Option<(&'static str, Option<&'static str>)>,
     /// Everything that was recorded, oldest first.
     pub(crate) events: Vec<Event>,
 }
@@ -98,6 +104,9 @@ impl World {
             now: at(0),
             device: None,
             stray: None,
+            serving_since: at(0),
+            offered: None,
+            preapproval: None,
             events: Vec::new(),
         }
     }
@@ -163,6 +172,10 @@ impl World {
                 }),
                 ..EnrolmentInfo::default()
             },
+            preapproval: self.preapproval.map(|(place, set)| Preapproval {
+                namespace: namespace(place),
+                set: set.map(str::to_owned),
+            }),
         };
         self.rule(|device, context| enrolment::enrol(device, enrolment, context))
     }
@@ -179,7 +192,12 @@ impl World {
 
     pub(crate) fn poll(&mut self) -> ConfigurationAnswer {
         self.heard(&namespace("default"), Operation::Configuration);
-        self.rule(configuration::poll)
+        let offered = self.offered.clone();
+        let offered = offered.as_ref().map(|(version, period_seconds)| Offered {
+            version,
+            period_seconds: *period_seconds,
+        });
+        self.rule(|device, context| configuration::poll(device, offered.as_ref(), context))
     }
 
     /// Registers with the `n`th key where the device lives.
@@ -215,12 +233,7 @@ impl World {
 
     #[allow(clippy::needless_pass_by_value, reason = "an act is written where it is done")]
     pub(crate) fn act(&mut self, act: Act) -> Result<(), ActError> {
-        let context = Context {
-            policy: &self.policy,
-            admission: self.admission,
-            epoch: self.epoch,
-            now: self.now,
-        };
+        let context = self.context();
         let change = administration::act(
             &id(),
             self.device.as_ref(),
@@ -278,7 +291,7 @@ impl World {
 
     /// The types of the conditions that hold.
     pub(crate) fn conditions(&self) -> Vec<String> {
-        let found = fleet::condition::conditions(self.known(), &self.context());
+        let found = fleet::condition::conditions(self.known(), Vec::new(), &self.context());
         found.into_iter().map(|condition| condition.r#type).collect()
     }
 
@@ -287,6 +300,7 @@ impl World {
             policy: &self.policy,
             admission: self.admission,
             epoch: self.epoch,
+            serving_since: self.serving_since,
             now: self.now,
         }
     }
