@@ -97,6 +97,7 @@ async fn enrol(service: &Service, metrics: &Metrics, call: Call) -> Result<Respo
             spelling,
             namespace,
             info,
+            preapproval: None,
         })
         .await?;
     Ok(match answer {

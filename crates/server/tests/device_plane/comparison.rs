@@ -11,7 +11,7 @@ async fn one_of_each() -> Fleet {
     for id in ["approved", "deleted", "rejected", "waiting"] {
         assert_eq!(fleet.enrol("default", id).await, 201);
     }
-    fleet.act("approved", Act::Approve { namespace: None }).await;
+    fleet.act("approved", Act::Approve { namespace: None, set: None }).await;
     fleet.act("rejected", Act::Reject).await;
     let mode = DeletionMode::Forget;
     fleet.act("deleted", Act::Delete { mode }).await;

@@ -29,6 +29,7 @@ async fn a_device_goes_through_its_life_and_nothing_is_lost_by_restarts() {
             "dev-1",
             Act::Approve {
                 namespace: Some(Namespace::parse("plant").unwrap()),
+                set: None,
             },
         )
         .await;
@@ -92,7 +93,7 @@ async fn nobody_but_an_approved_device_gets_or_changes_anything() {
     fleet.enrol("edge", "rejected").await;
     fleet.act("rejected", Act::Reject).await;
     fleet.enrol("edge", "deleted").await;
-    fleet.act("deleted", Act::Approve { namespace: None }).await;
+    fleet.act("deleted", Act::Approve { namespace: None, set: None }).await;
     fleet
         .act(
             "deleted",
