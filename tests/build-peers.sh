@@ -2,6 +2,7 @@
 # Builds the programs of others that the tests run against, once per machine:
 #   kubernetes   etcd and kube-apiserver in one binary (tests/kubernetes)
 #   edge-api     Flotta's Edge API, httpapi, from its published Go module (tests/edge-api)
+#   operator     Flotta's operator, manager, from the same module; only the differential tests need it
 # and, for a whole cluster (tests/cluster):
 #   node         the other Kubernetes components and kubectl (tests/kubernetes/node)
 #   coredns      names in the cluster (tests/coredns)
@@ -144,8 +145,13 @@ for peer in "$@"; do
             "building Flotta's Edge API from its Go module, about 2 minutes the first time" \
             github.com/project-flotta/flotta-operator/cmd/httpapi "${small_flags[@]}"
         ;;
+    operator)
+        build operator edge-api manager \
+            "building Flotta's operator from its Go module, some seconds after the Edge API" \
+            github.com/project-flotta/flotta-operator/cmd/manager "${small_flags[@]}"
+        ;;
     *)
-        echo "build-peers: unknown program '$peer'; known are kubernetes, edge-api, node, coredns, helm, helm3, helm-unittest, helm-docs, promtool, and the sets cluster and chart" >&2
+        echo "build-peers: unknown program '$peer'; known are kubernetes, edge-api, operator, node, coredns, helm, helm3, helm-unittest, helm-docs, promtool, and the sets cluster and chart" >&2
         exit 2
         ;;
     esac

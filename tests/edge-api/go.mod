@@ -4,6 +4,7 @@ go 1.26
 
 tool (
 	github.com/project-flotta/flotta-operator/cmd/httpapi
+	github.com/project-flotta/flotta-operator/cmd/manager
 )
 
 require (

@@ -42,6 +42,7 @@ pub struct ControlPlane {
     address: SocketAddr,
     tls: Tls,
     kubeconfig: PathBuf,
+    admin_kubeconfig: PathBuf,
     _folder: TempDir,
 }
 
@@ -78,7 +79,9 @@ impl ControlPlane {
         grant_edge_api(&client).await?;
 
         let kubeconfig = path.join("edge-api.kubeconfig");
-        fs::write(&kubeconfig, kubeconfig_text(address, path))?;
+        fs::write(&kubeconfig, kubeconfig_text(address, path, EDGE_API_TOKEN))?;
+        let admin_kubeconfig = path.join("admin.kubeconfig");
+        fs::write(&admin_kubeconfig, kubeconfig_text(address, path, ADMIN_TOKEN))?;
         Ok(Self {
             apiserver,
             _etcd: etcd,
@@ -86,6 +89,7 @@ impl ControlPlane {
             address,
             tls,
             kubeconfig,
+            admin_kubeconfig,
             _folder: folder,
         })
     }
@@ -108,6 +112,11 @@ impl ControlPlane {
     /// The bearer token of [`COMPANION_USER`].
     pub fn companion_token(&self) -> &'static str {
         COMPANION_TOKEN
+    }
+
+    /// A kubeconfig with all rights, for the operator.
+    pub fn admin_kubeconfig(&self) -> &Path {
+        &self.admin_kubeconfig
     }
 
     /// A kubeconfig with the rights of the Edge API.
@@ -218,14 +227,14 @@ async fn grant_edge_api(client: &Client) -> Result<()> {
         .await
 }
 
-fn kubeconfig_text(address: SocketAddr, folder: &Path) -> String {
+fn kubeconfig_text(address: SocketAddr, folder: &Path, token: &str) -> String {
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "test",
         "clusters": [{"name": "test", "cluster": {
             "server": format!("https://{address}"), "certificate-authority": folder.join("ca.crt"),
         }}],
-        "users": [{"name": "edge-api", "user": {"token": EDGE_API_TOKEN}}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "edge-api"}}],
+        "users": [{"name": "test", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
     });
     // A kubeconfig is YAML, and every JSON text is YAML.
     config.to_string()

@@ -97,6 +97,13 @@ impl Device {
         }
     }
 
+    /// A device that was registered before and holds this certificate.
+    #[must_use]
+    pub fn holding(mut self, certificate: Identity) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
     /// Gives up on a request as the agent does, for instance after [`AGENT_DEADLINE`]. Without it every answer is awaited,
     /// which keeps tests independent of the machine's speed.
     #[must_use]

@@ -179,6 +179,11 @@ impl EdgeApi {
         self.process.log_tail(30)
     }
 
+    /// All of its log so far.
+    pub fn full_log(&self) -> String {
+        self.process.log_tail(usize::MAX)
+    }
+
     /// A counter or gauge from its metrics, summed over its labels.
     pub async fn metric(&self, name: &str) -> Result<f64> {
         let text = http_client::get(self.metrics, "/metrics").await?.text();

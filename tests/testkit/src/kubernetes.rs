@@ -116,7 +116,26 @@ impl Client {
             .await
     }
 
+    /// The same client on a connection that is kept: for many calls one after the other.
+    pub fn session(&self) -> Session {
+        Session {
+            client: self.clone(),
+            open: None,
+        }
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Answer> {
+        let request = self.request(method, path, body)?;
+        let mut connection = Connection::open(self.address, self.tls.as_ref()).await?;
+        connection.send(request).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &Value)>,
+    ) -> Result<Request<Full<Bytes>>> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -131,8 +150,7 @@ impl Client {
             }
             None => Bytes::new(),
         };
-        let mut connection = Connection::open(self.address, self.tls.as_ref()).await?;
-        connection.send(request.body(Full::new(body))?).await
+        Ok(request.body(Full::new(body))?)
     }
 
     /// Creates an object in a collection, for instance `/api/v1/namespaces`. One that exists already is fine.
@@ -184,5 +202,37 @@ impl Client {
         let mut secrets = items.iter().map(Secret::from_json).collect::<Result<Vec<_>>>()?;
         secrets.sort_by(|a, b| a.created.cmp(&b.created));
         Ok(secrets)
+    }
+}
+
+/// A client that keeps its connection.
+#[derive(Debug)]
+pub struct Session {
+    client: Client,
+    open: Option<Connection>,
+}
+
+impl Session {
+    /// Any call; the caller looks at the status.
+    pub async fn call(&mut self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
+        self.send(method, path, body.map(|body| ("application/json", body)))
+            .await
+    }
+
+    /// A patch; the caller looks at the status.
+    pub async fn patch(&mut self, path: &str, kind: PatchKind, changes: &Value) -> Result<Answer> {
+        self.send(Method::PATCH, path, Some((kind.content_type(), changes)))
+            .await
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Answer> {
+        let request = self.client.request(method, path, body)?;
+        let mut connection = match self.open.take() {
+            Some(connection) if !connection.is_closed() => connection,
+            _ => Connection::open(self.client.address, self.client.tls.as_ref()).await?,
+        };
+        let answer = connection.send(request).await?;
+        self.open = Some(connection);
+        Ok(answer)
     }
 }

@@ -15,6 +15,11 @@ pub fn edge_api() -> Result<PathBuf> {
     built("edge-api")
 }
 
+/// Flotta's operator.
+pub fn operator() -> Result<PathBuf> {
+    built("operator")
+}
+
 /// Helm 3.
 pub fn helm3() -> Result<PathBuf> {
     built("helm3")

@@ -1,0 +1,94 @@
+//! Objects that an API server with Flotta's definitions accepts, and that our admission must refuse with a named fault.
+
+use serde_json::{Value, json};
+
+use super::{FLOTTA, Maker};
+use crate::fleet::Refused;
+
+impl Maker<'_> {
+    /// One or two of them.
+    pub(super) fn refused(&mut self) -> Vec<Refused> {
+        let all = candidates();
+        (0..self.dice.count(1..3))
+            .map(|index| {
+                let (kind, spec, path) = self.dice.pick(&all).clone();
+                let mut object = self.object(FLOTTA, kind, &format!("refused-{index}"));
+                object["spec"] = spec;
+                Refused {
+                    object,
+                    path: path.to_owned(),
+                }
+            })
+            .collect()
+    }
+}
+
+fn candidates() -> Vec<(&'static str, Value, &'static str)> {
+    let device = |spec: Value, path| ("EdgeDevice", spec, path);
+    let container = |fields: Value, path| {
+        let mut container = json!({"name": "c0", "image": "i"});
+        for (name, value) in fields.as_object().into_iter().flatten() {
+            container[name] = value.clone();
+        }
+        pod(json!({"containers": [container]}), path)
+    };
+    vec![
+        device(
+            json!({"storage": {"s3": {"createOBC": true, "secretName": "s"}}}),
+            "spec.storage.s3",
+        ),
+        device(
+            json!({"logCollection": {"central": {"kind": "syslog"}}}),
+            "spec.logCollection",
+        ),
+        (
+            "EdgeDeviceSet",
+            json!({"logCollection": {"central": {"kind": "syslog"}}}),
+            "spec.logCollection",
+        ),
+        container(json!({"lifecycle": {}}), "lifecycle"),
+        container(json!({"livenessProbe": {}}), "livenessProbe"),
+        container(json!({"readinessProbe": {"periodSeconds": 1}}), "readinessProbe"),
+        container(json!({"startupProbe": {}}), "startupProbe"),
+        container(json!({"volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]}), "volumeDevices"),
+        container(json!({"resources": {"limits": {"cpu": "1"}}}), "resources.limits"),
+        container(json!({"resources": {"requests": {"memory": "1Gi"}}}), "resources.requests"),
+        container(
+            json!({"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}),
+            "fieldRef",
+        ),
+        container(
+            json!({"env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}}]}),
+            "resourceFieldRef",
+        ),
+        container(json!({"ports": [{"containerPort": 80}]}), "ports"),
+        container(json!({"ports": [{"containerPort": 80, "hostPort": 0}]}), "ports"),
+        container(json!({"ports": [{"containerPort": 80, "hostPort": 70000}]}), "ports"),
+        container(json!({"ports": [{"containerPort": 9100, "hostPort": 9100}]}), "ports"),
+        pod(
+            json!({"containers": [{"name": "c0"}, {"name": "c0"}]}),
+            "containers",
+        ),
+        pod(
+            json!({"containers": [{"name": "c0"}], "initContainers": [{"name": "c0"}]}),
+            "ontainers",
+        ),
+        pod(
+            json!({"containers": [{"name": "c0"}], "volumes": [{"name": "v", "emptyDir": {}}]}),
+            "volumes",
+        ),
+        pod(
+            json!({"containers": [{"name": "c0"}], "volumes": [{"name": "v", "configMap": {"name": "m"}}]}),
+            "volumes",
+        ),
+        pod(
+            json!({"containers": [{"name": "c0"}], "initContainers": [{"name": "i", "livenessProbe": {}}]}),
+            "livenessProbe",
+        ),
+    ]
+}
+
+fn pod(spec: Value, path: &'static str) -> (&'static str, Value, &'static str) {
+    let spec = json!({"type": "pod", "deviceSelector": {"matchLabels": {"nobody": "has-it"}}, "pod": {"spec": spec}});
+    ("EdgeWorkload", spec, path)
+}

@@ -1,0 +1,158 @@
+//! What became of one device: did ours do what Flotta does, or what it is documented to do instead?
+
+use serde_json::Value;
+
+use crate::agent::normal;
+use crate::broken;
+use crate::compare::{Difference, differences};
+use crate::excuses::excuse;
+use crate::fleet::{Fleet, plain_env};
+use crate::flotta::Polled;
+use crate::selection;
+
+/// What is expected of a device before anybody is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// Both deliver the same.
+    Same,
+    /// Flotta's handler crashes on a plain environment variable; ours delivers.
+    Crash,
+    /// Something that the device itself needs is missing: both refuse.
+    Refusal,
+    /// Everything that it should run is broken: ours refuses. Flotta does, or takes away what runs.
+    NothingLeft,
+    /// Some workloads are broken: ours delivers what Flotta does when it is not asked for them.
+    Rest(Vec<String>),
+}
+
+/// What to expect of a device.
+pub fn expected(fleet: &Fleet, device: &str) -> Expected {
+    let selected = selection::select(fleet, device);
+    let is = |name: &String, what: fn(&Fleet, &Value) -> bool| {
+        fleet
+            .object("EdgeWorkload", name)
+            .is_some_and(|workload| what(fleet, workload))
+    };
+    let crashes = |_: &Fleet, workload: &Value| plain_env(workload) && !broken::unwritable_pod(workload);
+    if selected.iter().any(|name| is(name, crashes)) {
+        return Expected::Crash;
+    }
+    if broken::device(fleet, device) {
+        return Expected::Refusal;
+    }
+    let rest: Vec<String> = selected
+        .iter()
+        .filter(|name| !is(name, broken::workload))
+        .cloned()
+        .collect();
+    match (rest.len(), selected.len()) {
+        (rest, selected) if rest == selected => Expected::Same,
+        (0, _) => Expected::NothingLeft,
+        _ => Expected::Rest(rest),
+    }
+}
+
+/// What became of a device.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Both deliver the same.
+    Agreed,
+    /// They differ, and each difference is on the allow-list.
+    Excused(Vec<&'static str>),
+    /// Both refuse, or ours does by its rule.
+    Refused,
+    /// Flotta crashed; the fleet without the trigger stands for this one.
+    Crashed,
+    /// They differ.
+    Differs(Vec<Difference>),
+    /// Something else than expected.
+    Unexpected(String),
+}
+
+impl Verdict {
+    /// Whether it fails the run.
+    pub fn fails(&self) -> bool {
+        matches!(self, Self::Differs(_) | Self::Unexpected(_))
+    }
+
+    /// What is wrong, without the names and values of the case: what must stay the same while a case is made smaller.
+    pub fn kind(&self) -> Option<String> {
+        match self {
+            Self::Differs(found) => {
+                let path = &found.first()?.path;
+                Some(path.split('/').map(|step| if is_name(step) { "*" } else { step }).collect::<Vec<_>>().join("/"))
+            }
+            Self::Unexpected(what) => Some(what.split(':').next().unwrap_or_default().to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn is_name(step: &str) -> bool {
+    step.chars().any(|character| character.is_ascii_digit()) || step == "missing"
+}
+
+/// Judges a device; `flotta` is its answer at the first time or, for [`Expected::Rest`], at the second.
+pub fn judge(fleet: &Fleet, device: &str, expected: &Expected, flotta: &Polled, ours: &Polled) -> Verdict {
+    use Polled::{Configuration, Refused};
+    match (expected, flotta, ours) {
+        (Expected::Crash, Configuration(_), _) => Verdict::Unexpected("Flotta survives a plain variable".into()),
+        (Expected::Crash, _, Configuration(_)) => Verdict::Crashed,
+        (Expected::Crash, _, other) => delivers_not(fleet, device, other),
+        (Expected::Refusal, Refused(_), Refused(_)) | (Expected::NothingLeft, _, Refused(_)) => Verdict::Refused,
+        (Expected::Refusal | Expected::NothingLeft, _, Configuration(_)) => {
+            Verdict::Unexpected("ours delivers where it must refuse".into())
+        }
+        (Expected::Refusal, Configuration(_), _) => {
+            Verdict::Unexpected("Flotta delivers where the rules say that it refuses".into())
+        }
+        (Expected::Same | Expected::Rest(_), Configuration(flotta), Configuration(ours)) => {
+            compared(fleet, device, flotta, ours)
+        }
+        (_, Configuration(_), ours) => Verdict::Unexpected(format!("ours does not deliver: {ours:?}")),
+        (_, flotta, ours) => Verdict::Unexpected(format!("Flotta does not deliver: {flotta:?}, ours {}", short(ours))),
+    }
+}
+
+/// A crash hides what Flotta would have said; ours may still have to refuse.
+fn delivers_not(fleet: &Fleet, device: &str, ours: &Polled) -> Verdict {
+    let selected = selection::select(fleet, device);
+    let mut workloads = selected.iter().filter_map(|name| fleet.object("EdgeWorkload", name));
+    if broken::device(fleet, device) || workloads.all(|workload| broken::workload(fleet, workload)) {
+        return Verdict::Crashed;
+    }
+    Verdict::Unexpected(format!("ours does not deliver: {ours:?}"))
+}
+
+fn short(polled: &Polled) -> String {
+    match polled {
+        Polled::Configuration(_) => "delivers".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn compared(fleet: &Fleet, device: &str, flotta: &Value, ours: &Value) -> Verdict {
+    if ours["device_id"] != device || flotta["device_id"] != device {
+        return Verdict::Unexpected("a configuration for another device".into());
+    }
+    let (flotta, ours) = match (normal(flotta), normal(ours)) {
+        (Ok(flotta), Ok(ours)) => (flotta, ours),
+        (flotta, ours) => {
+            let texts = [flotta, ours].map(|side| side.err().map(|error| format!("{error:#}")));
+            return Verdict::Unexpected(format!("unreadable: {texts:?}"));
+        }
+    };
+    let found = differences(&flotta, &ours);
+    let excuses: Vec<Option<&'static str>> = found
+        .iter()
+        .map(|difference| excuse(fleet, device, difference))
+        .collect();
+    if found.is_empty() {
+        Verdict::Agreed
+    } else if excuses.iter().all(Option::is_some) {
+        Verdict::Excused(excuses.into_iter().flatten().collect())
+    } else {
+        let open = found.into_iter().zip(excuses).filter(|(_, excuse)| excuse.is_none());
+        Verdict::Differs(open.map(|(difference, _)| difference).collect())
+    }
+}

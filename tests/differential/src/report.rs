@@ -1,0 +1,108 @@
+//! The count of a run, and whether it passed.
+
+use std::fmt::Write as _;
+
+use crate::excuses::{EXCUSES, Hits};
+use crate::judge::{Expected, Verdict};
+use crate::play::Outcome;
+
+/// At least this share of the devices, in percent, must be compared without any excuse.
+const LEAST_COMPARED: usize = 90;
+/// So many failing devices are written out.
+const WRITTEN: usize = 12;
+
+/// What a run has found so far.
+#[derive(Debug, Default)]
+pub struct Report {
+    outcomes: Vec<Outcome>,
+    hits: Hits,
+}
+
+impl Report {
+    /// Takes in the outcomes of a batch.
+    pub fn add(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in &outcomes {
+            if let Verdict::Excused(lines) = &outcome.verdict {
+                lines.iter().for_each(|line| self.hits.count(line));
+            }
+        }
+        self.outcomes.extend(outcomes);
+    }
+
+    /// The devices that fail the run.
+    pub fn failing(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().filter(|outcome| outcome.verdict.fails())
+    }
+
+    fn count(&self, of: impl Fn(&Outcome) -> bool) -> usize {
+        self.outcomes.iter().filter(|outcome| of(outcome)).count()
+    }
+
+    /// Everything that is wrong with the run; empty when it passed.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut complaints = Vec::new();
+        let failing = self.failing().count();
+        if failing > 0 {
+            complaints.push(format!("{failing} devices differ"));
+        }
+        for line in EXCUSES.iter().filter(|line| self.hits.of(line.name) == 0) {
+            complaints.push(format!("the allow-list's line '{}' excused nothing", line.name));
+        }
+        // A crashed device is counted where it was compared: without the trigger.
+        let devices = self.count(|outcome| outcome.verdict != Verdict::Crashed);
+        let agreed = self.count(|outcome| outcome.verdict == Verdict::Agreed);
+        if agreed * 100 < devices * LEAST_COMPARED {
+            complaints.push(format!("only {agreed} of {devices} devices were compared without an excuse"));
+        }
+        complaints
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let same = self.outcomes.iter().map(|outcome| outcome.same_text.0).sum::<usize>();
+        let pods = self.outcomes.iter().map(|outcome| outcome.same_text.1).sum::<usize>();
+        let rest = |outcome: &Outcome| matches!(outcome.expected, Expected::Rest(_)) && !outcome.verdict.fails();
+        let rows = [
+            ("devices", self.outcomes.len()),
+            ("  agreed", self.count(|outcome| outcome.verdict == Verdict::Agreed)),
+            ("    of these without broken workloads", self.count(rest)),
+            ("  excused by the allow-list", self.count(|outcome| matches!(outcome.verdict, Verdict::Excused(_)))),
+            ("  refused as the rules say", self.count(|outcome| outcome.verdict == Verdict::Refused)),
+            ("  crashing Flotta, compared without the trigger", self.count(|outcome| outcome.verdict == Verdict::Crashed)),
+            ("  differing", self.failing().count()),
+            ("pods compared", pods),
+            ("  written alike to the byte", same),
+        ];
+        for (what, count) in rows {
+            writeln!(f, "{what:<50} {count:>7}")?;
+        }
+        for line in EXCUSES {
+            writeln!(f, "allow-list: {:<38} {:>7}  {}", line.name, self.hits.of(line.name), line.reason)?;
+        }
+        for outcome in self.failing().take(WRITTEN) {
+            f.write_str(&described(outcome))?;
+        }
+        Ok(())
+    }
+}
+
+/// A failing device, with what makes it again.
+pub fn described(outcome: &Outcome) -> String {
+    let fleet = &outcome.fleet;
+    let mut text = format!(
+        "seed {} case {} device {} ({:?}):\n",
+        fleet.seed, fleet.number, outcome.device, outcome.expected
+    );
+    match &outcome.verdict {
+        Verdict::Differs(found) => {
+            for difference in found.iter().take(5) {
+                let _ = writeln!(text, "  {difference}");
+            }
+        }
+        other => {
+            let _ = writeln!(text, "  {other:?}");
+        }
+    }
+    text
+}
