@@ -3,8 +3,9 @@
 /// Why a store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The device has changed since the revision that the write was decided on: read again, decide again.
-    #[error("the device was changed by another request meanwhile")]
+    /// The device, or the documents, have changed since the revision that the write was decided on: read again, decide
+    /// again.
+    #[error("what is to be written was changed by another request meanwhile")]
     Conflict,
     /// The store does not answer, is full or is closed. Nothing is known about the effect of a write.
     #[error("the store is not available: {reason}")]
@@ -33,6 +34,12 @@ pub enum StoreError {
         /// Level of this program.
         ours: u32,
     },
+    /// The keys that were given do not fit what is stored, so that nothing was written.
+    #[error("the store's values cannot be sealed: {reason}")]
+    Keys {
+        /// Which keys, and what to do.
+        reason: String,
+    },
     /// It cannot be opened at all.
     #[error("the store {location} cannot be opened: {reason}")]
     Open {
@@ -55,9 +62,10 @@ impl StoreError {
     /// What is known of the cause, without the words that every error of its kind begins with.
     pub(crate) fn reason(&self) -> String {
         match self {
-            Self::Unavailable { reason, .. } | Self::Corrupt { reason, .. } | Self::Open { reason, .. } => {
-                reason.clone()
-            }
+            Self::Unavailable { reason, .. }
+            | Self::Corrupt { reason, .. }
+            | Self::Keys { reason }
+            | Self::Open { reason, .. } => reason.clone(),
             Self::Conflict | Self::TooNew { .. } => self.to_string(),
         }
     }

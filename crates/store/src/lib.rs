@@ -5,11 +5,13 @@
 //! it was decided on and fails with [`StoreError::Conflict`] when the device has changed since, so a decision is never
 //! applied to a state that it has not seen, whichever server wrote it.
 
+mod documents;
 mod error;
 pub mod migrations;
 mod model;
 pub mod postgres;
 mod record;
+mod sealing;
 pub mod sqlite;
 
 use async_trait::async_trait;
@@ -17,11 +19,16 @@ use contract::DeviceId;
 use fleet::{Phase, RecordedEvent, Stray};
 use jiff::Timestamp;
 
+pub use documents::{
+    Body, Document, DocumentKey, DocumentPut, Documents, DocumentsWrite, Rekeyed, Rendering, RenderingKey,
+    RenderingPut, Source, SourceWrite,
+};
 pub use error::StoreError;
 pub use model::{
     Bounds, Census, Changed, Identity, Inspection, Listed, Page, Revision, Sighting, Stored, Write,
     WriteGuard,
 };
+pub use sealing::{KeyFileFault, Keyring, Loaded};
 
 /// A fleet's memory.
 ///
@@ -76,6 +83,22 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Sets, or with `None` removes, a setting.
     async fn set_setting(&self, name: &str, value: Option<&str>) -> Result<(), StoreError>;
+
+    /// All documents, renderings and sources, at one revision. A text that cannot be read is [`Body::Unreadable`] and no
+    /// error. May take longer than a request.
+    async fn documents(&self) -> Result<Documents, StoreError>;
+
+    /// The revision of [`Store::documents`], for one who has read them and asks whether they have changed.
+    async fn documents_revision(&self) -> Result<Revision, StoreError>;
+
+    /// Makes one change of the documents, as a whole, and returns their revision once it is durable; the present one if
+    /// there is nothing to change. [`StoreError::Conflict`] if they are at another revision than the change was decided
+    /// on. May take longer than a request.
+    async fn apply_documents(&self, write: DocumentsWrite) -> Result<Revision, StoreError>;
+
+    /// Seals every confidential text with the first key, all of them or none, and then removes what was there before from
+    /// the store's files. Changes no revision. May take minutes.
+    async fn rekey(&self) -> Result<Rekeyed, StoreError>;
 
     /// Removes events that happened last before `now` minus [`Bounds::event_age`].
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError>;

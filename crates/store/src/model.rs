@@ -145,6 +145,10 @@ pub struct Inspection {
     pub identity: Option<Identity>,
     /// Numbers of the migrations that a start would apply.
     pub pending: Vec<u32>,
+    /// Ids of the keys that its sealed values need; [`crate::Keyring::lacking`] says which of them are not at hand.
+    pub key_ids: Vec<String>,
+    /// How many confidential values are stored plain.
+    pub unsealed: u64,
     /// What is wrong with its content, one sentence each; empty if nothing was found.
     pub problems: Vec<String>,
 }

@@ -44,5 +44,11 @@ contract! {
         the_census_agrees_with_the_rules;
     identity: a_store_is_the_same_when_opened_again, a_restored_store_begins_an_epoch,
         a_newer_store_is_used_or_left_alone, what_was_closed_answers_nothing;
+    documents: a_change_is_read_as_a_whole, a_change_names_what_it_was_decided_on, what_stays_the_same_is_not_written,
+        renderings_are_replaced_as_a_set, of_many_changes_one_wins_each_revision, a_change_that_cannot_be_made_leaves_nothing,
+        any_changes_leave_what_the_model_says, a_restored_store_has_its_documents;
+    sealing: a_confidential_text_is_sealed_where_it_is_kept, a_text_without_its_key_is_unreadable_and_not_absent,
+        a_text_opens_in_its_own_place_alone, a_server_without_keys_does_not_uncover_secrets, any_key_opens_and_the_first_seals,
+        everything_is_sealed_anew_or_nothing, what_cannot_be_read_is_not_removed_as_unnamed;
     random: any_writes_leave_what_the_model_says;
 }

@@ -10,7 +10,10 @@
 use crate::StoreError;
 
 /// The level of this program. It grows by one with each migration that a program has to know about.
-pub const PROGRAM_LEVEL: u32 = 1;
+pub const PROGRAM_LEVEL: u32 = 2;
+
+/// The schema number from which on there are documents.
+pub(crate) const WITH_DOCUMENTS: u32 = 2;
 
 /// One step of the schema.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +30,23 @@ pub struct Migration {
 }
 
 /// All of them, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "fleet",
-    oldest_program: 1,
-    sqlite: include_str!("0001_fleet.sqlite.sql"),
-    postgres: include_str!("0001_fleet.postgres.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "fleet",
+        oldest_program: 1,
+        sqlite: include_str!("0001_fleet.sqlite.sql"),
+        postgres: include_str!("0001_fleet.postgres.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "documents",
+        // A program that does not know workloads would tell devices that they have none, and they would remove them.
+        oldest_program: 2,
+        sqlite: include_str!("0002_documents.sqlite.sql"),
+        postgres: include_str!("0002_documents.postgres.sql"),
+    },
+];
 
 /// The migrations still to be applied to a store of this schema (0: empty), or that this program must not touch it.
 pub(crate) fn pending(schema: u32, oldest_program: u32) -> Result<&'static [Migration], StoreError> {

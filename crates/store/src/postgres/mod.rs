@@ -6,23 +6,29 @@
 //! | Which store is in it, and is it still that one? | `open`, `pool` |
 //! | How does a write become durable? | `batch`, `write`, `upkeep` |
 //! | How is it read? | `read` |
+//! | What are devices configured from? | `documents`, `columns`, `rekey` |
 //! | What does an error mean? | `failure` |
 //!
-//! Every call ends within [`ConnectOptions::timeout`], whatever the database does. Nothing here is made once for all
+//! Every call ends within [`ConnectOptions::timeout`], or within [`PATIENCE`] if it is about all documents, whatever the
+//! database does. Nothing here is made once for all
 //! servers (a sequence, an advisory lock), so the same schema runs on a distributed engine.
 
 mod batch;
+mod columns;
+mod documents;
 mod failure;
 mod open;
 mod options;
 mod pool;
 mod read;
+mod rekey;
 mod upkeep;
 mod write;
 
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -41,8 +47,8 @@ use self::{
     pool::{Known, Lease},
 };
 use crate::{
-    Bounds, Census, Changed, Identity, Listed, Page, Revision, Sighting, Store, StoreError, Stored, Write,
-    record,
+    Bounds, Census, Changed, Documents, DocumentsWrite, Identity, Keyring, Listed, Page, Rekeyed, Revision,
+    Sighting, Store, StoreError, Stored, Write, record,
 };
 
 pub use open::inspect;
@@ -57,6 +63,9 @@ const BATCHERS: usize = 4;
 /// Rows of one transaction of [`Store::observe`] or [`Store::prune`].
 const PORTION: usize = 500;
 
+/// Within this a call about all documents ends.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A fleet in PostgreSQL. Any number of servers may open it.
 pub struct PostgresStore {
     location: String,
@@ -70,14 +79,17 @@ pub struct PostgresStore {
 
 /// One call on one connection, with the bound on its time, and again if it collided with another.
 macro_rules! call {
-    ($store:expr, |$client:ident| $work:expr) => {{
+    ($store:expr, |$client:ident| $work:expr) => {
+        call!($store, within $store.options.timeout, |$client| $work)
+    };
+    ($store:expr, within $time:expr, |$client:ident| $work:expr) => {{
         let calls = retried(|| async {
             let mut lease = Lease::take(&$store.pool).await?;
             let $client = lease.client()?;
             let result = $work.await;
             lease.done(result)
         });
-        match tokio::time::timeout($store.options.timeout, calls).await {
+        match tokio::time::timeout($time, calls).await {
             Ok(result) => result.map_err(StoreError::from),
             Err(_) => Err(late()),
         }
@@ -111,6 +123,10 @@ impl PostgresStore {
             queue: Mutex::new(Some(queue)),
             batchers: Mutex::new(batchers),
         })
+    }
+
+    fn keyring(&self) -> &Keyring {
+        &self.options.keyring
     }
 
     fn bounds(&self) -> &Bounds {
@@ -211,6 +227,42 @@ impl Store for PostgresStore {
     async fn set_setting(&self, name: &str, value: Option<&str>) -> Result<(), StoreError> {
         record::check_setting(name, value)?;
         call!(self, |client| upkeep::set_setting(client, name, value))
+    }
+
+    async fn documents(&self) -> Result<Documents, StoreError> {
+        call!(self, within PATIENCE, |client| async {
+            self.known.check(client).await?;
+            documents::read(client, self.keyring(), PATIENCE).await
+        })
+    }
+
+    async fn documents_revision(&self) -> Result<Revision, StoreError> {
+        call!(self, |client| async {
+            self.known.check(client).await?;
+            documents::revision(client).await
+        })
+    }
+
+    async fn apply_documents(&self, write: DocumentsWrite) -> Result<Revision, StoreError> {
+        write.check()?;
+        call!(self, within PATIENCE, |client| documents::apply(
+            client,
+            self.keyring(),
+            &write,
+            PATIENCE
+        ))
+    }
+
+    async fn rekey(&self) -> Result<Rekeyed, StoreError> {
+        let mut rekeyed = call!(self, within PATIENCE, |client| rekey::reseal(
+            client,
+            self.keyring(),
+            PATIENCE
+        ))?;
+        // Thrown away at the end, since its settings are others now.
+        let mut lease = Lease::take(&self.pool).await.map_err(StoreError::from)?;
+        rekeyed.leftover = rekey::erase(lease.client()?).await.err();
+        Ok(rekeyed)
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {

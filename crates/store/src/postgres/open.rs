@@ -7,6 +7,7 @@ use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
 use super::{
+    documents,
     failure::Failure,
     options::{ConnectOptions, Target},
 };
@@ -131,11 +132,20 @@ pub async fn inspect(url: &str, options: &ConnectOptions) -> Result<Inspection, 
         .as_ref()
         .map_or((0, 0), |meta| (meta.schema, meta.oldest_program));
     let pending = migrations::pending(schema, oldest_program)?;
+    let (key_ids, unsealed) = if schema < migrations::WITH_DOCUMENTS {
+        (Vec::new(), 0)
+    } else {
+        documents::keys(&client)
+            .await
+            .map_err(|failure| located(&target, failure))?
+    };
     Ok(Inspection {
         schema: meta.as_ref().map(|meta| meta.schema),
         oldest_program,
         identity: meta.map(|meta| meta.identity),
         pending: pending.iter().map(|migration| migration.number).collect(),
+        key_ids,
+        unsealed,
         problems: Vec::new(),
     })
 }

@@ -18,7 +18,7 @@ use rustls::{
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{Bounds, StoreError};
+use crate::{Bounds, Keyring, StoreError};
 
 /// How to open a store.
 #[derive(Clone, Debug)]
@@ -27,7 +27,10 @@ pub struct ConnectOptions {
     pub bounds: Bounds,
     /// It is a restored backup, though it may not look like one: begin a new epoch.
     pub restored: bool,
-    /// Within this a call ends, whatever the database does; with an error if need be.
+    /// Keys of confidential texts; without one they are stored plain.
+    pub keyring: Keyring,
+    /// Within this a call ends, whatever the database does; with an error if need be. Calls that read or write all
+    /// documents have more time.
     pub timeout: Duration,
     /// Most connections at a time.
     pub connections: usize,
@@ -41,6 +44,7 @@ impl Default for ConnectOptions {
         Self {
             bounds: Bounds::default(),
             restored: false,
+            keyring: Keyring::default(),
             timeout: Duration::from_millis(600),
             connections: 16,
             root_certificates: None,

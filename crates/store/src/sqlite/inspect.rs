@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::open::{self, Access};
+use super::{
+    documents,
+    open::{self, Access},
+};
 use crate::{Inspection, StoreError, migrations};
 
 /// Looks at a database and changes nothing in it. Reads the whole file to find damage.
@@ -17,6 +20,8 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
             oldest_program: 0,
             identity: None,
             pending,
+            key_ids: Vec::new(),
+            unsealed: 0,
             problems: Vec::new(),
         });
     }
@@ -25,6 +30,11 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
     let meta = open::meta(&connection, path)?;
     let (schema, oldest_program) = meta.map_or((0, 0), |meta| (meta.schema, meta.oldest_program));
     let pending = migrations::pending(schema, oldest_program)?;
+    let (key_ids, unsealed) = if schema < migrations::WITH_DOCUMENTS {
+        (Vec::new(), 0)
+    } else {
+        documents::keys(&connection).map_err(|error| failed(&error))?
+    };
     let mut check = connection
         .prepare("PRAGMA quick_check(10)")
         .map_err(|error| failed(&error))?;
@@ -41,6 +51,8 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
         oldest_program,
         identity: meta.map(|meta| meta.identity),
         pending: pending.iter().map(|migration| migration.number).collect(),
+        key_ids,
+        unsealed,
         problems,
     })
 }

@@ -5,17 +5,21 @@
 //! | May this process use the file, and what is in it? | `open`, `mark`, `inspect` |
 //! | How does a write become durable? | `writer`, `apply` |
 //! | What keeps the log small? | `housekeeper` |
-//! | How is it read? | `read` |
+//! | How is it read? | `read`, `readers` |
+//! | What are devices configured from? | `documents`, `rekey` |
 //!
 //! Rejected: an async wrapper (a pool of connections that all write) — writers would wait for each other inside SQLite,
 //! each with an `fsync` of its own; and `locking_mode=EXCLUSIVE` — it would shut out backups and `check`.
 
 mod apply;
+mod documents;
 mod housekeeper;
 mod inspect;
 mod mark;
 mod open;
 mod read;
+mod readers;
+mod rekey;
 mod writer;
 
 use std::{
@@ -32,17 +36,17 @@ use contract::DeviceId;
 use fleet::{Phase, RecordedEvent, Stray};
 use jiff::Timestamp;
 use rusqlite::Connection;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use self::{
     apply::Failure,
     housekeeper::Housekeeper,
-    open::Access,
+    readers::Readers,
     writer::{Job, Work, Writer},
 };
 use crate::{
-    Bounds, Census, Changed, Identity, Listed, Page, Revision, Sighting, Store, StoreError, Stored, Write,
-    record,
+    Bounds, Census, Changed, Documents, DocumentsWrite, Identity, Keyring, Listed, Page, Rekeyed, Revision,
+    Sighting, Store, StoreError, Stored, Write, record,
 };
 
 pub use crate::Inspection;
@@ -51,19 +55,18 @@ pub use inspect::inspect;
 /// Writes that may wait for a commit. More are refused at once.
 const QUEUE: usize = 4096;
 
-/// Connections that read.
-const READERS: usize = 4;
-
 /// Rows of one job of [`Store::observe`] or [`Store::prune`]: others must not wait for thousands.
 const PORTION: usize = 500;
 
 /// How to open a store.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
     /// How much is kept.
     pub bounds: Bounds,
     /// It is a restored backup, though it may not look like one: begin a new epoch.
     pub restored: bool,
+    /// Keys of confidential texts; without one they are stored plain.
+    pub keyring: Keyring,
 }
 
 /// A fleet in one SQLite file. The file belongs to this process until [`Store::close`], or until the process ends.
@@ -71,6 +74,7 @@ pub struct SqliteStore {
     path: PathBuf,
     identity: Identity,
     bounds: Bounds,
+    keyring: Keyring,
     queue: mpsc::Sender<Job>,
     readers: Arc<Readers>,
     writer: Mutex<Option<thread::JoinHandle<()>>>,
@@ -97,6 +101,7 @@ impl SqliteStore {
             revision: opened.revision,
             durable,
             bounds: options.bounds,
+            keyring: options.keyring.clone(),
             housekeeper,
         };
         let thread = thread::Builder::new()
@@ -111,6 +116,7 @@ impl SqliteStore {
             path,
             identity: opened.identity,
             bounds: options.bounds,
+            keyring: options.keyring,
             queue,
             writer: Mutex::new(Some(thread)),
         })
@@ -137,20 +143,7 @@ impl SqliteStore {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let permit = Arc::clone(&self.readers.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| closed())?;
-        let readers = Arc::clone(&self.readers);
-        let task = tokio::task::spawn_blocking(move || {
-            let result = readers.with(query);
-            drop(permit);
-            result
-        });
-        task.await.map_err(|error| StoreError::Unavailable {
-            reason: "a read was cut short".to_owned(),
-            source: Some(Box::new(error)),
-        })?
+        self.readers.read(query).await
     }
 }
 
@@ -230,6 +223,27 @@ impl Store for SqliteStore {
             .map(drop)
     }
 
+    async fn documents(&self) -> Result<Documents, StoreError> {
+        let keyring = self.keyring.clone();
+        self.read(move |connection| documents::read(connection, &keyring))
+            .await
+    }
+
+    async fn documents_revision(&self) -> Result<Revision, StoreError> {
+        self.read(documents::revision).await
+    }
+
+    async fn apply_documents(&self, write: DocumentsWrite) -> Result<Revision, StoreError> {
+        write.check()?;
+        self.perform(Work::Documents(Box::new(write))).await.map(Revision)
+    }
+
+    async fn rekey(&self) -> Result<Rekeyed, StoreError> {
+        let (report, rekeyed) = oneshot::channel();
+        drop(self.submit(Work::Rekey(report))?);
+        rekeyed.await.map_err(|_| closed())?
+    }
+
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
         let before = now
             .saturating_sub(self.bounds.event_age)
@@ -287,52 +301,6 @@ impl fmt::Debug for SqliteStore {
             .field("path", &self.path)
             .field("identity", &self.identity)
             .finish_non_exhaustive()
-    }
-}
-
-/// The connections that read.
-struct Readers {
-    path: PathBuf,
-    permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
-}
-
-impl Readers {
-    fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            permits: Arc::new(Semaphore::new(READERS)),
-            idle: Mutex::default(),
-        }
-    }
-
-    fn with<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, StoreError> {
-        let idle = self.idle().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => open::connect(&self.path, Access::Read).map_err(|error| unavailable(&error))?,
-        };
-        let result = query(&connection);
-        // After an error the connection is not used again: the next one may find the disk in order.
-        if !matches!(result, Err(Failure::Sqlite(_))) {
-            self.idle().push(connection);
-        }
-        result.map_err(failure)
-    }
-
-    /// Waits for the reads under way; later ones fail.
-    async fn close(&self) {
-        let all = self
-            .permits
-            .acquire_many(u32::try_from(READERS).unwrap_or(u32::MAX))
-            .await;
-        self.permits.close();
-        drop(all);
-        self.idle().clear();
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -144,9 +144,11 @@ fn was_restored(connection: &Connection, path: &Path, found: Identity) -> rusqli
 }
 
 fn highest_revision(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("SELECT coalesce(max(revision), 0) FROM device", [], |row| {
-        row.get(0)
-    })
+    connection.query_row(
+        "SELECT max(revision, (SELECT coalesce(max(revision), 0) FROM device)) FROM document_revision",
+        [],
+        |row| row.get(0),
+    )
 }
 
 /// What a connection may do.

@@ -20,11 +20,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     apply::{self, Failure},
+    documents,
     housekeeper::{self, Housekeeper},
     mark::{self, Mark},
     open::{self, Access},
+    rekey,
 };
-use crate::{Bounds, Identity, Revision, Sighting, StoreError, Write};
+use crate::{Bounds, DocumentsWrite, Identity, Keyring, Rekeyed, Revision, Sighting, StoreError, Write};
 
 /// Most jobs of one transaction: bounds how long the first of them waits for the last.
 const GROUP: usize = 512;
@@ -41,6 +43,9 @@ pub(super) enum Work {
     /// Removes at most so many events older than this.
     Prune(Timestamp, usize),
     Probe,
+    Documents(Box<DocumentsWrite>),
+    /// Alone, between two transactions; answered here.
+    Rekey(oneshot::Sender<Result<Rekeyed, StoreError>>),
     /// Finishes what was accepted and ends.
     Close,
 }
@@ -66,6 +71,7 @@ pub(super) struct Writer {
     /// The highest revision that is durable.
     pub(super) durable: Arc<AtomicI64>,
     pub(super) bounds: Bounds,
+    pub(super) keyring: Keyring,
     pub(super) housekeeper: Housekeeper,
 }
 
@@ -76,16 +82,22 @@ impl Writer {
         let mut closed = Vec::new();
         while queue.blocking_recv_many(&mut group, GROUP) > 0 {
             let mut jobs = Vec::with_capacity(group.len());
+            let mut rekeys = Vec::new();
             for job in group.drain(..) {
-                if matches!(job.work, Work::Close) {
-                    queue.close();
-                    closed.push(job.reply);
-                } else {
-                    jobs.push(job);
+                match job.work {
+                    Work::Close => {
+                        queue.close();
+                        closed.push(job.reply);
+                    }
+                    Work::Rekey(report) => rekeys.push(report),
+                    _ => jobs.push(job),
                 }
             }
             if !jobs.is_empty() {
                 self.commit(jobs);
+            }
+            for report in rekeys {
+                let _ = report.send(self.rekey());
             }
         }
         self.finish();
@@ -193,8 +205,25 @@ impl Writer {
                 apply::probe(connection)?;
                 Ok(0)
             }
-            Work::Close => Ok(0),
+            Work::Documents(write) => {
+                let next = Revision(write.at.as_microsecond().max(self.revision + 1));
+                let made = documents::apply(connection, &self.keyring, write, next)?;
+                self.revision = self.revision.max(made.0);
+                Ok(made.0)
+            }
+            Work::Rekey(_) | Work::Close => Ok(0),
         }
+    }
+
+    fn rekey(&mut self) -> Result<Rekeyed, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => open::connect(&self.path, Access::Write).map_err(|error| super::unavailable(&error))?,
+        };
+        // After an error it is not used again.
+        let rekeyed = rekey::rekey(&mut connection, &self.keyring)?;
+        self.connection = Some(connection);
+        Ok(rekeyed)
     }
 
     fn roll_back(&self) {

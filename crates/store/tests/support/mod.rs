@@ -1,5 +1,6 @@
 //! What the contract suite needs: places where a store can live, and short names for values.
 
+pub(crate) mod documents;
 pub(crate) mod model;
 pub(crate) mod place;
 
@@ -37,6 +38,8 @@ pub(crate) fn life(state: State) -> Life {
         registration: fleet::registration::Registration::default(),
         taken_over: false,
         assigned_labels: [("zone".to_owned(), "a".to_owned())].into(),
+        approval_labels: std::collections::BTreeMap::new(),
+        delivery: fleet::Delivery::default(),
     }
 }
 

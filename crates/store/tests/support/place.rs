@@ -8,9 +8,9 @@ use std::{
 
 use async_trait::async_trait;
 use flotta_store::{
-    Bounds, Store, StoreError,
-    postgres::{ConnectOptions, PostgresStore},
-    sqlite::{OpenOptions, SqliteStore},
+    Bounds, Inspection, Keyring, Store, StoreError,
+    postgres::{self, ConnectOptions, PostgresStore},
+    sqlite::{self, OpenOptions, SqliteStore},
 };
 use tempfile::TempDir;
 use testkit::postgres::Postgres;
@@ -21,6 +21,12 @@ use tokio::sync::Mutex;
 pub(crate) trait Place: Send + Sync {
     /// Opens it as a server would at its start.
     async fn open_as(&self, bounds: Bounds, restored: bool) -> Result<Arc<dyn Store>, StoreError>;
+
+    /// Opens it with keys for confidential texts.
+    async fn open_with_keys(&self, keyring: Keyring) -> Arc<dyn Store>;
+
+    /// What `check` sees of it.
+    async fn inspect(&self) -> Inspection;
 
     /// Runs statements behind the store's back.
     async fn run(&self, sql: &str);
@@ -48,15 +54,36 @@ impl SqlitePlace {
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("fleet.db")
     }
+
+    async fn open_by(&self, options: OpenOptions) -> Result<Arc<dyn Store>, StoreError> {
+        let path = self.path();
+        let open = move || SqliteStore::open(path, options);
+        let store = tokio::task::spawn_blocking(open).await.unwrap()?;
+        Ok(Arc::new(store))
+    }
 }
 
 #[async_trait]
 impl Place for SqlitePlace {
     async fn open_as(&self, bounds: Bounds, restored: bool) -> Result<Arc<dyn Store>, StoreError> {
-        let path = self.path();
-        let open = move || SqliteStore::open(path, OpenOptions { bounds, restored });
-        let store = tokio::task::spawn_blocking(open).await.unwrap()?;
-        Ok(Arc::new(store))
+        let options = OpenOptions {
+            bounds,
+            restored,
+            ..OpenOptions::default()
+        };
+        self.open_by(options).await
+    }
+
+    async fn open_with_keys(&self, keyring: Keyring) -> Arc<dyn Store> {
+        let options = OpenOptions {
+            keyring,
+            ..OpenOptions::default()
+        };
+        self.open_by(options).await.unwrap()
+    }
+
+    async fn inspect(&self) -> Inspection {
+        sqlite::inspect(&self.path()).unwrap()
     }
 
     async fn run(&self, sql: &str) {
@@ -119,6 +146,18 @@ impl Place for PostgresPlace {
             ..Self::options()
         };
         Ok(Arc::new(PostgresStore::connect(&self.url(), options).await?))
+    }
+
+    async fn open_with_keys(&self, keyring: Keyring) -> Arc<dyn Store> {
+        let options = ConnectOptions {
+            keyring,
+            ..Self::options()
+        };
+        Arc::new(PostgresStore::connect(&self.url(), options).await.unwrap())
+    }
+
+    async fn inspect(&self) -> Inspection {
+        postgres::inspect(&self.url(), &Self::options()).await.unwrap()
     }
 
     async fn run(&self, sql: &str) {

@@ -1,0 +1,107 @@
+//! Sealing everything anew, and leaving nothing of what was there before in the tables' files.
+//!
+//! Out of reach are the write-ahead log, its archive and base backups: PostgreSQL recycles the log, the rest is the
+//! business of whoever runs it (`docs/store.md`).
+
+use std::time::Duration;
+
+use deadpool_postgres::ClientWrapper;
+
+use super::{
+    columns::{KeyArrays, TextArrays},
+    documents::{self, allow, document_key, text},
+    failure::{Failure, describe},
+    write::execute,
+};
+use crate::{
+    Keyring, Rekeyed,
+    documents::{Place, Resealing},
+};
+
+const CONFIDENTIAL: &str =
+    "SELECT confidential, key_id, body, kind, namespace, name FROM document WHERE confidential";
+
+const RESEAL: &str = "UPDATE document d SET key_id = new.key_id, body = new.body
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+        AS new (kind, namespace, name, key_id, body)
+    WHERE d.kind = new.kind AND d.namespace = new.namespace AND d.name = new.name";
+
+/// How long the tables are waited for: who reads them now holds up the erasure, and it everybody else.
+const LOCK_TIMEOUT: &str = "SET statement_timeout = 0; SET lock_timeout = '5s'";
+
+/// Seals all confidential texts with the first key, or none.
+pub(super) async fn reseal(
+    client: &mut ClientWrapper,
+    keyring: &Keyring,
+    patience: Duration,
+) -> Result<Rekeyed, Failure> {
+    let mut resealing = Resealing::new(keyring)?;
+    let transaction = client.transaction().await?;
+    allow(&transaction, patience).await?;
+    documents::lock(&transaction).await?;
+    let mut resealed = Vec::new();
+    for row in transaction.query(CONFIDENTIAL, &[]).await? {
+        let key = document_key(&row)?;
+        if let Some(row) = resealing.row(Place::Document(&key), text(&row)?)? {
+            resealed.push((key, row));
+        }
+    }
+    let mut renderings = Vec::new();
+    for (key, row) in documents::renderings(&transaction).await? {
+        if row.confidential
+            && let Some(row) = resealing.row(Place::Rendering(&key), row)?
+        {
+            renderings.push((key, row));
+        }
+    }
+    let rekeyed = resealing.finish()?;
+    let keys = KeyArrays::of(resealed.iter().map(|(key, _)| key));
+    let texts = TextArrays::of(resealed.iter().map(|(_, row)| row));
+    execute(
+        &transaction,
+        RESEAL,
+        &[
+            &keys.kinds,
+            &keys.namespaces,
+            &keys.names,
+            &texts.key_ids,
+            &texts.bodies,
+        ],
+    )
+    .await?;
+    documents::put_renderings(&transaction, &renderings).await?;
+    transaction.commit().await?;
+    Ok(rekeyed)
+}
+
+/// Writes the tables anew without what is free in them. The error says what may be left, and the remedy. The connection
+/// must not be used for anything else afterwards.
+pub(super) async fn erase(client: &ClientWrapper) -> Result<(), String> {
+    let left = |table: &str, reason: &str| {
+        format!(
+            "the file of the table '{table}' may still hold earlier values ({reason}); rekey again as its owner while nobody \
+             else reads it"
+        )
+    };
+    client
+        .batch_execute(LOCK_TIMEOUT)
+        .await
+        .map_err(|error| left("document", &describe(&error)))?;
+    for table in ["document", "rendering"] {
+        match rewrite(client, table).await {
+            Ok(true) => {}
+            Ok(false) => return Err(left(table, "this user may not rewrite it")),
+            Err(error) => return Err(left(table, &describe(&error))),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the table has another file now: without the right to it, `VACUUM` warns and does nothing.
+async fn rewrite(client: &ClientWrapper, table: &str) -> Result<bool, tokio_postgres::Error> {
+    let file = format!("SELECT pg_relation_filenode('{table}')::bigint");
+    let before: Option<i64> = client.query_one(&file, &[]).await?.try_get(0)?;
+    client.batch_execute(&format!("VACUUM FULL {table}")).await?;
+    let after: Option<i64> = client.query_one(&file, &[]).await?.try_get(0)?;
+    Ok(before != after)
+}
