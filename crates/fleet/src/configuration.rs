@@ -85,23 +85,22 @@ pub fn poll(
     Verdict { answer, change }
 }
 
-/// The life after an approved device was heard, if that changes it. Most polls change nothing, and copy nothing but these.
+/// The life after an approved device was heard, if that changes it.
 fn heard(life: &Life, offered: Option<&Offered<'_>>, withheld: bool, now: Timestamp) -> Option<Life> {
     let mut registration = life.registration.clone();
     let seen = registration.seen(now);
-    let mut delivery = life.delivery.clone();
-    if let Some(offered) = offered {
-        delivery.poll(offered, withheld, now);
+    let news = offered.filter(|offered| life.delivery.is_news(offered, withheld));
+    if !seen && news.is_none() {
+        return None;
     }
-    (seen || delivery != life.delivery).then(|| Life {
-        registration: if seen {
-            registration
-        } else {
-            life.registration.clone()
-        },
-        delivery,
-        ..life.clone()
-    })
+    let mut life = life.clone();
+    if seen {
+        life.registration = registration;
+    }
+    if let Some(offered) = news {
+        life.delivery.poll(offered, withheld, now);
+    }
+    Some(life)
 }
 
 /// Puts together the configuration of a device. Its `version` is a digest of everything else in it, so it changes exactly

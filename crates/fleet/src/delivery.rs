@@ -162,6 +162,14 @@ impl Delivery {
             .unwrap_or(DEFAULT_PERIOD)
     }
 
+    /// Whether a poll that is about to be answered with this changes anything.
+    pub(crate) fn is_news(&self, offered: &Offered<'_>, withheld: bool) -> bool {
+        self.wanted
+            .as_ref()
+            .filter(|wanted| wanted.version == offered.version)
+            .is_none_or(|wanted| wanted.handed_over.is_none() && !withheld)
+    }
+
     /// A poll is about to be answered with this, or would be if it were not withheld.
     pub(crate) fn poll(&mut self, offered: &Offered<'_>, withheld: bool, now: Timestamp) {
         let handed_over = (!withheld).then_some(now);
@@ -180,6 +188,14 @@ impl Delivery {
             handed_over,
         });
         self.meanwhile = None;
+        if let Some(applied) = &mut self.applied {
+            // Echoes count from this hand-over.
+            applied.echo = applied.echo.take().filter(Echo::proves);
+            // It can have it already: a store that was restored knows less than the device.
+            if applied.version == offered.version {
+                applied.period_seconds = Some(period(offered.period_seconds));
+            }
+        }
         if let Some(before) = before.filter(|before| before.handed_over.is_some()) {
             self.former.retain(|former| former.version != before.version);
             self.former.insert(
