@@ -1,0 +1,125 @@
+//! ConfigMaps and pods come out byte for byte as Flotta's Go writes them.
+//!
+//! Needs Go: it is asked through the program in `tests/go-yaml`, on the published modules that the Edge API is built from.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what went wrong by panicking"
+)]
+
+mod program;
+mod texts;
+
+use std::cell::{Cell, RefCell};
+
+use configuration::go_yaml;
+use manifests::kinds::ConfigMap;
+use program::Go;
+use proptest::{collection, prelude::*};
+use serde_json::json;
+use texts::{keys, texts};
+
+const CASES: u32 = 8_000;
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// As an API server would answer it.
+fn as_json(name: &str, map: &ConfigMap) -> serde_json::Value {
+    let mut object = serde_json::to_value(map).unwrap();
+    object["metadata"] = json!({"name": name, "namespace": "plant-a", "resourceVersion": "1"});
+    object
+}
+
+fn config_maps() -> impl Strategy<Value = ConfigMap> {
+    let base64 = collection::btree_map(
+        keys(),
+        "([A-Za-z0-9+/]{4}){0,40}([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIM]=)?",
+        0..3,
+    );
+    (
+        proptest::option::weighted(0.9, collection::btree_map(keys(), texts(), 0..6)),
+        proptest::option::weighted(0.2, base64),
+        proptest::option::weighted(0.2, any::<bool>()),
+    )
+        .prop_map(|(data, binary_data, immutable)| ConfigMap {
+            data,
+            binary_data,
+            immutable,
+        })
+}
+
+#[test]
+fn config_maps_are_written_as_go_writes_them() {
+    let go = RefCell::new(Go::start());
+    let compared = Cell::new(0_u32);
+    let name = prop_oneof![
+        3 => "[a-z0-9][a-z0-9.-]{0,20}",
+        1 => texts().prop_filter("a name", |name| !name.is_empty()),
+    ];
+    proptest!(config(CASES), |(name in name, map in config_maps())| {
+        let ours = go_yaml::config_map(&name, &map);
+        let theirs = go.borrow_mut().ask_for("ConfigMap", &as_json(&name, &map), &ours);
+        if let Ok(theirs) = theirs {
+            prop_assert_eq!(&ours, &theirs);
+            compared.set(compared.get() + 1);
+        } else {
+            // Flotta would deliver nothing. We deliver what is meant.
+            let read: ConfigMap = serde_yaml::from_str(&ours).unwrap();
+            let read = read.data.unwrap_or_default();
+            for (key, text) in map.data.iter().flatten().filter(|(_, text)| !text.contains('\u{85}')) {
+                prop_assert_eq!(read.get(key), Some(text));
+            }
+        }
+    });
+    assert!(
+        compared.get() > CASES * 3 / 4,
+        "Go refused all but {}",
+        compared.get()
+    );
+}
+
+/// Bytes are a contract: what changes here restarts pods.
+#[test]
+fn config_map_as_it_was_agreed() {
+    let data = [
+        ("application.yaml", "server:\n  port: 8080\n"),
+        ("script.sh", "\n  #!/bin/sh\necho done"),
+        ("trailing", "line\n\n"),
+        ("tabbed", "a:\n\tb\n"),
+        ("key-10", "yes"),
+        ("key-9", "0x1F"),
+        ("date", "2026-11-24"),
+        ("plain", "some text, with 'quotes' and <brackets>"),
+        ("quoted", "# no comment"),
+        ("mail", "@home"),
+        ("empty", ""),
+        ("emoji", "📦 é"),
+        (
+            "long",
+            "one line that is longer than eighty characters is folded at the first blank after that, as Flotta does it",
+        ),
+    ];
+    let map = ConfigMap {
+        data: Some(data.map(|(key, text)| (key.to_owned(), text.to_owned())).into()),
+        binary_data: Some([("icon.png".to_owned(), "iVBORw0KGgo=".to_owned())].into()),
+        immutable: Some(false),
+    };
+    let ours = go_yaml::config_map("web-settings", &map);
+    assert_eq!(
+        Go::start()
+            .ask("ConfigMap", &as_json("web-settings", &map))
+            .as_ref(),
+        Ok(&ours)
+    );
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("config_map", ours);
+    });
+}
