@@ -23,4 +23,5 @@ mod gate;
 mod heartbeats;
 mod labels;
 mod life;
+mod playbooks;
 mod stored;

@@ -10,6 +10,7 @@ use fleet::{
     configuration::{self, ConfigurationAnswer},
     enrolment::{self, Enrolment, EnrolmentAnswer, Preapproval},
     heartbeat::{self, HeartbeatAnswer},
+    playbooks::{self, PlaybookAnswer, Wanted},
     register::{self, Refusal, RegistrationAnswer, RegistrationRequest},
     registration::{GateRefusal, VerifiedRequest},
     status::{self, Status, StatusAnswer},
@@ -198,6 +199,12 @@ impl World {
             period_seconds: *period_seconds,
         });
         self.rule(|device, context| configuration::poll(device, offered.as_ref(), context))
+    }
+
+    /// Asks for playbooks; these are all that it is labelled for.
+    pub(crate) fn ask_playbooks(&mut self, wanted: &[Wanted<'_>]) -> PlaybookAnswer {
+        self.heard(&namespace("default"), Operation::Playbooks);
+        self.rule(|device, context| playbooks::poll(device, wanted, context))
     }
 
     /// Registers with the `n`th key where the device lives.
