@@ -4,9 +4,9 @@
 //! was lost. Copies are recognised from what is stored with the device, so neither a restart nor another server in
 //! between counts its events twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{HardwareInfo, Heartbeat, WorkloadStatus};
+use contract::{HardwareInfo, Heartbeat, PlaybookExecutionStatus, WorkloadStatus};
 use jiff::SignedDuration;
 
 use crate::{
@@ -21,8 +21,9 @@ pub const COPIES_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 /// How many recorded heartbeats are remembered for recognising copies.
 const REMEMBERED: usize = 4;
 
-/// How many playbook executions are kept of a device. Their final states must not be lost, and anybody with a Flotta
-/// certificate can make up names in a device's heartbeat, so further names are passed over.
+/// How many playbook executions are kept of a device as it reports them. Each run has a name of its own and anybody with a
+/// Flotta certificate can make up names in a device's heartbeat, so beyond that the ones make place that are not listed any
+/// more; how our own ended is kept with the runs.
 const MAX_PLAYBOOKS: usize = 256;
 
 /// Whether a heartbeat was taken.
@@ -122,13 +123,24 @@ fn apply(report: &mut Report, beat: &Heartbeat, context: &Context<'_>) -> Option
         .beat(report.workloads.keys().map(String::as_str), context.epoch);
     let playbooks = beat.playbook_executions.as_deref().unwrap_or_default();
     report.runs.beat(playbooks, context.policy, context.now);
-    for execution in playbooks {
-        let known = report.playbooks.contains_key(&execution.name);
-        if known || report.playbooks.len() < MAX_PLAYBOOKS {
-            report.playbooks.insert(execution.name.clone(), execution.clone());
-        }
-    }
+    take_playbooks(&mut report.playbooks, playbooks);
     two_machines(report, beat, context)
+}
+
+fn take_playbooks(
+    known: &mut BTreeMap<String, PlaybookExecutionStatus>,
+    statuses: &[PlaybookExecutionStatus],
+) {
+    let listed: BTreeSet<&str> = statuses.iter().map(|status| status.name.as_str()).collect();
+    for status in statuses {
+        if !known.contains_key(&status.name) && known.len() >= MAX_PLAYBOOKS {
+            let Some(gone) = known.keys().find(|name| !listed.contains(name.as_str())).cloned() else {
+                continue;
+            };
+            known.remove(&gone);
+        }
+        known.insert(status.name.clone(), status.clone());
+    }
 }
 
 /// The heartbeat lists every pod that exists on the device, so what it does not list is gone. With no pod left the agent's

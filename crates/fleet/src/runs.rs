@@ -224,11 +224,14 @@ impl Run {
         if self.state == state {
             return;
         }
-        self.history.push(Past {
-            name: self.name.clone(),
-            state: self.state,
-            since: self.since,
-        });
+        // One that is offered as it begins never waited.
+        if self.since < now {
+            self.history.push(Past {
+                name: self.name.clone(),
+                state: self.state,
+                since: self.since,
+            });
+        }
         let excess = self.history.len().saturating_sub(HISTORY);
         self.history.drain(..excess);
         self.state = state;

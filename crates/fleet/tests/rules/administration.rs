@@ -237,6 +237,17 @@ fn acts_are_written_as_they_are_sent() {
         },
         Act::AllowRegistration,
         adopt(),
+        Act::Approve {
+            namespace: None,
+            set: Some("line-1".into()),
+        },
+        Act::SetLabels {
+            set: [("zone".to_owned(), "a".to_owned())].into(),
+            remove: ["line".to_owned()].into(),
+        },
+        Act::RerunPlaybooks {
+            config: "setup".into(),
+        },
     ])
     .unwrap();
     assert_eq!(
@@ -246,6 +257,9 @@ fn acts_are_written_as_they_are_sent() {
             {"act": "delete", "mode": "forget"},
             {"act": "allow-registration"},
             {"act": "adopt", "namespace": null, "release": false},
+            {"act": "approve", "namespace": null, "set": "line-1"},
+            {"act": "set-labels", "set": {"zone": "a"}, "remove": ["line"]},
+            {"act": "rerun-playbooks", "config": "setup"},
         ])
     );
 }

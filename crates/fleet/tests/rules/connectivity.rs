@@ -5,7 +5,10 @@ use fleet::{Connectivity, Operation, Presence, Stray};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::world::{World, at, id, running};
+use crate::{
+    delivery::{naming, version},
+    world::{World, at, id, running},
+};
 
 fn connectivity(world: &World) -> Connectivity {
     world.known().connectivity(&world.context())
@@ -77,6 +80,98 @@ fn an_older_time_never_replaces_a_newer_one() {
     assert_eq!(newer.polled(at(10)), newer);
 }
 
+/// A device that applied a configuration with this period, last heard now.
+fn with_period(seconds: i64) -> World {
+    let mut world = World::in_service();
+    world.offered = Some((version(1), seconds));
+    world.poll();
+    world.beat(&naming(&version(1), running("Running")));
+    world
+}
+
+#[test]
+fn silence_is_measured_in_periods_of_the_device() {
+    for (period, silent_after) in [
+        (60, 180),
+        (600, 1800),
+        (1, 60),
+        (0, 180),
+        (-5, 180),
+        (i64::MAX, i64::MAX),
+    ] {
+        let mut world = with_period(period);
+        world.pass(silent_after.min(1_000_000) - 1);
+        assert_eq!(connectivity(&world), Connectivity::Online, "{period}");
+        world.pass(1);
+        let expected = if period == i64::MAX {
+            Connectivity::Online
+        } else {
+            Connectivity::Silent
+        };
+        assert_eq!(connectivity(&world), expected, "{period}");
+    }
+    let mut world = with_period(60);
+    world.policy.silent_after_periods = 10;
+    world.pass(599);
+    assert_eq!(connectivity(&world), Connectivity::Online);
+}
+
+#[test]
+fn a_period_counts_when_the_device_has_applied_it() {
+    let mut world = with_period(600);
+    world.offered = Some((version(2), 60));
+    world.poll();
+    world.pass(1799);
+    assert_eq!(connectivity(&world), Connectivity::Online);
+    world.beat(&naming(&version(2), running("Running")));
+    world.pass(180);
+    assert_eq!(connectivity(&world), Connectivity::Silent);
+}
+
+#[test]
+fn a_configuration_that_is_applied_late_has_its_own_period() {
+    let mut world = with_period(60);
+    for (n, period) in [(2, 600), (3, 30)] {
+        world.offered = Some((version(n), period));
+        world.poll();
+    }
+    world.beat(&naming(&version(2), running("Running")));
+    world.pass(1799);
+    assert_eq!(connectivity(&world), Connectivity::Online);
+}
+
+#[test]
+fn nobody_is_missed_while_nobody_listens() {
+    let mut world = with_period(60);
+    world.pass(3600);
+    assert_eq!(connectivity(&world), Connectivity::Silent);
+    world.serving_since = world.now;
+    assert_eq!(connectivity(&world), Connectivity::Online);
+    world.pass(179);
+    assert_eq!(connectivity(&world), Connectivity::Online);
+    world.pass(1);
+    assert_eq!(connectivity(&world), Connectivity::Silent);
+
+    let mut never = World::approved();
+    never.serving_since = never.now;
+    assert_eq!(connectivity(&never), Connectivity::NeverSeen);
+}
+
+#[test]
+fn polls_are_not_missed_while_nobody_listens() {
+    let mut world = World::in_service();
+    world.pass(1);
+    world.beat(&running("Running"));
+    world.pass(3600);
+    world.serving_since = world.now;
+    world.pass(1);
+    world.beat(&running("Running"));
+    assert_eq!(connectivity(&world), Connectivity::Online);
+    world.pass(120);
+    world.beat(&running("Running"));
+    assert_eq!(connectivity(&world), Connectivity::NotPolling);
+}
+
 fn time() -> impl Strategy<Value = Option<Timestamp>> {
     prop::option::of((0i64..6).prop_map(at))
 }
@@ -104,6 +199,17 @@ proptest! {
         prop_assert_eq!(a.join(b).join(c), a.join(b.join(c)));
         prop_assert_eq!(a.join(a), a);
         prop_assert_eq!(a.join(Presence::default()), a);
+    }
+
+    /// The store counts by Flotta's default period; no device with that one is shown otherwise by itself, if the server has
+    /// always served.
+    #[test]
+    fn the_bound_of_the_census_is_the_default(presence in any_presence(), later in 0i64..400) {
+        let mut world = World::approved();
+        world.serving_since = Timestamp::MIN;
+        world.pass(later);
+        let life = &world.known().life;
+        prop_assert_eq!(life.connectivity(&presence, &world.context()), presence.connectivity(world.now));
     }
 
     #[test]

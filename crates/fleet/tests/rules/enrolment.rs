@@ -2,9 +2,11 @@
 
 use contract::DeviceId;
 use fleet::{
-    Approval, DeletionMode, State,
+    Admission, Approval, DeletionMode, PREAPPROVAL, State,
     administration::Act,
-    enrolment::EnrolmentAnswer::{Approved, Wait},
+    admission::PutOff,
+    enrolment::EnrolmentAnswer::{self, Approved, Wait},
+    labels::MEMBER_OF,
     status::Status,
 };
 
@@ -126,4 +128,93 @@ fn a_device_that_returns_begins_anew() {
     assert!(world.keys().is_empty(), "its old key has to register again");
     let report = &world.known().report;
     assert!(report.workloads.is_empty() && report.recent.is_empty());
+}
+
+fn place_set_and_approver(world: &World) -> (String, Option<String>, String) {
+    let State::Approved { by, .. } = world.state() else {
+        panic!("it is not approved: {:?}", world.state());
+    };
+    let life = &world.known().life;
+    (
+        life.namespace.to_string(),
+        life.approval_labels.get(MEMBER_OF).cloned(),
+        by.clone(),
+    )
+}
+
+#[test]
+fn a_document_approves_a_device_before_it_comes() {
+    for approval in [Approval::Manual, Approval::Automatic] {
+        let mut world = World::new();
+        world.policy.approval = approval;
+        world.preapproval = Some(("factory", Some("line-1")));
+        assert_eq!(world.enrol_as("edge-1", "asked"), Wait);
+        let expected = ("factory".into(), Some("line-1".into()), PREAPPROVAL.into());
+        assert_eq!(place_set_and_approver(&world), expected);
+        assert_eq!(world.reasons(), ["Approved"]);
+        assert_eq!(world.ask_in("asked").namespace, namespace("factory"));
+        world.preapproval = None;
+        assert_eq!(world.enrol_as("edge-1", "asked"), Approved);
+        assert_eq!(
+            place_set_and_approver(&world),
+            expected,
+            "without the document too"
+        );
+    }
+}
+
+#[test]
+fn a_document_that_comes_later_approves_a_device_that_waits_and_enrols_again() {
+    let mut world = World::manual();
+    world.enrol_as("edge-1", "asked");
+    world.preapproval = Some(("factory", None));
+    assert_eq!(world.ask(), Status::Unknown);
+    assert_eq!(world.enrol_as("EDGE-1", "asked"), Approved);
+    assert_eq!(
+        place_set_and_approver(&world),
+        ("factory".into(), None, PREAPPROVAL.into())
+    );
+    assert_eq!(world.known().life.spelling, "EDGE-1");
+    assert_eq!(
+        world.known().life.enrolment.as_ref().unwrap().namespace,
+        namespace("asked")
+    );
+}
+
+#[test]
+fn a_document_does_not_overrule_a_person() {
+    let mut rejected = World::manual();
+    rejected.enrol();
+    rejected.act(Act::Reject).unwrap();
+    let mut removed = World::told(DeletionMode::Remove);
+    removed.enrol();
+    for mut world in [rejected, removed, World::told(DeletionMode::Remove)] {
+        world.preapproval = Some(("factory", None));
+        for _ in 0..3 {
+            assert_eq!(world.enrol(), Wait);
+            world.pass(10);
+        }
+        assert!(!world.is_approved());
+    }
+    let mut approved = World::in_service();
+    approved.preapproval = Some(("factory", Some("line-1")));
+    let before = approved.known().clone();
+    assert_eq!(approved.enrol(), Approved);
+    assert_eq!(approved.known(), &before);
+}
+
+#[test]
+fn a_document_does_not_overrule_the_admission() {
+    for (admission, put_off) in [
+        (Admission::Hold, PutOff::Hold),
+        (Admission::Closed, PutOff::Closed),
+    ] {
+        let mut world = World::manual();
+        world.enrol();
+        world.preapproval = Some(("factory", None));
+        world.admission = admission;
+        let before = world.known().clone();
+        assert_eq!(world.enrol(), EnrolmentAnswer::PutOff(put_off));
+        assert_eq!(world.known(), &before);
+    }
 }

@@ -24,4 +24,5 @@ mod heartbeats;
 mod labels;
 mod life;
 mod playbooks;
+mod reported;
 mod stored;

@@ -1,13 +1,19 @@
 //! What is kept and sent, byte by byte: these texts are the stored format, and stores of it exist.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use contract::{DeviceConfigurationMessage, Heartbeat, SystemVendor};
-use fleet::{DeletionMode, Device, Life, Report, administration::Act, configuration::assemble};
+use fleet::{
+    AppliedBy, DeletionMode, Delivery, Device, Life, Report, administration::Act, configuration::assemble,
+    playbooks::Wanted,
+};
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    delivery::{naming, version},
     heartbeats::any_beat,
-    world::{World, at, demanding, hardware, namespace, reloaded, telling},
+    world::{World, at, demanding, hardware, namespace, reloaded, running, telling},
 };
 
 /// The value as it is stored, after reading that again gave the same value.
@@ -92,6 +98,108 @@ fn a_full_report() {
     }
     world.register(7).unwrap_err();
     insta::assert_snapshot!(stored::<Report>(&world.known().report));
+}
+
+#[test]
+fn a_device_with_labels_whose_configuration_changed_twice() {
+    let mut world = World::manual();
+    world.preapproval = Some(("factory", Some("line-1")));
+    world.enrol();
+    world
+        .act(Act::SetLabels {
+            set: [("zone".to_owned(), "a".to_owned())].into(),
+            remove: BTreeSet::new(),
+        })
+        .unwrap();
+    for n in 1..=2 {
+        world.pass(5);
+        world.offered = Some((version(n), 60));
+        world.poll();
+        for _ in 0..2 {
+            world.pass(60);
+            world.beat(&naming("flotta-17", telling("no image")));
+        }
+    }
+    insta::assert_snapshot!(life(&world));
+}
+
+#[test]
+fn a_report_with_runs_of_playbooks() {
+    let mut world = World::in_service();
+    let wanted = [
+        Wanted {
+            config: "setup",
+            content: "a",
+            retry: true,
+        },
+        Wanted {
+            config: "setup",
+            content: "b",
+            retry: false,
+        },
+    ];
+    world.ask_playbooks(&wanted);
+    let failed = world.known().report.runs.list[0].name.clone();
+    world.pass(60);
+    world.beat(&Heartbeat {
+        playbook_executions: Some(vec![contract::PlaybookExecutionStatus {
+            name: failed,
+            status: "CompletedWithError".into(),
+            ..contract::PlaybookExecutionStatus::default()
+        }]),
+        ..running("Running")
+    });
+    world.ask_playbooks(&wanted);
+    world.pass(60);
+    world.ask_playbooks(&wanted[1..]);
+    world.pass(60);
+    world.beat(&running("Running"));
+    world
+        .act(Act::RerunPlaybooks {
+            config: "setup".into(),
+        })
+        .unwrap();
+    insta::assert_snapshot!(stored::<Report>(&world.known().report));
+}
+
+/// Written by the version before deliveries, labels of approvals, reported names and runs were kept.
+#[test]
+fn a_device_of_an_older_store_is_read_and_goes_on() {
+    let before = r#"{
+        "id": "edge-1",
+        "life": {
+            "spelling": "edge-1", "namespace": "default",
+            "state": {"phase": "approved", "at": "2023-11-14T22:13:20Z", "by": "uid 1000", "configurationWithheld": false},
+            "registration": {"keys": [], "keysUnknown": true},
+            "taken_over": true,
+            "assigned_labels": {"zone": "a"}
+        },
+        "report": {
+            "status": "up", "version": "flotta-17",
+            "hardwareLabels": {"device.hostname": "b"},
+            "workloads": {"web": {"status": "Running", "changed": "2023-11-14T22:13:24Z"}},
+            "playbooks": {"p": {"name": "p", "status": "Running", "last_data_upload": "0001-01-01T00:00:00.000Z"}},
+            "recent": [],
+            "identity": {}
+        },
+        "presence": {"polled": "2023-11-14T22:13:24Z", "asked": null, "beat": null, "beating_since": null}
+    }"#;
+    let device: Device = serde_json::from_str(before).unwrap();
+    let mut world = World::new();
+    world.device = Some(device.clone());
+    assert_eq!(device.life.delivery, Delivery::default());
+    assert_eq!(device.labels(&BTreeMap::new())["zone"], "a");
+    assert!(device.report.has_reported("db", world.epoch), "nobody knows");
+    assert!(world.conditions().is_empty());
+    world.offered = Some((version(1), 60));
+    world.pass(60);
+    world.poll();
+    for _ in 0..2 {
+        world.pass(60);
+        world.beat(&naming("flotta-17", running("Running")));
+    }
+    assert_eq!(world.known().life.delivery.applied_by(), Some(AppliedBy::Echo));
+    assert!(!world.known().report.has_reported("db", world.epoch));
 }
 
 #[test]

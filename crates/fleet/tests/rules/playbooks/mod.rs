@@ -122,7 +122,7 @@ fn each_playbook_is_offered_until_a_heartbeat_names_it_and_its_end_is_kept() {
         [RunState::SuccessfullyCompleted, RunState::CompletedWithError]
     );
     let past: Vec<RunState> = runs(&world)[0].history.iter().map(|past| past.state).collect();
-    assert_eq!(past, [RunState::Waiting, RunState::Offered, RunState::Running]);
+    assert_eq!(past, [RunState::Offered, RunState::Running]);
     assert_eq!(runs(&world)[0].since, at(4 + 60 + 30 + 60 + 30));
 }
 
@@ -279,8 +279,13 @@ fn names_are_bounded_and_made_up_ones_say_nothing() {
         .map(|(name, word)| (name.as_str(), *word))
         .collect();
     beats(&mut world, &made_up);
-    assert!(world.known().report.playbooks.len() <= 256);
+    assert_eq!(world.known().report.playbooks.len(), 256);
     beats(&mut world, &[(&name, "SuccessfullyCompleted")]);
+    assert_eq!(world.known().report.playbooks.len(), 256);
+    assert_eq!(
+        world.known().report.playbooks[&name].status,
+        "SuccessfullyCompleted"
+    );
     assert_eq!(
         state(&world),
         RunState::SuccessfullyCompleted,

@@ -1,5 +1,7 @@
 //! What holds of a device whatever happens to it: random sequences of requests, acts, restores and time.
 
+mod configured;
+
 use fleet::{
     Admission, Approval, DeletionMode, Epoch, Life, Report, State, Tombstone, UnknownKey,
     administration::Act,
@@ -13,7 +15,12 @@ use fleet::{
 };
 use proptest::{prelude::*, strategy::ValueTree as _};
 
-use crate::world::{World, hardware, namespace, request, running, telling};
+use configured::{check_offered, playbooks};
+
+use crate::{
+    delivery::version,
+    world::{World, hardware, namespace, request, running, telling},
+};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -27,6 +34,11 @@ enum Step {
     Restore,
     Policy(Approval, UnknownKey),
     Admit(Admission),
+    /// An EdgeDeviceSignedRequest document comes or goes.
+    Document(Option<&'static str>),
+    /// The configuration changes, or cannot be assembled any more.
+    Configure(Option<u8>),
+    Playbooks(bool),
 }
 
 fn place() -> impl Strategy<Value = &'static str> {
@@ -36,7 +48,8 @@ fn place() -> impl Strategy<Value = &'static str> {
 fn act() -> impl Strategy<Value = Act> {
     let moved = || prop::option::of(place().prop_map(namespace));
     prop_oneof![
-        moved().prop_map(|namespace| Act::Approve { namespace, set: None }),
+        (moved(), prop::option::of(Just("line-1".to_owned())))
+            .prop_map(|(namespace, set)| Act::Approve { namespace, set }),
         Just(Act::Reject),
         place().prop_map(|name| Act::Move {
             namespace: namespace(name)
@@ -47,6 +60,13 @@ fn act() -> impl Strategy<Value = Act> {
         (moved(), any::<bool>()).prop_map(|(namespace, release)| Act::Adopt { namespace, release }),
         Just(Act::Release),
         Just(Act::Confirm),
+        (0u8..3).prop_map(|n| Act::SetLabels {
+            set: [("zone".to_owned(), n.to_string())].into(),
+            remove: [format!("zone-{n}")].into(),
+        }),
+        Just(Act::RerunPlaybooks {
+            config: "setup".into()
+        }),
     ]
 }
 
@@ -65,6 +85,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             prop::sample::select(vec![Approval::Automatic, Approval::Manual]),
             prop::sample::select(vec![UnknownKey::AcceptFirst, UnknownKey::RequirePermission]),
         ).prop_map(|(approval, unknown)| Step::Policy(approval, unknown)),
+        1 => prop::option::of(place()).prop_map(Step::Document),
+        2 => prop::option::weighted(0.8, 0u8..3).prop_map(Step::Configure),
+        3 => any::<bool>().prop_map(Step::Playbooks),
     ];
     prop::collection::vec(step, 1..80)
 }
@@ -118,7 +141,9 @@ impl Watch {
             Step::Poll => {
                 let answer = world.poll();
                 prop_assert_eq!(answer == ConfigurationAnswer::NotApproved, !before.is_approved());
-                if !before.is_approved() {
+                if before.is_approved() {
+                    check_offered(&before, world, answer)?;
+                } else {
                     check_unchanged(&before, world)?;
                 }
             }
@@ -144,6 +169,9 @@ impl Watch {
                 world.policy.approval = approval;
                 world.policy.unknown_key = unknown_key;
             }
+            Step::Document(place) => world.preapproval = place.map(|place| (place, Some("line-2"))),
+            Step::Configure(n) => world.offered = n.map(|n| (version(n), 60)),
+            Step::Playbooks(labelled) => playbooks(world, &before, labelled)?,
         }
         if let Some(device) = &world.device {
             prop_assert!(device.life.registration.keys.len() <= MAX_KEYS);
@@ -157,7 +185,9 @@ impl Watch {
             (Admission::Closed, _) => prop_assert_eq!(answer, EnrolmentAnswer::PutOff(PutOff::Closed)),
             (Admission::Hold, false) => prop_assert_eq!(answer, EnrolmentAnswer::PutOff(PutOff::Hold)),
             (_, approved) => {
-                let approved_now = before.policy.approval == Approval::Automatic
+                let nobody_is_asked =
+                    before.policy.approval == Approval::Automatic || before.preapproval.is_some();
+                let approved_now = nobody_is_asked
                     && before.device.as_ref().is_some_and(|device| {
                         matches!(device.life.state, State::Waiting { returned: false, .. })
                     });
@@ -297,7 +327,7 @@ proptest! {
 fn the_random_steps_do_disconnect() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let told = std::cell::Cell::new(0);
-    for _ in 0..200 {
+    for _ in 0..400 {
         let steps = steps().new_tree(&mut runner).unwrap().current();
         let (mut world, mut watch) = (World::new(), Watch::default());
         for step in steps {
