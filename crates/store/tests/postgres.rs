@@ -15,11 +15,12 @@ mod support;
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use flotta_store::{
-    Bounds, Revision, Store, StoreError, Write, WriteGuard,
+    Bounds, DocumentsWrite, Revision, Store, StoreError, Write, WriteGuard,
     postgres::{ConnectOptions, PostgresStore, inspect},
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use support::{
+    documents::*,
     place::{Place as _, PostgresPlace},
     *,
 };
@@ -194,6 +195,166 @@ async fn increment(store: &dyn Store, name: &str) {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_change_of_the_documents_reaches_the_other_server() {
+    let place = PostgresPlace::new().await;
+    let servers = [place.open().await, place.open().await];
+    let first = put(&*servers[0], vec![document("ConfigMap", "a", "1")]).await;
+    assert_eq!(first, servers[1].documents_revision().await.unwrap());
+    let second = put(&*servers[1], vec![document("ConfigMap", "a", "2")]).await;
+    assert!(first < second);
+    assert_eq!(
+        servers[1].documents().await.unwrap(),
+        servers[0].documents().await.unwrap()
+    );
+    let late = servers[0].apply_documents(change(first)).await;
+    assert!(matches!(late, Err(StoreError::Conflict)), "{late:?}");
+}
+
+/// Changes of two servers, and reads between them, on a database where they fail with 40001 when they cross.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_the_documents_that_cross_are_tried_again() {
+    const CHANGES: usize = 15;
+    let place = PostgresPlace::new().await;
+    let database = place.sql("SELECT current_database()");
+    place.sql(&format!(
+        "ALTER DATABASE {database} SET default_transaction_isolation = 'serializable'"
+    ));
+    let servers = [place.open().await, place.open().await];
+    let tasks: Vec<_> = servers
+        .iter()
+        .enumerate()
+        .map(|(server, store)| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                let mut made = 0;
+                while made < CHANGES {
+                    let before = store.documents().await.unwrap();
+                    let name = format!("{server}-{made}");
+                    let write = DocumentsWrite {
+                        put: vec![document("ConfigMap", &name, "{}")],
+                        renderings: Some(vec![rendering(&name, "{}")]),
+                        ..change(before.revision)
+                    };
+                    match store.apply_documents(write).await {
+                        Ok(_) => made += 1,
+                        Err(StoreError::Conflict) => {}
+                        // So many collisions in a row that the store gave up: nothing was written.
+                        Err(StoreError::Unavailable { reason, .. }) if reason.contains("40001") => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let kept = servers[0].documents().await.unwrap();
+    assert_eq!((2 * CHANGES, 1), (kept.documents.len(), kept.renderings.len()));
+}
+
+/// Which of the files of the database's tables hold a text.
+fn tables_with(place: &PostgresPlace, text: &str) -> usize {
+    place.sql("CHECKPOINT");
+    let folder = place.sql(
+        "SELECT current_setting('data_directory') || '/base/' || oid FROM pg_database WHERE datname = current_database()",
+    );
+    fs::read_dir(folder)
+        .unwrap()
+        .filter(|file| {
+            let bytes = fs::read(file.as_ref().unwrap().path()).unwrap();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        })
+        .count()
+}
+
+#[tokio::test]
+async fn rekey_leaves_no_plaintext_in_the_tables() {
+    let place = PostgresPlace::new().await;
+    let store = place.open().await;
+    let texts = [
+        "first-horse-battery",
+        "second-horse-battery",
+        "rendered-horse-battery",
+    ];
+    put(&*store, vec![document("Secret", "s", texts[0])]).await;
+    put(&*store, vec![document("Secret", "s", texts[1])]).await;
+    render(&*store, vec![rendering("w", texts[2])]).await;
+    store.close().await;
+    let store = place.open_with_keys(keyring(&[1])).await;
+    for text in texts {
+        assert!(tables_with(&place, text) > 0, "{text} must be there to be found");
+    }
+    let before = store.documents().await.unwrap();
+
+    // Who began before the change may still see what was there: it cannot be removed yet.
+    let (mut other, connection) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let dump = other
+        .build_transaction()
+        .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
+        .start()
+        .await
+        .unwrap();
+    dump.query("SELECT 1 FROM device", &[]).await.unwrap();
+    let rekeyed = store.rekey().await.unwrap();
+    assert_eq!(2, rekeyed.newly_sealed);
+    let leftover = rekeyed.leftover.unwrap();
+    assert!(leftover.contains("such as a dump"), "{leftover}");
+    assert!(tables_with(&place, texts[1]) > 0);
+    dump.commit().await.unwrap();
+    drop(other);
+    connection.await.unwrap().unwrap();
+
+    let rekeyed = store.rekey().await.unwrap();
+    assert_eq!(
+        (0, None),
+        (rekeyed.newly_sealed, rekeyed.leftover),
+        "erased at last"
+    );
+    for text in texts {
+        assert_eq!(0, tables_with(&place, text), "{text}");
+    }
+    assert_eq!(before, store.documents().await.unwrap());
+}
+
+/// Who may write a table and does not own it may not rewrite it either; that is told, and what was sealed stays sealed.
+#[tokio::test]
+async fn a_rekey_that_may_not_rewrite_the_tables_says_so() {
+    let place = PostgresPlace::new().await;
+    let store = place.open().await;
+    put(&*store, vec![document("Secret", "s", "1")]).await;
+    store.close().await;
+    let role = format!("guest_{}", place.sql("SELECT current_database()"));
+    place.sql(&format!("CREATE ROLE {role} LOGIN"));
+    place.sql(&format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"));
+    let (_, address) = place.url().split_once('@').map_or_else(
+        || panic!("the URL names no user"),
+        |(user, address)| (user.to_owned(), address.to_owned()),
+    );
+    let options = ConnectOptions {
+        keyring: keyring(&[1]),
+        ..PostgresPlace::options()
+    };
+    let store = PostgresStore::connect(&format!("postgres://{role}@{address}"), options)
+        .await
+        .unwrap();
+    let rekeyed = store.rekey().await.unwrap();
+    let leftover = rekeyed.leftover.unwrap();
+    assert!(
+        leftover.contains("'document'") && leftover.contains("as its owner"),
+        "{leftover}"
+    );
+    assert_eq!(1, rekeyed.newly_sealed);
+    assert_eq!(0, place.inspect().await.unsealed);
+    store.probe().await.unwrap();
+    store.close().await;
+    place.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
 
 #[tokio::test]

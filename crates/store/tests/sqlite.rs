@@ -22,11 +22,12 @@ use std::{
 };
 
 use flotta_store::{
-    Store, StoreError, Write, WriteGuard,
+    DocumentPut, Documents, DocumentsWrite, Revision, Store, StoreError, Write, WriteGuard,
     migrations::{MIGRATIONS, PROGRAM_LEVEL},
     sqlite::{OpenOptions, SqliteStore, inspect},
 };
 use support::{
+    documents::*,
     place::{Place as _, SqlitePlace},
     *,
 };
@@ -118,6 +119,23 @@ async fn an_earlier_copy_is_found_to_be_a_restored_backup() {
     store.close().await;
     let store = place.open().await;
     assert_eq!(restored, store.identity(), "found once");
+    advance(&*store, 9).await;
+    store.close().await;
+
+    // Documents alone tell it as well.
+    let documents = place.path().with_extension("documents");
+    let store = place.open().await;
+    let before = store.identity();
+    put(&*store, vec![document("ConfigMap", "a", "1")]).await;
+    store.close().await;
+    fs::copy(place.path(), &documents).unwrap();
+    let store = place.open().await;
+    put(&*store, vec![document("ConfigMap", "a", "2")]).await;
+    store.close().await;
+    fs::copy(&documents, place.path()).unwrap();
+    let store = place.open().await;
+    assert_ne!(before.epoch, store.identity().epoch);
+    assert_eq!(plain("1"), texts(&*store).await[0].1);
     advance(&*store, 9).await;
     store.close().await;
 
@@ -319,6 +337,98 @@ async fn a_log_that_grew_large_is_truncated() {
     store.close().await;
 }
 
+/// Which of the store's files hold a text.
+fn files_with(place: &SqlitePlace, text: &str) -> Vec<&'static str> {
+    ["", "-wal", "-shm", ".mark"]
+        .into_iter()
+        .filter(|suffix| {
+            let bytes = fs::read(beside(&place.path(), suffix)).unwrap_or_default();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        })
+        .collect()
+}
+
+/// What was stored plain, what it was before, and what was removed: in the file, in its free space and in the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rekey_leaves_no_plaintext_in_the_files() {
+    const SECRETS: [&str; 4] = [
+        "first-horse-battery",
+        "second-horse-battery",
+        "removed-horse-battery",
+        "rendered-horse-battery",
+    ];
+    // Long ones as well, which have pages of their own.
+    let long = |text: &str| format!("{{\"data\":\"{}\"}}", text.repeat(2000));
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    let secrets = |text: &str| {
+        vec![
+            document("Secret", "short", text),
+            document("Secret", "long", &long(text)),
+        ]
+    };
+    let gone = || vec![document("Secret", "gone", &long(SECRETS[2]))];
+    put(&*store, [secrets(SECRETS[0]), gone()].concat()).await;
+    render(
+        &*store,
+        vec![rendering("w", &long(SECRETS[3])), rendering("v", SECRETS[3])],
+    )
+    .await;
+    store.close().await;
+    let store = place.open().await;
+    put(&*store, secrets(SECRETS[1])).await;
+    store.close().await;
+
+    let store = place.open_with_keys(keyring(&[1])).await;
+    let remove = DocumentsWrite {
+        remove: vec![key("Secret", "gone")],
+        ..change(store.documents_revision().await.unwrap())
+    };
+    store.apply_documents(remove).await.unwrap();
+    place
+        .run("UPDATE rendering SET body = body || ' logged-horse-battery' WHERE name = 'v'")
+        .await;
+    for secret in SECRETS {
+        assert!(
+            files_with(&place, secret).contains(&""),
+            "{secret} must be there to be found"
+        );
+    }
+    assert!(files_with(&place, "logged-horse-battery").contains(&"-wal"));
+    let before = store.documents().await.unwrap();
+
+    // Somebody reads meanwhile, and for a while.
+    let reader = rusqlite::Connection::open(place.path()).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM document")
+        .unwrap();
+    let rekeyed = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.rekey().await.unwrap() }
+    });
+    while place.inspect().await.unsealed > 0 {
+        tokio::task::yield_now().await;
+    }
+    reader.execute_batch("COMMIT").unwrap();
+    let rekeyed = rekeyed.await.unwrap();
+    assert_eq!((4, None), (rekeyed.newly_sealed, rekeyed.leftover));
+    let found = || -> Vec<_> {
+        SECRETS
+            .into_iter()
+            .chain(["logged-horse-battery"])
+            .flat_map(|secret| files_with(&place, secret))
+            .collect()
+    };
+    assert_eq!(Vec::<&str>::new(), found());
+    assert_eq!(before, store.documents().await.unwrap());
+
+    // Nothing comes back by later writes and the end.
+    put(&*store, secrets(SECRETS[0])).await;
+    advance(&*store, 5).await;
+    store.close().await;
+    assert_eq!(Vec::<&str>::new(), found());
+}
+
 const PATH: &str = "STORE_TEST_PATH";
 
 /// This test binary again, running one of its ignored tests on a database.
@@ -331,6 +441,37 @@ fn again(test: &str, path: &Path) -> Command {
         .args(["--ignored", "--exact", "--nocapture", test]);
     command.env(PATH, path);
     command
+}
+
+/// A change that touches each table, with one number everywhere.
+async fn apply_everywhere(store: &dyn Store, number: u64) -> Revision {
+    let number = number.to_string();
+    let write = DocumentsWrite {
+        source: source("manifests", &number),
+        put: vec![
+            document("ConfigMap", "a", &number),
+            document("Secret", "a", &number),
+        ],
+        renderings: Some(vec![rendering("w", &number)]),
+        ..change(store.documents_revision().await.unwrap())
+    };
+    store.apply_documents(write).await.unwrap()
+}
+
+/// That all of it, or nothing, is there.
+async fn check_everywhere(store: &dyn Store) -> Revision {
+    let kept = store.documents().await.unwrap();
+    if let Some(source) = kept.sources.first() {
+        assert_eq!((2, 1), (kept.documents.len(), kept.renderings.len()));
+        for document in &kept.documents {
+            assert_eq!(
+                (plain(&source.digest), kept.revision),
+                (document.body.clone(), document.revision)
+            );
+        }
+        assert_eq!(plain(&source.digest), kept.renderings[0].body);
+    }
+    kept.revision
 }
 
 /// Says what was acknowledged until it is killed.
@@ -362,6 +503,12 @@ fn writes_until_killed() {
                 }
             })
         });
+        let documents = Arc::clone(&store);
+        tokio::spawn(async move {
+            for number in 0_u64.. {
+                eprintln!("applied {}", apply_everywhere(&*documents, number).await.0);
+            }
+        });
         first.await.unwrap();
     });
 }
@@ -372,6 +519,7 @@ async fn kill_minus_nine_loses_nothing_acknowledged() {
     let place = SqlitePlace::new();
     let mut identity = None;
     let mut acknowledged = std::collections::BTreeMap::<String, (u64, i64)>::new();
+    let mut applied = 0;
     for round in 0..ROUNDS {
         let mut child = again("writes_until_killed", &place.path())
             .stderr(Stdio::piped())
@@ -390,11 +538,14 @@ async fn kill_minus_nine_loses_nothing_acknowledged() {
         let whole_lines = &text[..=text.rfind('\n').unwrap()];
         for line in whole_lines.lines() {
             let words: Vec<&str> = line.split(' ').collect();
-            let ["acknowledged", name, revision] = words[..] else {
-                panic!("{line}")
-            };
-            let entry = acknowledged.entry(name.to_owned()).or_default();
-            *entry = (entry.0 + 1, revision.parse().unwrap());
+            match words[..] {
+                ["acknowledged", name, revision] => {
+                    let entry = acknowledged.entry(name.to_owned()).or_default();
+                    *entry = (entry.0 + 1, revision.parse().unwrap());
+                }
+                ["applied", revision] => applied = revision.parse().unwrap(),
+                _ => panic!("{line}"),
+            }
         }
 
         let store = place.open().await;
@@ -403,6 +554,8 @@ async fn kill_minus_nine_loses_nothing_acknowledged() {
             store.identity(),
             "a crash is no restore"
         );
+        let kept = check_everywhere(&*store).await;
+        assert!(kept.0 >= applied, "{applied} was acknowledged, {} kept", kept.0);
         for (name, (count, revision)) in &acknowledged {
             let stored = store.load(&id(name)).await.unwrap().unwrap();
             assert!(
@@ -420,6 +573,7 @@ async fn kill_minus_nine_loses_nothing_acknowledged() {
         store.close().await;
     }
     assert_eq!(3, acknowledged.len());
+    assert!(applied > 0);
 }
 
 fn limit_file_size(limit: &str) {
@@ -481,9 +635,9 @@ async fn a_full_disk_is_an_error_until_there_is_room() {
     assert_eq!(10, store.events(&id("a")).await.unwrap()[0].count);
 }
 
-/// Where the store of schema 1 is kept, as the program of level 1 wrote it.
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema-1.db")
+/// Where the store of a schema number is kept, as the program that made the number wrote it.
+fn fixture(schema: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/schema-{schema}.db"))
 }
 
 /// Writes the fixture anew: `cargo test -p flotta-store --test sqlite -- --ignored writes_the_fixture`. Only for a new
@@ -492,7 +646,7 @@ fn fixture() -> PathBuf {
 #[ignore = "makes a file that is committed"]
 async fn writes_the_fixture() {
     let place = SqlitePlace::new();
-    let store = place.open().await;
+    let store = place.open_with_keys(keyring(&[1])).await;
     store
         .commit(Write {
             report: Some(report("7")),
@@ -507,15 +661,63 @@ async fn writes_the_fixture() {
     create(&*store, "d", deleted(store.identity().epoch)).await;
     store.observe(Vec::new(), vec![stray("s", at(4))]).await.unwrap();
     store.set_setting("approval", Some("manual")).await.unwrap();
+    put(&*store, documents_of_the_fixture()).await;
+    render(&*store, vec![rendering("w", "{\"kind\":\"Pod\"}")]).await;
     store.close().await;
-    fs::copy(place.path(), fixture()).unwrap();
+    let newest = MIGRATIONS.last().unwrap().number;
+    fs::copy(place.path(), fixture(newest)).unwrap();
+}
+
+fn documents_of_the_fixture() -> Vec<DocumentPut> {
+    vec![
+        document("ConfigMap", "c", "{\"data\":{\"\u{1F980}\":\"1\"}}"),
+        document("Secret", "s", "{\"data\":{\"password\":\"MQ==\"}}"),
+    ]
 }
 
 #[tokio::test]
 async fn a_store_of_schema_1_is_read() {
     let place = SqlitePlace::new();
-    fs::copy(fixture(), place.path()).unwrap();
+    fs::copy(fixture(1), place.path()).unwrap();
     let store = place.open().await;
+    check_fleet_of_the_fixture(&*store).await;
+    assert_eq!(Documents::default(), store.documents().await.unwrap());
+    // It can be written, too.
+    advance(&*store, 1).await;
+    put(&*store, documents_of_the_fixture()).await;
+    store.close().await;
+    let seen = inspect(&place.path()).unwrap();
+    assert_eq!(
+        PROGRAM_LEVEL, seen.oldest_program,
+        "a program that knows no workloads must not serve it any more"
+    );
+}
+
+#[tokio::test]
+async fn a_store_of_schema_2_is_read() {
+    let place = SqlitePlace::new();
+    fs::copy(fixture(2), place.path()).unwrap();
+    let store = place.open_with_keys(keyring(&[1])).await;
+    check_fleet_of_the_fixture(&*store).await;
+    let kept = store.documents().await.unwrap();
+    for (written, read) in documents_of_the_fixture().iter().zip(&kept.documents) {
+        assert_eq!(
+            (&written.key, plain(&written.body)),
+            (&read.key, read.body.clone())
+        );
+        assert_eq!(
+            (written.confidential, "manifests"),
+            (read.confidential, &*read.source)
+        );
+    }
+    assert_eq!(2, kept.documents.len());
+    assert_eq!(plain("{\"kind\":\"Pod\"}"), kept.renderings[0].body);
+    assert_eq!("digest", kept.sources[0].digest);
+    assert!(kept.documents[0].revision < kept.revision);
+    put(&*store, vec![document("Secret", "s", "other")]).await;
+}
+
+async fn check_fleet_of_the_fixture(store: &dyn Store) {
     let stored = store.load(&id("a")).await.unwrap().unwrap();
     assert_eq!(at(3).as_microsecond(), stored.revision.0);
     assert_eq!(
@@ -544,6 +746,4 @@ async fn a_store_of_schema_1_is_read() {
         Some("manual".to_owned()),
         store.setting("approval").await.unwrap()
     );
-    // It can be written, too.
-    advance(&*store, 1).await;
 }

@@ -10,7 +10,7 @@
 //! | What does an error mean? | `failure` |
 //!
 //! Every call ends within [`ConnectOptions::timeout`], or within [`PATIENCE`] if it is about all documents, whatever the
-//! database does. Nothing here is made once for all
+//! database does. [`Store::rekey`] alone takes as long as it takes to write the tables anew. Nothing here is made once for all
 //! servers (a sequence, an advisory lock), so the same schema runs on a distributed engine.
 
 mod batch;

@@ -3,7 +3,7 @@
 //! Out of reach are the write-ahead log, its archive and base backups: PostgreSQL recycles the log, the rest is the
 //! business of whoever runs it (`docs/store.md`).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::ClientWrapper;
 
@@ -25,6 +25,18 @@ const RESEAL: &str = "UPDATE document d SET key_id = new.key_id, body = new.body
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
         AS new (kind, namespace, name, key_id, body)
     WHERE d.kind = new.kind AND d.namespace = new.namespace AND d.name = new.name";
+
+/// Whether every transaction of this database that began before the given one has ended. Rewriting a table keeps what they
+/// can still see.
+const EARLIER_ENDED: &str = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND greatest(age(backend_xmin), age(backend_xid)) > age($1::text::xid))";
+
+/// How long they are waited for.
+const EARLIER: Duration = Duration::from_secs(5);
+
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long the tables are waited for: who reads them now holds up the erasure, and it everybody else.
 const LOCK_TIMEOUT: &str = "SET statement_timeout = 0; SET lock_timeout = '5s'";
@@ -87,6 +99,16 @@ pub(super) async fn erase(client: &ClientWrapper) -> Result<(), String> {
         .batch_execute(LOCK_TIMEOUT)
         .await
         .map_err(|error| left("document", &describe(&error)))?;
+    match earlier_ended(client).await {
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(left(
+                "document",
+                "a transaction that began before still runs, such as a dump",
+            ));
+        }
+        Err(error) => return Err(left("document", &describe(&error))),
+    }
     for table in ["document", "rendering"] {
         match rewrite(client, table).await {
             Ok(true) => {}
@@ -95,6 +117,21 @@ pub(super) async fn erase(client: &ClientWrapper) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+async fn earlier_ended(client: &ClientWrapper) -> Result<bool, tokio_postgres::Error> {
+    let now = client
+        .query_one("SELECT pg_current_xact_id()::xid::text", &[])
+        .await?;
+    let now: String = now.try_get(0)?;
+    let deadline = Instant::now() + EARLIER;
+    loop {
+        let ended: bool = client.query_one(EARLIER_ENDED, &[&now]).await?.try_get(0)?;
+        if ended || Instant::now() >= deadline {
+            return Ok(ended);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Whether the table has another file now: without the right to it, `VACUUM` warns and does nothing.

@@ -117,3 +117,59 @@ fn key(line: &str) -> Result<Key, &'static str> {
         key,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+    fn fault(text: &str) -> String {
+        Keyring::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn keys_are_read_in_their_order() {
+        let text = format!("# newest first\n\n  2026-03.b_ {ONE}  \r\n\tA {ONE}\n");
+        let keyring = Keyring::parse(&text).unwrap();
+        assert_eq!(["2026-03.b_", "A"], keyring.ids().collect::<Vec<_>>()[..]);
+        assert_eq!("Keyring[\"2026-03.b_\", \"A\"]", format!("{keyring:?}"));
+    }
+
+    #[test]
+    fn a_fault_names_the_line_and_does_not_show_it() {
+        let long = "x".repeat(64);
+        for (text, line, word) in [
+            (format!("k1 {ONE}\n{ONE}"), "line 2", "two words"),
+            (format!("k1 {ONE} more"), "line 1", "two words"),
+            (format!("k/1 {ONE}"), "line 1", "63 letters"),
+            (format!("{long} {ONE}"), "line 1", "63 letters"),
+            ("k1 AQEB!QEB".to_owned(), "line 1", "not base64"),
+            ("\nk1 AQEBAQEB".to_owned(), "line 2", "not 32 bytes"),
+            (format!("k1 {ONE}\n#\nk1 {ONE}"), "line 3", "of its own"),
+            ("# nothing\n".to_owned(), "no key", "write a line"),
+        ] {
+            let said = fault(&text);
+            assert!(said.contains(line) && said.contains(word), "{said}");
+            assert!(!said.contains("AQEB") && !said.contains(&long), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_used_with_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let missing = Keyring::load(&path).unwrap_err().to_string();
+        assert!(
+            missing.contains("keys") && missing.contains("may read"),
+            "{missing}"
+        );
+        fs::write(&path, format!("k1 {ONE}")).unwrap();
+        for (mode, warns) in [(0o600, false), (0o400, false), (0o440, true), (0o644, true)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let loaded = Keyring::load(&path).unwrap();
+            assert_eq!(["k1"], loaded.keyring.ids().collect::<Vec<_>>()[..]);
+            assert_eq!(warns, loaded.warning.is_some(), "{mode:o}");
+        }
+    }
+}

@@ -118,3 +118,51 @@ impl fmt::Debug for Keyring {
         f.debug_list().entries(self.ids()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn keyring(letter: char) -> Keyring {
+        let key = STANDARD.encode([u8::try_from(letter).unwrap_or_default(); KEY_LENGTH]);
+        Keyring::parse(&format!("{letter} {key}")).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_opens_with_its_key_in_its_place_alone(text in ".*", place in "[a-z]{0,9}") {
+            let keyring = keyring('a');
+            let sealed = keyring.seal(place.as_bytes(), &text).unwrap().unwrap();
+            prop_assert_eq!(Ok(text.clone()), keyring.open("a", place.as_bytes(), &sealed.body));
+            let elsewhere = format!("{place}x");
+            prop_assert!(keyring.open("a", elsewhere.as_bytes(), &sealed.body).is_err());
+            // Another key that calls itself the same.
+            let impostor = Keyring::parse(&format!("a {}", STANDARD.encode([b'b'; KEY_LENGTH]))).unwrap();
+            prop_assert!(impostor.open("a", place.as_bytes(), &sealed.body).is_err());
+            // No nonce is used twice.
+            let again = keyring.seal(place.as_bytes(), &text).unwrap().unwrap();
+            prop_assert_ne!(sealed.body, again.body);
+        }
+
+        #[test]
+        fn a_changed_value_does_not_open(text in ".{1,40}", position in any::<prop::sample::Index>(), bit in 0..8_u8) {
+            let keyring = keyring('a');
+            let sealed = keyring.seal(b"place", &text).unwrap().unwrap();
+            let mut bytes = STANDARD.decode(&sealed.body).unwrap();
+            let position = position.index(bytes.len());
+            bytes[position] ^= 1 << bit;
+            prop_assert!(keyring.open("a", b"place", &STANDARD.encode(&bytes)).is_err());
+            bytes.truncate(position);
+            prop_assert!(keyring.open("a", b"place", &STANDARD.encode(&bytes)).is_err());
+        }
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_sealed() {
+        assert!(Keyring::default().seal(b"place", "text").unwrap().is_none());
+        let lacking = Keyring::default().open("a", b"place", "");
+        assert!(lacking.unwrap_err().to_string().contains("put that key back"));
+    }
+}
