@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Connectivity, Context, Delivery, Device, State, Tombstone,
+    Connectivity, Context, Delivery, Device, Patience, State, Tombstone,
     runs::{MAX_RUNS, Runs},
 };
 
@@ -47,6 +47,14 @@ pub fn conditions(device: &Device, extra: Vec<Condition>, context: &Context<'_>)
                         .to_owned(),
                 );
             }
+            if let Some(since) = no_heartbeats(device, *at, context) {
+                add(
+                    "NoHeartbeats",
+                    Some(since),
+                    "it polls but sends no heartbeats: its agent has probably stopped, so what it runs is not known"
+                        .to_owned(),
+                );
+            }
             if *configuration_withheld {
                 add(
                     "ConfigurationWithheld",
@@ -80,6 +88,17 @@ pub fn conditions(device: &Device, extra: Vec<Condition>, context: &Context<'_>)
     }
     found.extend(extra);
     found
+}
+
+/// The polls are those of another process than the agent, and go on without it. Its heartbeats begin with its first
+/// configuration.
+fn no_heartbeats(device: &Device, approved: Timestamp, context: &Context<'_>) -> Option<Timestamp> {
+    let delivery = &device.life.delivery;
+    let beat = device.presence.beat.filter(|beat| *beat >= approved);
+    let first = delivery.wanted.as_ref().and_then(|wanted| wanted.handed_over);
+    let since = beat.or(first)?;
+    let missed = Patience::of(delivery, context).is_over(since, context.now);
+    (missed && device.connectivity(context) == Connectivity::Online).then_some(since)
 }
 
 fn pending(delivery: &Delivery) -> Option<(Timestamp, String)> {

@@ -48,6 +48,11 @@ impl Patience {
             since: context.serving_since,
         }
     }
+
+    /// Whether what was last heard at `last` is missed at `now`.
+    pub fn is_over(&self, last: Timestamp, now: Timestamp) -> bool {
+        now.duration_since(last.max(self.since)) >= self.silent_after
+    }
 }
 
 /// Times at which a device was heard.
@@ -162,7 +167,7 @@ impl Presence {
         let Some(last) = self.last() else {
             return Connectivity::NeverSeen;
         };
-        if now.duration_since(last.max(patience.since)) >= patience.silent_after {
+        if patience.is_over(last, now) {
             return Connectivity::Silent;
         }
         match (self.beating_since, self.beat) {

@@ -141,6 +141,36 @@ fn a_configuration_that_is_applied_late_has_its_own_period() {
 }
 
 #[test]
+fn a_device_that_polls_without_heartbeats_has_lost_its_agent() {
+    let mut first = World::in_service();
+    first.offered = Some((version(1), 60));
+    first.poll();
+    for mut world in [with_period(60), first] {
+        let last = world.now;
+        let conditions = |world: &World| {
+            let mut found = world.conditions();
+            found.retain(|condition| condition != "ConfigurationPending");
+            found
+        };
+        world.pass(179);
+        world.poll();
+        assert!(conditions(&world).is_empty());
+        world.pass(1);
+        assert_eq!(conditions(&world), ["NoHeartbeats"]);
+        let found = fleet::condition::conditions(world.known(), Vec::new(), &world.context());
+        assert_eq!(found[0].since, Some(last));
+        world.serving_since = world.now;
+        assert!(conditions(&world).is_empty());
+        world.pass(180);
+        assert!(conditions(&world).is_empty(), "silence says it all");
+        world.poll();
+        assert_eq!(conditions(&world), ["NoHeartbeats"]);
+        world.beat(&naming(&version(1), running("Running")));
+        assert!(conditions(&world).is_empty());
+    }
+}
+
+#[test]
 fn nobody_is_missed_while_nobody_listens() {
     let mut world = with_period(60);
     world.pass(3600);
