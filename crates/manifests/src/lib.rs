@@ -8,8 +8,20 @@
 //! |---|---|
 //! | Which kinds are there, and what is one object? | [`object`] |
 //! | What does an object say? | [`kinds`] |
+//! | How does a text become objects? | [`fn@read`], of `text`, `metadata`, [`schema`] and `admission` |
+//! | How are a file or a directory read as one unit? | [`source`] |
+//! | How is a person told what is wrong? | [`fault`] |
 
+mod admission;
+pub mod fault;
 pub mod kinds;
+mod metadata;
 pub mod object;
+mod read;
+pub mod schema;
+pub mod source;
+mod text;
 
+pub use fault::{Fault, Place, Warning};
 pub use object::{Key, Kind, Object};
+pub use read::{Reading, read};

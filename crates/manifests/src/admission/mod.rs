@@ -1,0 +1,62 @@
+//! What is refused although the schema lets it through: Flotta's own rules, and what would crash or wedge the device's agent.
+//!
+//! All of it is found, not the first alone. A rule looks at a document that fits its schema as far as it can: what does not fit
+//! is a fault already, and passed over here.
+
+mod core;
+mod device;
+mod playbook;
+mod selector;
+mod workload;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    Kind,
+    fault::{Findings, Path},
+};
+
+/// What has to be seen or done before unknown fields and nulls go.
+pub(crate) fn before(kind: Kind, object: &mut Map<String, Value>, findings: &mut Findings) {
+    if matches!(kind, Kind::ConfigMap | Kind::Secret) {
+        core::before(kind, object, findings);
+    }
+}
+
+/// What is refused of a document with its defaults. Of a Secret `stringData` becomes `data`.
+pub(crate) fn check(kind: Kind, document: &mut Value, findings: &mut Findings) {
+    let root = Path::root();
+    let spec = root.field("spec");
+    match kind {
+        Kind::ConfigMap => core::config_map(document, findings),
+        Kind::Secret => core::secret(document, findings),
+        Kind::EdgeDevice => {
+            device::storage(document, &spec, findings);
+            device::log_collection(document, &spec, findings);
+        }
+        Kind::EdgeDeviceSet => device::log_collection(document, &spec, findings),
+        Kind::EdgeWorkload => workload::check(document, &spec, findings),
+        Kind::EdgeConfig => playbook::of_config(document, &spec, findings),
+        Kind::PlaybookExecution => playbook::of_execution(document, &spec, findings),
+        Kind::EdgeDeviceSignedRequest => device::signed_request(document, &spec, findings),
+        Kind::ObjectBucketClaim | Kind::Route => {}
+    }
+}
+
+/// The value at a path of field names, if there is one.
+fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, name| value.get(name))
+}
+
+fn text_at<'a>(value: &'a Value, path: &[&str]) -> &'a str {
+    at(value, path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The elements of a list with their paths.
+fn elements<'a>(value: &'a Value, name: &str, path: &Path) -> Vec<(Path, &'a Value)> {
+    let path = path.field(name);
+    let list = value.get(name).and_then(Value::as_array);
+    let list = list.into_iter().flatten().enumerate();
+    list.map(|(index, element)| (path.index(index), element))
+        .collect()
+}

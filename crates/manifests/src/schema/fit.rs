@@ -1,0 +1,126 @@
+//! Makes a document fit its schema, in the order of an API server: unknown fields go, a null that may not be one goes, defaults
+//! come, and what then does not fit is a fault.
+//!
+//! (`structural.Prune`, `PruneNonNullableNullsWithoutDefaults`, `Default` and the validation of apiextensions-apiserver.)
+
+use serde_json::{Map, Number, Value};
+
+use super::{DefaultValue, Schema, Structure, scalars};
+use crate::fault::{Findings, Path};
+
+/// The document as it is kept. What is wrong is in `findings`; then the result is of no use.
+///
+/// Keys of the result are sorted. A list keeps its order.
+pub fn fit(
+    document: Map<String, Value>,
+    structure: &Structure,
+    path: &Path,
+    findings: &mut Findings,
+) -> Value {
+    object(document, structure, path, findings)
+}
+
+fn object(
+    mut given: Map<String, Value>,
+    structure: &Structure,
+    path: &Path,
+    findings: &mut Findings,
+) -> Value {
+    let mut kept = Map::new();
+    for field in structure.fields {
+        let path = path.field(field.name);
+        let value = given.remove(field.name).filter(|value| !value.is_null());
+        match value.or_else(|| field.default.map(default)) {
+            Some(_) if matches!(field.schema, Schema::Ignored) => {}
+            Some(value) => {
+                let value = fit_value(value, field.schema, &path, findings);
+                kept.insert(field.name.to_owned(), value);
+            }
+            None if field.required => findings.fault(&path, "is missing, and it is required"),
+            None => {}
+        }
+    }
+    for name in given.keys() {
+        let reason = format!("is no field of {}; it was left out", structure.name);
+        findings.warning(&path.field(name), reason);
+    }
+    Value::Object(kept)
+}
+
+fn default(value: DefaultValue) -> Value {
+    match value {
+        DefaultValue::Text(text) => Value::from(text),
+        DefaultValue::Integer(number) => Value::from(number),
+        DefaultValue::Boolean(truth) => Value::from(truth),
+    }
+}
+
+fn fit_value(value: Value, schema: Schema, path: &Path, findings: &mut Findings) -> Value {
+    match (schema, value) {
+        (Schema::Object(structure), Value::Object(fields)) => object(fields, structure, path, findings),
+        (Schema::Map(values), Value::Object(entries)) => {
+            let mut entries: Vec<_> = entries
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .collect();
+            entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+            let entries = entries.into_iter().map(|(key, value)| {
+                let value = fit_value(value, *values, &path.field(&key), findings);
+                (key, value)
+            });
+            Value::Object(entries.collect())
+        }
+        (
+            Schema::List(items) | Schema::KeyedList(items, _) | Schema::NonEmptyList(items),
+            Value::Array(elements),
+        ) => {
+            if elements.is_empty() && matches!(schema, Schema::NonEmptyList(_)) {
+                findings.fault(path, "is empty; it needs at least one element");
+            }
+            let elements = elements.into_iter().enumerate();
+            let elements: Vec<_> = elements
+                .map(|(index, element)| fit_value(element, *items, &path.index(index), findings))
+                .collect();
+            if let Schema::KeyedList(_, keys) = schema {
+                unique(&elements, keys, path, findings);
+            }
+            Value::Array(elements)
+        }
+        // An API server takes `5.0` as 5, and a Go program writes it as 5.
+        (Schema::Integer(..), Value::Number(number)) => {
+            let number = scalars::whole(&number).map_or(number, Number::from);
+            let number = Value::Number(number);
+            scalar(&number, schema, path, findings);
+            number
+        }
+        (Schema::Any, value) => value,
+        (_, value) => {
+            scalar(&value, schema, path, findings);
+            value
+        }
+    }
+}
+
+fn scalar(value: &Value, schema: Schema, path: &Path, findings: &mut Findings) {
+    if let Err(reason) = scalars::check(value, schema) {
+        findings.fault(path, reason);
+    }
+}
+
+fn unique(elements: &[Value], keys: &[&str], path: &Path, findings: &mut Findings) {
+    let of = |element: &Value| -> Vec<Option<Value>> {
+        keys.iter().map(|key| element.get(*key).cloned()).collect()
+    };
+    for (index, element) in elements.iter().enumerate() {
+        if let Some(first) = elements[..index]
+            .iter()
+            .position(|earlier| of(earlier) == of(element))
+        {
+            let reason = format!(
+                "has the same {} as element {first}; take one of them out",
+                keys.join(" and ")
+            );
+            findings.fault(&path.index(index), reason);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! A source: a file or a directory that is read as one unit, whole or not at all.
+//!
+//! Of a directory the files of its first level count, as for `kubectl apply -f`: `.yaml`, `.yml`, `.json`, and none that is
+//! hidden. The volume of a ConfigMap is read of one version: its files are links through `..data`, which is replaced at once;
+//! that link is looked at before and after.
+
+use std::{collections::BTreeMap, fmt, fs, io, path};
+
+use sha2::{Digest, Sha256};
+
+use crate::{Fault, Key, Object, Place, Warning, fault::Path, text::MAX_BYTES};
+
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+/// All files of a source are at most so many bytes together.
+const MAX_SOURCE: usize = 64 << 20;
+/// How often it is read again because it was replaced meanwhile.
+const MAX_READS: usize = 5;
+/// The link through which the kubelet replaces all files of a volume at once.
+const VOLUME_LINK: &str = "..data";
+
+/// What a source says.
+#[derive(Clone, Debug)]
+pub struct SourceReading {
+    /// Its objects, in the order of files and of what is in them.
+    pub objects: Vec<Object>,
+    /// What was left out without being refused.
+    pub warnings: Vec<Warning>,
+    /// SHA-256 of what the objects say, as 64 hexadecimal digits: it changes neither with comments and order nor with the
+    /// distribution over files.
+    pub digest: String,
+}
+
+impl SourceReading {
+    /// Whether there is no object in it.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+}
+
+/// Why a source is refused. `Display` is all of it, a sentence a line.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It cannot be read.
+    #[error("{path} cannot be read: {error}; check that it exists and may be read")]
+    Io {
+        /// The file or directory.
+        path: String,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// It was replaced again and again while it was read.
+    #[error(
+        "{path} changes all the time; it was read {MAX_READS} times, and no two files were of one version"
+    )]
+    Unsteady {
+        /// The directory.
+        path: String,
+    },
+    /// All that is wrong with its objects.
+    #[error("{}", Lines(.0))]
+    Faults(Vec<Fault>),
+}
+
+impl SourceError {
+    /// What is wrong with its objects; none, if it could not be read.
+    pub fn faults(&self) -> &[Fault] {
+        match self {
+            Self::Faults(faults) => faults,
+            Self::Io { .. } | Self::Unsteady { .. } => &[],
+        }
+    }
+}
+
+struct Lines<'a>(&'a [Fault]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a file or directory. It blocks.
+pub fn read(path: &path::Path) -> Result<SourceReading, SourceError> {
+    of_texts(&texts(path)?)
+}
+
+/// The source that these texts are, each with the name of where it comes from.
+pub fn of_texts(texts: &[(String, String)]) -> Result<SourceReading, SourceError> {
+    let (mut objects, mut faults, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    let mut places: BTreeMap<Key, Place> = BTreeMap::new();
+    for (origin, text) in texts {
+        let reading = crate::read(text, origin);
+        faults.extend(reading.faults);
+        warnings.extend(reading.warnings);
+        for (object, place) in reading.objects.into_iter().zip(reading.places) {
+            if let Some(first) = places.get(&object.key) {
+                let reason = format!("is there already, at {}; take one of them out", here(first));
+                faults.push(Fault { place, reason });
+            } else {
+                places.insert(object.key.clone(), place);
+                objects.push(object);
+            }
+        }
+    }
+    if !faults.is_empty() {
+        return Err(SourceError::Faults(faults));
+    }
+    let digest = digest(&objects);
+    Ok(SourceReading {
+        objects,
+        warnings,
+        digest,
+    })
+}
+
+/// A place without its object, which the sentence has named.
+fn here(place: &Place) -> Place {
+    Place {
+        object: String::new(),
+        path: Path::root(),
+        ..place.clone()
+    }
+}
+
+fn digest(objects: &[Object]) -> String {
+    let mut sorted: Vec<_> = objects.iter().collect();
+    sorted.sort_by(|one, other| one.key.cmp(&other.key));
+    let mut hash = Sha256::new();
+    for object in sorted {
+        // Maps are sorted, and JSON needs no escaping between lines: two lists have the same text only if they are equal.
+        hash.update(serde_json::to_vec(object).unwrap_or_default());
+        hash.update(b"\n");
+    }
+    format!("{:x}", HexOf(&hash.finalize()))
+}
+
+struct HexOf<'a>(&'a [u8]);
+
+impl fmt::LowerHex for HexOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The texts of a file or directory, with their names. A directory's are of one version.
+fn texts(path: &path::Path) -> Result<Vec<(String, String)>, SourceError> {
+    if !fs::metadata(path)
+        .map_err(|error| io_error(path, error))?
+        .is_dir()
+    {
+        return Ok(vec![(path.display().to_string(), text(path)?)]);
+    }
+    for _ in 0..MAX_READS {
+        let before = version(path)?;
+        let texts = directory(path);
+        if version(path)? == before {
+            return texts;
+        }
+    }
+    Err(SourceError::Unsteady {
+        path: path.display().to_string(),
+    })
+}
+
+/// Where `..data` leads, if this is a volume.
+fn version(directory: &path::Path) -> Result<Option<path::PathBuf>, SourceError> {
+    let link = directory.join(VOLUME_LINK);
+    match fs::read_link(&link) {
+        Ok(target) => Ok(Some(target)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::InvalidInput
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(io_error(&link, error)),
+    }
+}
+
+fn directory(path: &path::Path) -> Result<Vec<(String, String)>, SourceError> {
+    let entries = fs::read_dir(path).map_err(|error| io_error(path, error))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let file = entry.map_err(|error| io_error(path, error))?.path();
+        let hidden = file
+            .file_name()
+            .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        let ending = file
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default();
+        if !hidden && ENDINGS.contains(&ending) {
+            let metadata = fs::metadata(&file).map_err(|error| io_error(&file, error))?;
+            if metadata.is_file() {
+                files.push(file);
+            }
+        }
+    }
+    files.sort();
+    let mut size = 0;
+    let mut texts = Vec::with_capacity(files.len());
+    for file in files {
+        let text = text(&file)?;
+        size += text.len();
+        if size > MAX_SOURCE {
+            let error = io::Error::other(format!(
+                "its files are larger than {} MiB together",
+                MAX_SOURCE >> 20
+            ));
+            return Err(io_error(path, error));
+        }
+        texts.push((file.display().to_string(), text));
+    }
+    Ok(texts)
+}
+
+fn text(path: &path::Path) -> Result<String, SourceError> {
+    use io::Read as _;
+
+    let read = || {
+        let mut bytes = Vec::new();
+        // One byte more than is taken, so that what is too large is seen to be.
+        fs::File::open(path)?
+            .take(MAX_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)?;
+        if bytes.len() > MAX_BYTES {
+            return Err(io::Error::other(format!(
+                "it is larger than {} MiB",
+                MAX_BYTES >> 20
+            )));
+        }
+        String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8 text"))
+    };
+    read().map_err(|error| io_error(path, error))
+}
+
+fn io_error(path: &path::Path, error: io::Error) -> SourceError {
+    SourceError::Io {
+        path: path.display().to_string(),
+        error,
+    }
+}

@@ -1,0 +1,3 @@
+//! What users write, and what becomes of it.
+
+mod defaults;
