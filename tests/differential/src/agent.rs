@@ -33,7 +33,10 @@ pub fn normal(content: &Value) -> Result<Value> {
     let mut workloads = json!({});
     for workload in content["workloads"].as_array().into_iter().flatten() {
         let mut workload = workload.clone();
-        let name = workload["name"].as_str().context("a workload has a name")?.to_owned();
+        let name = workload["name"]
+            .as_str()
+            .context("a workload has a name")?
+            .to_owned();
         let specification = workload["specification"].as_str().unwrap_or_default();
         let pod: Value = serde_yaml::from_str(specification)
             .with_context(|| format!("the specification of {name} is no YAML"))?;

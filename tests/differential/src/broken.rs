@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::fleet::{Fleet, containers};
-use crate::generate::odd::UNWRITABLE;
 
 /// Texts of allow lists that Go cannot read into a list of names.
 const UNREADABLE_LISTS: [&str; 7] = [
@@ -21,21 +20,8 @@ const UNREADABLE_LISTS: [&str; 7] = [
     "names: [[a]]",
 ];
 
-/// Whether go-yaml cannot write a workload's pod. Flotta then leaves the workload out without an error.
-pub fn unwritable_pod(workload: &Value) -> bool {
-    unwritable(&workload["spec"]["pod"])
-}
-
-fn unwritable(value: &Value) -> bool {
-    let text = value.to_string();
-    UNWRITABLE.iter().any(|character| text.contains(character))
-}
-
 /// Whether a workload cannot be delivered.
 pub fn workload(fleet: &Fleet, workload: &Value) -> bool {
-    if unwritable_pod(workload) {
-        return true;
-    }
     let spec = &workload["spec"];
     let registry = spec["imageRegistries"]["secretRef"]["name"].as_str();
     let metrics = &spec["metrics"];
@@ -43,25 +29,12 @@ pub fn workload(fleet: &Fleet, workload: &Value) -> bool {
     let list = metrics["allowList"]["name"].as_str().filter(|_| measured);
     registry.is_some_and(|name| !has_keys(fleet, "Secret", name, &[".dockerconfigjson"]))
         || list.is_some_and(|name| unreadable_list(fleet, name))
-        || uses_unwritable_map(fleet, &spec["pod"]["spec"])
-        || [("ConfigMap", "configMapRef", "configMapKeyRef"), ("Secret", "secretRef", "secretKeyRef")]
-            .into_iter()
-            .any(|(kind, whole, single)| lacks_reference(fleet, &spec["pod"]["spec"], kind, whole, single))
-}
-
-/// Whether a pod uses a ConfigMap that go-yaml cannot write, whether it needs it or not.
-fn uses_unwritable_map(fleet: &Fleet, pod: &Value) -> bool {
-    let names = containers(pod).flat_map(|container| {
-        let whole = container["envFrom"].as_array().into_iter().flatten();
-        let single = container["env"].as_array().into_iter().flatten();
-        whole
-            .map(|source| &source["configMapRef"]["name"])
-            .chain(single.map(|variable| &variable["valueFrom"]["configMapKeyRef"]["name"]))
-    });
-    names
-        .filter_map(Value::as_str)
-        .filter_map(|name| fleet.object("ConfigMap", name))
-        .any(|map| unwritable(&map["data"]))
+        || [
+            ("ConfigMap", "configMapRef", "configMapKeyRef"),
+            ("Secret", "secretRef", "secretKeyRef"),
+        ]
+        .into_iter()
+        .any(|(kind, whole, single)| lacks_reference(fleet, &spec["pod"]["spec"], kind, whole, single))
 }
 
 fn lacks_reference(fleet: &Fleet, pod: &Value, kind: &str, whole: &str, single: &str) -> bool {
@@ -97,11 +70,18 @@ pub fn device(fleet: &Fleet, id: &str) -> bool {
     let lists = ["system", "dataTransfer"].map(|section| metrics[section]["allowList"]["name"].as_str());
     let receiver = &metrics["receiverConfiguration"];
     let authority = receiver["caSecretName"].as_str().filter(|name| {
-        !name.is_empty() && receiver["url"].as_str().is_some_and(|url| url.starts_with("https"))
+        !name.is_empty()
+            && receiver["url"]
+                .as_str()
+                .is_some_and(|url| url.starts_with("https"))
     });
     let targets = spec["logCollection"].as_object().into_iter().flatten();
-    lists.into_iter().flatten().any(|name| unreadable_list(fleet, name))
-        || authority.is_some_and(|name| value(fleet, "Secret", name, "ca.crt").is_none_or(|value| value.is_empty()))
+    lists
+        .into_iter()
+        .flatten()
+        .any(|name| unreadable_list(fleet, name))
+        || authority
+            .is_some_and(|name| value(fleet, "Secret", name, "ca.crt").is_none_or(|value| value.is_empty()))
         || targets
             .filter_map(|(_, target)| target["syslogConfig"]["name"].as_str())
             .any(|name| {
@@ -124,5 +104,9 @@ fn has_keys(fleet: &Fleet, kind: &str, name: &str, keys: &[&str]) -> bool {
 fn value(fleet: &Fleet, kind: &str, name: &str, key: &str) -> Option<String> {
     let object = fleet.object(kind, name)?;
     let text = |part: &str| object[part].get(key)?.as_str().map(str::to_owned);
-    if kind == "Secret" { text("stringData").or_else(|| text("data")) } else { text("data") }
+    if kind == "Secret" {
+        text("stringData").or_else(|| text("data"))
+    } else {
+        text("data")
+    }
 }

@@ -40,7 +40,9 @@ impl Dice {
 
     /// So many hexadecimal digits.
     pub fn hex(&mut self, digits: usize) -> String {
-        (0..digits).map(|_| char::from(*self.pick(b"0123456789abcdef"))).collect()
+        (0..digits)
+            .map(|_| char::from(*self.pick(b"0123456789abcdef")))
+            .collect()
     }
 
     /// These in another order.

@@ -50,12 +50,16 @@ impl Fleet {
 
     /// The ids of its devices.
     pub fn devices(&self) -> Vec<String> {
-        self.of("EdgeDevice").map(|device| key(device).1.to_owned()).collect()
+        self.of("EdgeDevice")
+            .map(|device| key(device).1.to_owned())
+            .collect()
     }
 
     /// The labels that a device has in the end: those of its object and those of its hardware.
     pub fn labels(&self, id: &str) -> BTreeMap<String, String> {
-        let own = self.object("EdgeDevice", id).map(|device| &device["metadata"]["labels"]);
+        let own = self
+            .object("EdgeDevice", id)
+            .map(|device| &device["metadata"]["labels"]);
         let own = own.and_then(Value::as_object).into_iter().flatten();
         let mut labels: BTreeMap<String, String> = own
             .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
@@ -99,23 +103,6 @@ impl Fleet {
                 .collect(),
         }
     }
-
-    /// Whether a container of a pod has an environment variable with a plain value: what crashes Flotta's assembly.
-    pub fn has_plain_env(&self) -> bool {
-        self.of("EdgeWorkload").any(|workload| plain_env(workload))
-    }
-
-    /// The fleet without environment variables with a plain value, and nothing else changed.
-    #[must_use]
-    pub fn without_plain_env(&self, suffix: &str) -> Self {
-        let mut fleet = self.moved(suffix);
-        for object in &mut fleet.objects {
-            if key(object).0 == "EdgeWorkload" {
-                take_out_plain_env(&mut object["spec"]["pod"]["spec"]);
-            }
-        }
-        fleet
-    }
 }
 
 /// An id of 32 hexadecimal digits that follows from another one.
@@ -135,33 +122,6 @@ pub fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     CONTAINERS
         .iter()
         .flat_map(move |list| pod[list].as_array().into_iter().flatten())
-}
-
-fn is_plain(variable: &Value) -> bool {
-    variable["valueFrom"].is_null()
-}
-
-/// Whether one of a workload's containers has an environment variable with a plain value.
-pub fn plain_env(workload: &Value) -> bool {
-    containers(&workload["spec"]["pod"]["spec"])
-        .any(|container| container["env"].as_array().is_some_and(|env| env.iter().any(is_plain)))
-}
-
-/// Takes plain environment variables out of a pod's containers. An emptied list goes too: Go leaves it out.
-pub fn take_out_plain_env(pod: &mut Value) {
-    for list in CONTAINERS {
-        for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            let Some(env) = container.get_mut("env").and_then(Value::as_array_mut) else {
-                continue;
-            };
-            env.retain(|variable| !is_plain(variable));
-            if env.is_empty()
-                && let Some(container) = container.as_object_mut()
-            {
-                container.remove("env");
-            }
-        }
-    }
 }
 
 /// The labels that Flotta gives a device for its hardware. The generator's values need no normalisation.

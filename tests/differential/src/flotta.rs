@@ -72,9 +72,21 @@ impl Cluster {
         EdgeApi::with_settings(&self.control_plane, &[("BACKEND", "crd")], None).await
     }
 
-    /// The certificate of a device.
-    pub fn certificate(&self, id: &str, namespace: &str) -> Result<Identity> {
-        self.flotta.authority.issue(&Profile::device(id, namespace))
+    /// The devices of fleets, each with a certificate.
+    pub fn members(&self, fleets: &[Arc<Fleet>]) -> Result<Vec<Member>> {
+        let devices = fleets
+            .iter()
+            .flat_map(|fleet| fleet.devices().into_iter().map(move |id| (fleet, id)));
+        devices
+            .map(|(fleet, id)| {
+                let profile = Profile::device(&id, &fleet.namespace);
+                Ok(Member {
+                    certificate: self.flotta.authority.issue(&profile)?,
+                    fleet: fleet.clone(),
+                    id,
+                })
+            })
+            .collect()
     }
 
     /// Changes what a device runs; the resource version that this gives.
@@ -86,7 +98,9 @@ impl Cluster {
         let answer = client.patch(&path, PatchKind::Merge, &change).await?;
         let object = answer.json()?;
         let version = object["metadata"]["resourceVersion"].as_str();
-        Ok(version.with_context(|| format!("no resource version in {object}"))?.to_owned())
+        Ok(version
+            .with_context(|| format!("no resource version in {object}"))?
+            .to_owned())
     }
 }
 
@@ -104,7 +118,8 @@ struct Put(Selection);
 
 impl AsyncWork<(usize, Arc<Fleet>), Session, Vec<Rejected>> for Put {
     async fn call(&self, (index, fleet): (usize, Arc<Fleet>), api: &mut Session) -> Result<Vec<Rejected>> {
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": fleet.namespace}});
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": fleet.namespace}});
         expect(api, "/api/v1/namespaces", &namespace).await?;
         let mut rejected = Vec::new();
         // The operator finds devices for a workload and not the other way round, so they come first.
@@ -157,7 +172,11 @@ impl Put {
         for (path, change) in [(path.clone(), labels), (format!("{path}/status"), status)] {
             let answer = api.patch(&path, PatchKind::Merge, &change).await?;
             if answer.status != 200 {
-                bail!("patching {path} was answered {}: {}", answer.status, answer.text());
+                bail!(
+                    "patching {path} was answered {}: {}",
+                    answer.status,
+                    answer.text()
+                );
             }
         }
         Ok(())
@@ -212,26 +231,28 @@ pub enum Polled {
     Crashed,
 }
 
-/// A device that polls once.
-#[derive(Debug)]
-pub struct Poll {
+/// A device with the certificate that a registration gives it.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its fleet.
+    pub fleet: Arc<Fleet>,
     /// Its id.
     pub id: String,
     /// Its certificate.
     pub certificate: Identity,
 }
 
-/// Lets devices poll, all at the same Edge API.
-pub async fn poll(provisioning: &Provisioning, devices: Vec<Poll>) -> Result<Vec<Polled>> {
-    pool::each(devices, || (), PollOnce(provisioning.clone())).await
+/// Lets devices poll once, all at the same Edge API.
+pub async fn poll(provisioning: &Provisioning, devices: &[Member]) -> Result<Vec<Polled>> {
+    pool::each(devices.to_vec(), || (), PollOnce(provisioning.clone())).await
 }
 
 #[derive(Clone)]
 struct PollOnce(Provisioning);
 
-impl AsyncWork<Poll, (), Polled> for PollOnce {
-    async fn call(&self, poll: Poll, (): &mut ()) -> Result<Polled> {
-        let mut device = Device::new(poll.id, self.0.clone()).holding(poll.certificate);
+impl AsyncWork<Member, (), Polled> for PollOnce {
+    async fn call(&self, member: Member, (): &mut ()) -> Result<Polled> {
+        let mut device = Device::new(member.id, self.0.clone()).holding(member.certificate);
         polled(device.poll_data().await)
     }
 }

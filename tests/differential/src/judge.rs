@@ -6,17 +6,18 @@ use crate::agent::normal;
 use crate::broken;
 use crate::compare::{Difference, differences};
 use crate::excuses::excuse;
-use crate::fleet::{Fleet, plain_env};
+use crate::fleet::Fleet;
 use crate::flotta::Polled;
 use crate::selection;
+use crate::trigger;
 
 /// What is expected of a device before anybody is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
     /// Both deliver the same.
     Same,
-    /// Flotta's handler crashes on a plain environment variable; ours delivers.
-    Crash,
+    /// Something crashes or stops Flotta that ours delivers, see [`crate::trigger`].
+    Trigger,
     /// Something that the device itself needs is missing: both refuse.
     Refusal,
     /// Everything that it should run is broken: ours refuses. Flotta does, or takes away what runs.
@@ -33,9 +34,8 @@ pub fn expected(fleet: &Fleet, device: &str) -> Expected {
             .object("EdgeWorkload", name)
             .is_some_and(|workload| what(fleet, workload))
     };
-    let crashes = |_: &Fleet, workload: &Value| plain_env(workload) && !broken::unwritable_pod(workload);
-    if selected.iter().any(|name| is(name, crashes)) {
-        return Expected::Crash;
+    if selected.iter().any(|name| is(name, trigger::has)) {
+        return Expected::Trigger;
     }
     if broken::device(fleet, device) {
         return Expected::Refusal;
@@ -61,8 +61,8 @@ pub enum Verdict {
     Excused(Vec<&'static str>),
     /// Both refuse, or ours does by its rule.
     Refused,
-    /// Flotta crashed; the fleet without the trigger stands for this one.
-    Crashed,
+    /// Flotta crashed or left something out; the fleet without the trigger stands for this one.
+    Triggered,
     /// They differ.
     Differs(Vec<Difference>),
     /// Something else than expected.
@@ -80,7 +80,12 @@ impl Verdict {
         match self {
             Self::Differs(found) => {
                 let path = &found.first()?.path;
-                Some(path.split('/').map(|step| if is_name(step) { "*" } else { step }).collect::<Vec<_>>().join("/"))
+                Some(
+                    path.split('/')
+                        .map(|step| if is_name(step) { "*" } else { step })
+                        .collect::<Vec<_>>()
+                        .join("/"),
+                )
             }
             Self::Unexpected(what) => Some(what.split(':').next().unwrap_or_default().to_owned()),
             _ => None,
@@ -96,10 +101,14 @@ fn is_name(step: &str) -> bool {
 pub fn judge(fleet: &Fleet, device: &str, expected: &Expected, flotta: &Polled, ours: &Polled) -> Verdict {
     use Polled::{Configuration, Refused};
     match (expected, flotta, ours) {
-        (Expected::Crash, Configuration(_), _) => Verdict::Unexpected("Flotta survives a plain variable".into()),
-        (Expected::Crash, _, Configuration(_)) => Verdict::Crashed,
-        (Expected::Crash, _, other) => delivers_not(fleet, device, other),
-        (Expected::Refusal, Refused(_), Refused(_)) | (Expected::NothingLeft, _, Refused(_)) => Verdict::Refused,
+        (Expected::Trigger, Configuration(content), _) if delivers_all(fleet, device, content) => {
+            Verdict::Unexpected("Flotta survives the trigger".into())
+        }
+        (Expected::Trigger, _, Configuration(_)) => Verdict::Triggered,
+        (Expected::Trigger, _, _) if trigger::may_refuse(fleet, device) => Verdict::Triggered,
+        (Expected::Refusal, Refused(_), Refused(_)) | (Expected::NothingLeft, _, Refused(_)) => {
+            Verdict::Refused
+        }
         (Expected::Refusal | Expected::NothingLeft, _, Configuration(_)) => {
             Verdict::Unexpected("ours delivers where it must refuse".into())
         }
@@ -110,18 +119,16 @@ pub fn judge(fleet: &Fleet, device: &str, expected: &Expected, flotta: &Polled, 
             compared(fleet, device, flotta, ours)
         }
         (_, Configuration(_), ours) => Verdict::Unexpected(format!("ours does not deliver: {ours:?}")),
-        (_, flotta, ours) => Verdict::Unexpected(format!("Flotta does not deliver: {flotta:?}, ours {}", short(ours))),
+        (_, flotta, ours) => Verdict::Unexpected(format!(
+            "Flotta does not deliver: {flotta:?}, ours {}",
+            short(ours)
+        )),
     }
 }
 
-/// A crash hides what Flotta would have said; ours may still have to refuse.
-fn delivers_not(fleet: &Fleet, device: &str, ours: &Polled) -> Verdict {
-    let selected = selection::select(fleet, device);
-    let mut workloads = selected.iter().filter_map(|name| fleet.object("EdgeWorkload", name));
-    if broken::device(fleet, device) || workloads.all(|workload| broken::workload(fleet, workload)) {
-        return Verdict::Crashed;
-    }
-    Verdict::Unexpected(format!("ours does not deliver: {ours:?}"))
+fn delivers_all(fleet: &Fleet, device: &str, content: &Value) -> bool {
+    let delivered = content["workloads"].as_array().map_or(0, Vec::len);
+    delivered == selection::select(fleet, device).len()
 }
 
 fn short(polled: &Polled) -> String {
@@ -152,7 +159,10 @@ fn compared(fleet: &Fleet, device: &str, flotta: &Value, ours: &Value) -> Verdic
     } else if excuses.iter().all(Option::is_some) {
         Verdict::Excused(excuses.into_iter().flatten().collect())
     } else {
-        let open = found.into_iter().zip(excuses).filter(|(_, excuse)| excuse.is_none());
+        let open = found
+            .into_iter()
+            .zip(excuses)
+            .filter(|(_, excuse)| excuse.is_none());
         Verdict::Differs(open.map(|(difference, _)| difference).collect())
     }
 }

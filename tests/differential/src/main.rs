@@ -1,45 +1,65 @@
-//! try
-use std::sync::Arc;
-use std::time::Instant;
-use anyhow::Result;
-use differential::flotta::{self, *};
-use differential::generate::{Schemas, fleet, world};
+//! Plays generated fleets on Flotta's own backend and on ours; says what differs and makes the first failing cases
+//! small.
+//!
+//! usage: flotta-differential [SEED [COUNT [FIRST]]]
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use differential::operator;
+use differential::report::described;
+use differential::run::{run, world_of};
+use differential::shrink::shrink;
+
+/// What a run without arguments plays.
+const SEED: u64 = 20_221_006;
+const COUNT: u64 = 2_000;
+/// Cases whose workloads the operator selects.
+const OPERATED: u64 = 100;
+/// Failing cases that are made small.
+const SHRUNK: usize = 2;
+
 #[tokio::main]
-async fn main() -> Result<()> {
-    let mut args = std::env::args().skip(1);
-    let seed: u64 = args.next().unwrap().parse()?;
-    let count: u64 = args.next().unwrap().parse()?;
-    let start = Instant::now();
-    let schemas = Schemas::published()?;
-    let fleets: Vec<Arc<_>> = (0..count).map(|n| Arc::new(fleet(seed, n, &schemas))).collect();
-    println!("generated {:?} {} objects, {} devices", start.elapsed(), fleets.iter().map(|f| f.objects.len()).sum::<usize>(), fleets.iter().map(|f| f.devices().len()).sum::<usize>());
-    let cluster = Cluster::start().await?;
-    println!("started {:?}", start.elapsed());
-    cluster.put_world(&world(&mut differential::dice::Dice::new(seed, 0))).await?;
-    let rejected = cluster.put(&fleets, Selection::Given).await?;
-    println!("put {:?}", start.elapsed());
-    for r in rejected.iter().take(30) { println!("rejected {} {:?} {}", fleets[r.fleet].namespace, r.key, &r.reason.chars().take(600).collect::<String>()); }
-    println!("{} rejected", rejected.len());
-    let edge = cluster.edge_api().await?;
-    println!("edge api {:?}", start.elapsed());
-    let p = edge.provisioning(&cluster.flotta).await?;
-    let mut polls = vec![]; let mut who = vec![];
-    for f in &fleets { for d in f.devices() { polls.push(Poll { certificate: cluster.certificate(&d, &f.namespace)?, id: d.clone() }); who.push((f.clone(), d)); } }
-    println!("certs {:?}", start.elapsed());
-    let answers = flotta::poll(&p, polls).await?;
-    println!("polled {:?}", start.elapsed());
-    let mut tally = std::collections::BTreeMap::<String, usize>::new();
-    for ((f, d), a) in who.iter().zip(&answers) {
-        let sel = differential::selection::select(f, d);
-        let w: Vec<_> = sel.iter().filter(|n| differential::broken::workload(f, f.object("EdgeWorkload", n).unwrap())).collect();
-        let dev = differential::broken::device(f, d);
-        let plain = sel.iter().any(|n| { let w=f.object("EdgeWorkload", n).unwrap(); differential::fleet::plain_env(w) && !differential::broken::unwritable_pod(w)});
-        let a = match a { Polled::Configuration(v) => { differential::agent::normal(v)?; "ok".to_owned() } Polled::Refused(s) => s.to_string(), Polled::Crashed => "crash".into() };
-        let k = format!("{a} broken_w={} dev={dev} plain={plain}", !w.is_empty());
-        if (a != "ok") != (!w.is_empty() || dev || plain) { println!("?? {} {d} {k}", f.namespace); for n in &sel { let w=f.object("EdgeWorkload", n).unwrap(); println!("   {n} broken={} plain={} {}", differential::broken::workload(f,w), differential::fleet::plain_env(w), serde_json::json!({"c": w["spec"]["pod"]["spec"]["containers"].as_array().map(|a| a.iter().map(|c| serde_json::json!([c["env"],c["envFrom"]])).collect::<Vec<_>>()), "i": w["spec"]["pod"]["spec"]["initContainers"].as_array().map(|a| a.iter().map(|c| serde_json::json!([c["env"],c["envFrom"]])).collect::<Vec<_>>()), "m": w["spec"]["metrics"],"r":w["spec"]["imageRegistries"]})); } }
-        *tally.entry(k).or_default() += 1;
+#[allow(clippy::print_stdout, reason = "the report is the program's output")]
+async fn main() -> Result<ExitCode> {
+    let arguments: Vec<u64> = std::env::args()
+        .skip(1)
+        .map(|text| {
+            text.parse()
+                .with_context(|| format!("'{text}' is not a number: SEED, COUNT, FIRST"))
+        })
+        .collect::<Result<_>>()?;
+    let seed = arguments.first().copied().unwrap_or(SEED);
+    let count = arguments.get(1).copied().unwrap_or(COUNT);
+    let first = arguments.get(2).copied().unwrap_or(0);
+    println!("seed {seed}, {count} cases from {first} on");
+
+    let report = run(seed, first, count, |line| println!("{line}")).await?;
+    println!("{report}");
+    let mut complaints = report.complaints();
+    let mut kinds = Vec::new();
+    for outcome in report.failing() {
+        let kind = outcome.verdict.kind();
+        if kinds.len() < SHRUNK && !kinds.contains(&kind) {
+            println!("making a case smaller: {}", described(outcome));
+            kinds.push(kind);
+            let small = shrink(outcome, &world_of(seed, outcome.fleet.number)).await?;
+            println!("{}", described(&small));
+            for object in &small.fleet.objects {
+                println!("{object}");
+            }
+        }
     }
-    println!("{tally:#?}");
-    if std::env::var("KEEP").is_ok() { println!("{}", edge.full_log()); }
-    Ok(())
+
+    let operated = operator::run(seed, first, count.min(OPERATED)).await?;
+    println!("{operated}");
+    complaints.extend(operated.complaints());
+    for complaint in &complaints {
+        println!("FAILED: {complaint}");
+    }
+    Ok(if complaints.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -7,15 +7,14 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde_json::Value;
 use testkit::device::{Device, Provisioning};
-use testkit::pki::Identity;
 use testkit::process::wait_for;
 
 use crate::fleet::Fleet;
-use crate::flotta::{self, Cluster, Poll, Polled, Selection};
+use crate::flotta::{Cluster, Member, Polled, Selection, poll, polled};
 use crate::judge::{Expected, Verdict, expected, judge};
-use crate::ours::{Enrol, Ours};
-use crate::plain_env;
+use crate::ours::Ours;
 use crate::pool::{self, AsyncWork};
+use crate::trigger;
 
 /// How long the Edge API may take to see a change in the API server.
 const SEEN: Duration = Duration::from_secs(30);
@@ -35,18 +34,11 @@ pub struct Outcome {
     pub same_text: (usize, usize),
 }
 
-struct Case {
-    fleet: Arc<Fleet>,
-    id: String,
-    certificate: Identity,
-    expected: Expected,
-}
-
-/// Plays fleets, and those with a plain environment variable a second time without it.
+/// Plays fleets, and those with a trigger of [`crate::trigger`] a second time without it.
 pub async fn play(cluster: &Cluster, fleets: &[Arc<Fleet>], world: &[Value]) -> Result<Vec<Outcome>> {
     let mut all = fleets.to_vec();
-    let plain = fleets.iter().filter(|fleet| fleet.has_plain_env());
-    all.extend(plain.map(|fleet| Arc::new(fleet.without_plain_env("bare"))));
+    let triggering = fleets.iter().filter(|fleet| trigger::anywhere(fleet));
+    all.extend(triggering.map(|fleet| Arc::new(trigger::without(fleet))));
 
     let rejected = cluster.put(&all, Selection::Given).await?;
     if let Some(first) = rejected.first() {
@@ -59,80 +51,59 @@ pub async fn play(cluster: &Cluster, fleets: &[Arc<Fleet>], world: &[Value]) -> 
             first.reason
         );
     }
-    let cases = cases(cluster, &all)?;
+    let members = cluster.members(&all)?;
+    let expectations: Vec<Expected> = members
+        .iter()
+        .map(|member| expected(&member.fleet, &member.id))
+        .collect();
 
     let edge_api = cluster.edge_api().await?;
     let provisioning = edge_api.provisioning(&cluster.flotta).await?;
-    let mut theirs = poll(&provisioning, &cases).await?;
-    ask_again(cluster, &provisioning, &cases, &mut theirs).await?;
+    let mut theirs = poll(&provisioning, &members).await?;
+    ask_again(cluster, &provisioning, &members, &expectations, &mut theirs).await?;
     drop(edge_api);
 
     let ours = Ours::start(cluster, &all, world).await?;
-    let enrol = cases.iter().map(|case| Enrol {
-        fleet: case.fleet.clone(),
-        id: case.id.clone(),
-        certificate: case.certificate.clone(),
-    });
-    ours.enrol(enrol.collect()).await?;
+    ours.enrol(&members).await?;
     let provisioning = ours.edge_api.provisioning(&cluster.flotta).await?;
-    let ours = poll(&provisioning, &cases).await?;
+    let ours = poll(&provisioning, &members).await?;
 
-    let mut outcomes: Vec<Outcome> = cases
+    let mut outcomes: Vec<Outcome> = members
         .iter()
+        .zip(expectations)
         .zip(theirs.iter().zip(&ours))
-        .map(|(case, (theirs, ours))| Outcome {
-            fleet: case.fleet.clone(),
-            device: case.id.clone(),
-            expected: case.expected.clone(),
-            verdict: judge(&case.fleet, &case.id, &case.expected, theirs, ours),
+        .map(|((member, expected), (theirs, ours))| Outcome {
+            fleet: member.fleet.clone(),
+            device: member.id.clone(),
+            verdict: judge(&member.fleet, &member.id, &expected, theirs, ours),
+            expected,
             same_text: same_text(theirs, ours),
         })
         .collect();
-    let answers: BTreeMap<&str, &Polled> = cases.iter().map(|case| case.id.as_str()).zip(&ours).collect();
+    let ids = members.iter().map(|member| member.id.as_str());
+    let answers: BTreeMap<&str, &Polled> = ids.zip(&ours).collect();
     for outcome in &mut outcomes {
-        if outcome.verdict == Verdict::Crashed {
-            outcome.verdict = plain_env::judge(&outcome.fleet, &outcome.device, &answers);
+        if outcome.verdict == Verdict::Triggered {
+            outcome.verdict = trigger::judge(&outcome.fleet, &outcome.device, &answers);
         }
     }
     Ok(outcomes)
-}
-
-fn cases(cluster: &Cluster, fleets: &[Arc<Fleet>]) -> Result<Vec<Case>> {
-    let devices = fleets
-        .iter()
-        .flat_map(|fleet| fleet.devices().into_iter().map(move |id| (fleet, id)));
-    devices
-        .map(|(fleet, id)| {
-            Ok(Case {
-                certificate: cluster.certificate(&id, &fleet.namespace)?,
-                expected: expected(fleet, &id),
-                fleet: fleet.clone(),
-                id,
-            })
-        })
-        .collect()
-}
-
-async fn poll(provisioning: &Provisioning, cases: &[Case]) -> Result<Vec<Polled>> {
-    let polls = cases.iter().map(|case| Poll {
-        id: case.id.clone(),
-        certificate: case.certificate.clone(),
-    });
-    flotta::poll(provisioning, polls.collect()).await
 }
 
 /// Asks Flotta again for the devices with broken workloads, without these.
 async fn ask_again(
     cluster: &Cluster,
     provisioning: &Provisioning,
-    cases: &[Case],
+    members: &[Member],
+    expectations: &[Expected],
     answers: &mut [Polled],
 ) -> Result<()> {
     let mut again = Vec::new();
-    for (index, case) in cases.iter().enumerate() {
-        if let Expected::Rest(rest) = &case.expected {
-            let version = cluster.set_workloads(&case.fleet, &case.id, rest).await?;
-            let device = Device::new(case.id.clone(), provisioning.clone()).holding(case.certificate.clone());
+    for (index, (member, expected)) in members.iter().zip(expectations).enumerate() {
+        if let Expected::Rest(rest) = expected {
+            let version = cluster.set_workloads(&member.fleet, &member.id, rest).await?;
+            let device =
+                Device::new(member.id.clone(), provisioning.clone()).holding(member.certificate.clone());
             again.push((index, device, version));
         }
     }
@@ -146,20 +117,25 @@ async fn ask_again(
 struct AskAgain;
 
 impl AsyncWork<(usize, Device, String), (), (usize, Polled)> for AskAgain {
-    async fn call(&self, (index, device, version): (usize, Device, String), (): &mut ()) -> Result<(usize, Polled)> {
+    async fn call(
+        &self,
+        (index, device, version): (usize, Device, String),
+        (): &mut (),
+    ) -> Result<(usize, Polled)> {
         let device = tokio::sync::Mutex::new(device);
-        let polled = wait_for("a configuration of the changed device", SEEN, async || {
-            let polled = flotta::polled(device.lock().await.poll_data().await).ok()?;
-            let seen = matches!(&polled, Polled::Configuration(content) if content["version"] == version.as_str());
-            seen.then_some(polled)
+        let waited = wait_for("a configuration of the changed device", SEEN, async || {
+            let now = polled(device.lock().await.poll_data().await).ok()?;
+            let seen =
+                matches!(&now, Polled::Configuration(content) if content["version"] == version.as_str());
+            seen.then_some(now)
         })
         .await;
         // What it says in the end is judged like everything else.
-        let polled = match polled {
-            Ok(polled) => polled,
-            Err(_) => flotta::polled(device.lock().await.poll_data().await)?,
+        let answer = match waited {
+            Ok(answer) => answer,
+            Err(_) => polled(device.lock().await.poll_data().await)?,
         };
-        Ok((index, polled))
+        Ok((index, answer))
     }
 }
 
@@ -174,6 +150,9 @@ fn same_text(theirs: &Polled, ours: &Polled) -> (usize, usize) {
             .collect()
     };
     let (theirs, ours) = (texts(theirs), texts(ours));
-    let same = theirs.iter().filter(|(name, text)| ours.get(*name) == Some(text)).count();
+    let same = theirs
+        .iter()
+        .filter(|(name, text)| ours.get(*name) == Some(text))
+        .count();
     (same, theirs.len())
 }

@@ -48,11 +48,13 @@ impl Report {
         for line in EXCUSES.iter().filter(|line| self.hits.of(line.name) == 0) {
             complaints.push(format!("the allow-list's line '{}' excused nothing", line.name));
         }
-        // A crashed device is counted where it was compared: without the trigger.
-        let devices = self.count(|outcome| outcome.verdict != Verdict::Crashed);
+        // A device that stops Flotta is counted where it was compared: without the trigger.
+        let devices = self.count(|outcome| outcome.verdict != Verdict::Triggered);
         let agreed = self.count(|outcome| outcome.verdict == Verdict::Agreed);
         if agreed * 100 < devices * LEAST_COMPARED {
-            complaints.push(format!("only {agreed} of {devices} devices were compared without an excuse"));
+            complaints.push(format!(
+                "only {agreed} of {devices} devices were compared without an excuse"
+            ));
         }
         complaints
     }
@@ -60,16 +62,37 @@ impl Report {
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let same = self.outcomes.iter().map(|outcome| outcome.same_text.0).sum::<usize>();
-        let pods = self.outcomes.iter().map(|outcome| outcome.same_text.1).sum::<usize>();
-        let rest = |outcome: &Outcome| matches!(outcome.expected, Expected::Rest(_)) && !outcome.verdict.fails();
+        let same = self
+            .outcomes
+            .iter()
+            .map(|outcome| outcome.same_text.0)
+            .sum::<usize>();
+        let pods = self
+            .outcomes
+            .iter()
+            .map(|outcome| outcome.same_text.1)
+            .sum::<usize>();
+        let rest =
+            |outcome: &Outcome| matches!(outcome.expected, Expected::Rest(_)) && !outcome.verdict.fails();
         let rows = [
             ("devices", self.outcomes.len()),
-            ("  agreed", self.count(|outcome| outcome.verdict == Verdict::Agreed)),
+            (
+                "  agreed",
+                self.count(|outcome| outcome.verdict == Verdict::Agreed),
+            ),
             ("    of these without broken workloads", self.count(rest)),
-            ("  excused by the allow-list", self.count(|outcome| matches!(outcome.verdict, Verdict::Excused(_)))),
-            ("  refused as the rules say", self.count(|outcome| outcome.verdict == Verdict::Refused)),
-            ("  crashing Flotta, compared without the trigger", self.count(|outcome| outcome.verdict == Verdict::Crashed)),
+            (
+                "  excused by the allow-list",
+                self.count(|outcome| matches!(outcome.verdict, Verdict::Excused(_))),
+            ),
+            (
+                "  refused as the rules say",
+                self.count(|outcome| outcome.verdict == Verdict::Refused),
+            ),
+            (
+                "  stopping Flotta, compared without the trigger",
+                self.count(|outcome| outcome.verdict == Verdict::Triggered),
+            ),
             ("  differing", self.failing().count()),
             ("pods compared", pods),
             ("  written alike to the byte", same),
@@ -78,7 +101,13 @@ impl std::fmt::Display for Report {
             writeln!(f, "{what:<50} {count:>7}")?;
         }
         for line in EXCUSES {
-            writeln!(f, "allow-list: {:<38} {:>7}  {}", line.name, self.hits.of(line.name), line.reason)?;
+            writeln!(
+                f,
+                "allow-list: {:<38} {:>7}  {}",
+                line.name,
+                self.hits.of(line.name),
+                line.reason
+            )?;
         }
         for outcome in self.failing().take(WRITTEN) {
             f.write_str(&described(outcome))?;

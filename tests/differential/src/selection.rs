@@ -29,7 +29,12 @@ fn chosen(spec: &Value, device: &str, labels: &BTreeMap<String, String>) -> bool
 pub fn matches(selector: &Value, labels: &BTreeMap<String, String>) -> Option<bool> {
     let selector = selector.as_object()?;
     let mut all = true;
-    for (key, value) in selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten() {
+    for (key, value) in selector
+        .get("matchLabels")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         all &= requirement(key, "In", &[value.as_str()?], labels)?;
     }
     let expressions = selector.get("matchExpressions").and_then(Value::as_array);
@@ -42,7 +47,12 @@ pub fn matches(selector: &Value, labels: &BTreeMap<String, String>) -> Option<bo
     Some(all)
 }
 
-fn requirement(key: &str, operator: &str, values: &[&str], labels: &BTreeMap<String, String>) -> Option<bool> {
+fn requirement(
+    key: &str,
+    operator: &str,
+    values: &[&str],
+    labels: &BTreeMap<String, String>,
+) -> Option<bool> {
     let value = labels.get(key).map(String::as_str);
     let listed = value.is_some_and(|value| values.contains(&value));
     let valid = valid_key(key) && values.iter().all(|value| valid_value(value));

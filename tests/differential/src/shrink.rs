@@ -36,12 +36,24 @@ pub async fn shrink(outcome: &Outcome, world: &[Value]) -> Result<Outcome> {
         };
         // What could be left out one by one can mostly be left out together.
         let mut together = smallest.fleet.as_ref().clone();
-        for (variant, _) in candidates.iter().zip(&failing).filter(|(_, failed)| failed.is_some()).rev() {
+        for (variant, _) in candidates
+            .iter()
+            .zip(&failing)
+            .filter(|(_, failed)| failed.is_some())
+            .rev()
+        {
             variant.change.apply(&mut together);
         }
-        let all = [Variant { change: Change::Nothing, fleet: together }];
+        let all = [Variant {
+            change: Change::Nothing,
+            fleet: together,
+        }];
         let combined = self::failing(&cluster, &all, world, ROUNDS + round, &kind).await?;
-        smallest = combined.into_iter().flatten().next().unwrap_or_else(|| first.clone());
+        smallest = combined
+            .into_iter()
+            .flatten()
+            .next()
+            .unwrap_or_else(|| first.clone());
     }
     Ok(smallest)
 }
@@ -61,7 +73,8 @@ async fn failing(
     let outcomes = play(cluster, &fleets, world).await?;
     let found = fleets.iter().map(|fleet| {
         let same = |outcome: &&Outcome| {
-            outcome.fleet.namespace.starts_with(&fleet.namespace) && outcome.verdict.kind().as_deref() == Some(kind)
+            outcome.fleet.namespace.starts_with(&fleet.namespace)
+                && outcome.verdict.kind().as_deref() == Some(kind)
         };
         outcomes.iter().find(same).cloned()
     });
@@ -87,7 +100,10 @@ impl Change {
             Self::Nothing => {}
             Self::Object(kind, name) => fleet.objects.retain(|object| key(object) != (kind, name)),
             Self::Field(kind, name, pointer) => {
-                let object = fleet.objects.iter_mut().find(|object| key(object) == (kind, name));
+                let object = fleet
+                    .objects
+                    .iter_mut()
+                    .find(|object| key(object) == (kind, name));
                 if let Some(object) = object {
                     remove(object, pointer);
                 }
@@ -150,7 +166,18 @@ fn variants(fleet: &Fleet) -> Vec<Variant> {
 
 /// What a schema demands stays.
 const DEMANDED: [&str; 12] = [
-    "name", "namespace", "type", "spec", "key", "operator", "containerPort", "hostPort", "kind", "path", "source", "target",
+    "name",
+    "namespace",
+    "type",
+    "spec",
+    "key",
+    "operator",
+    "containerPort",
+    "hostPort",
+    "kind",
+    "path",
+    "source",
+    "target",
 ];
 
 fn fields(path: &str, value: &Value, found: &mut BTreeSet<String>) {

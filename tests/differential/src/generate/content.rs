@@ -108,7 +108,13 @@ impl Maker<'_> {
             map.remove("data");
         }
         if self.dice.percent(25) {
-            let bytes = [0, 159, 146, 150, u8::try_from(self.dice.count(0..256)).unwrap_or_default()];
+            let bytes = [
+                0,
+                159,
+                146,
+                150,
+                u8::try_from(self.dice.count(0..256)).unwrap_or_default(),
+            ];
             let length = self.dice.count(0..6);
             map["binaryData"] = json!({"binary": STANDARD.encode(&bytes[..length])});
             if self.dice.percent(30) {
@@ -155,7 +161,11 @@ impl Maker<'_> {
         } else {
             *self.dice.pick(ALLOW_LISTS)
         };
-        let key = if self.slip(8) { "other.yaml" } else { "metrics_list.yaml" };
+        let key = if self.slip(8) {
+            "other.yaml"
+        } else {
+            "metrics_list.yaml"
+        };
         data.insert(key.into(), json!(text));
         let map = self.map(name, &data);
         self.objects.push(map);
@@ -165,7 +175,10 @@ impl Maker<'_> {
     fn add_syslog(&mut self, name: &str) {
         let mut data = Map::new();
         if self.dice.percent(85) {
-            data.insert("Address".into(), json!(self.dice.pick(&["10.0.0.1:514", "", "[::1]:514"])));
+            data.insert(
+                "Address".into(),
+                json!(self.dice.pick(&["10.0.0.1:514", "", "[::1]:514"])),
+            );
         }
         if self.dice.percent(70) {
             let protocol = if self.slip(15) {
@@ -203,7 +216,10 @@ impl Maker<'_> {
     fn add_authority(&mut self, name: &str) {
         let mut data = Map::new();
         if !self.slip(15) {
-            data.insert("ca.crt".into(), json!("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"));
+            data.insert(
+                "ca.crt".into(),
+                json!("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"),
+            );
         } else if self.dice.percent(50) {
             data.insert("ca.crt".into(), json!(""));
         }
@@ -219,7 +235,9 @@ impl Maker<'_> {
             let port = if self.dice.percent(75) {
                 *self.dice.pick(&["443", "9000", "0443", "65535"])
             } else {
-                *self.dice.pick(&["", "0", "65536", "x", "+443", " 443", "4_3", "443.0"])
+                *self
+                    .dice
+                    .pick(&["", "0", "65536", "x", "+443", " 443", "4_3", "443.0"])
             };
             let fields = [
                 ("BUCKET_NAME", "bucket"),
@@ -250,7 +268,8 @@ impl Maker<'_> {
     fn add_claim(&mut self) {
         let name = "claim";
         let mut claim = self.object("objectbucket.io/v1alpha1", "ObjectBucketClaim", name);
-        claim["spec"] = json!({"generateBucketName": name, "storageClassName": "openshift-storage.noobaa.io"});
+        claim["spec"] =
+            json!({"generateBucketName": name, "storageClassName": "openshift-storage.noobaa.io"});
         self.objects.push(claim);
         if self.dice.percent(95) {
             let mut data = Map::new();

@@ -133,8 +133,10 @@ impl Maker<'_> {
         }
         for section in ["system", "dataTransfer"] {
             if self.dice.percent(35) {
-                metrics[section] =
-                    self.some(&[("interval", json!([0, 1, 60, 3600])), ("disabled", json!([true, false]))]);
+                metrics[section] = self.some(&[
+                    ("interval", json!([0, 1, 60, 3600])),
+                    ("disabled", json!([true, false])),
+                ]);
                 if self.dice.percent(50) {
                     metrics[section]["allowList"] = self.allow_list();
                 }
@@ -144,7 +146,16 @@ impl Maker<'_> {
             let mut receiver = self.some(&[
                 ("requestNumSamples", json!([0, -1, 1, 10000])),
                 ("timeoutSeconds", json!([0, -5, 30])),
-                ("url", json!(["", "http://m.example/w", "https://m.example/w?a=1&b=2", "httpsx", "HTTPS://M"])),
+                (
+                    "url",
+                    json!([
+                        "",
+                        "http://m.example/w",
+                        "https://m.example/w?a=1&b=2",
+                        "httpsx",
+                        "HTTPS://M"
+                    ]),
+                ),
             ]);
             if self.dice.percent(50) {
                 let authorities = self.content.authorities.clone();

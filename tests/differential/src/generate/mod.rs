@@ -84,7 +84,9 @@ impl Maker<'_> {
 pub fn fleet(seed: u64, number: u64, schemas: &Schemas) -> Fleet {
     let mut dice = Dice::new(seed, number);
     let devices: Vec<String> = (0..dice.count(2..5)).map(|_| dice.hex(32)).collect();
-    let sets = (0..dice.count(0..3)).map(|index| format!("set-{index}")).collect();
+    let sets = (0..dice.count(0..3))
+        .map(|index| format!("set-{index}"))
+        .collect();
     let mut maker = Maker {
         sloppy: dice.percent(14),
         plain_env: dice.percent(12),

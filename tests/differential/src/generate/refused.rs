@@ -50,9 +50,15 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
         container(json!({"livenessProbe": {}}), "livenessProbe"),
         container(json!({"readinessProbe": {"periodSeconds": 1}}), "readinessProbe"),
         container(json!({"startupProbe": {}}), "startupProbe"),
-        container(json!({"volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]}), "volumeDevices"),
+        container(
+            json!({"volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]}),
+            "volumeDevices",
+        ),
         container(json!({"resources": {"limits": {"cpu": "1"}}}), "resources.limits"),
-        container(json!({"resources": {"requests": {"memory": "1Gi"}}}), "resources.requests"),
+        container(
+            json!({"resources": {"requests": {"memory": "1Gi"}}}),
+            "resources.requests",
+        ),
         container(
             json!({"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}),
             "fieldRef",
@@ -63,8 +69,14 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
         ),
         container(json!({"ports": [{"containerPort": 80}]}), "ports"),
         container(json!({"ports": [{"containerPort": 80, "hostPort": 0}]}), "ports"),
-        container(json!({"ports": [{"containerPort": 80, "hostPort": 70000}]}), "ports"),
-        container(json!({"ports": [{"containerPort": 9100, "hostPort": 9100}]}), "ports"),
+        container(
+            json!({"ports": [{"containerPort": 80, "hostPort": 70000}]}),
+            "ports",
+        ),
+        container(
+            json!({"ports": [{"containerPort": 9100, "hostPort": 9100}]}),
+            "ports",
+        ),
         pod(
             json!({"containers": [{"name": "c0"}, {"name": "c0"}]}),
             "containers",
@@ -81,6 +93,13 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
             json!({"containers": [{"name": "c0"}], "volumes": [{"name": "v", "configMap": {"name": "m"}}]}),
             "volumes",
         ),
+        selector(json!({"matchLabels": {"line": "not valid"}})),
+        selector(json!({"matchLabels": {"not valid": "x"}})),
+        selector(json!({"matchExpressions": [{"key": "line", "operator": "Equals", "values": ["press"]}]})),
+        selector(json!({"matchExpressions": [{"key": "line", "operator": "In"}]})),
+        selector(json!({"matchExpressions": [{"key": "line", "operator": "NotIn", "values": []}]})),
+        selector(json!({"matchExpressions": [{"key": "line", "operator": "Exists", "values": ["press"]}]})),
+        selector(json!({"matchExpressions": [{"key": "", "operator": "Exists"}]})),
         pod(
             json!({"containers": [{"name": "c0"}], "initContainers": [{"name": "i", "livenessProbe": {}}]}),
             "livenessProbe",
@@ -91,4 +110,10 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
 fn pod(spec: Value, path: &'static str) -> (&'static str, Value, &'static str) {
     let spec = json!({"type": "pod", "deviceSelector": {"matchLabels": {"nobody": "has-it"}}, "pod": {"spec": spec}});
     ("EdgeWorkload", spec, path)
+}
+
+fn selector(selector: Value) -> (&'static str, Value, &'static str) {
+    let spec =
+        json!({"type": "pod", "deviceSelector": selector, "pod": {"spec": {"containers": [{"name": "c0"}]}}});
+    ("EdgeWorkload", spec, "spec.deviceSelector")
 }

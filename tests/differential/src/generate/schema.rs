@@ -42,9 +42,15 @@ fn integer(schema: &Value, dice: &mut Dice) -> i64 {
 
 fn array(schema: &Value, depth: usize, dice: &mut Dice) -> Value {
     // A list with keys must have no two elements alike.
-    let longest = if schema["x-kubernetes-list-type"] == "map" { 2 } else { 3 };
+    let longest = if schema["x-kubernetes-list-type"] == "map" {
+        2
+    } else {
+        3
+    };
     let count = dice.count(0..longest);
-    (0..count).map(|_| value(&schema["items"], depth + 1, dice)).collect()
+    (0..count)
+        .map(|_| value(&schema["items"], depth + 1, dice))
+        .collect()
 }
 
 fn object(schema: &Value, depth: usize, dice: &mut Dice) -> Value {

@@ -1,4 +1,4 @@
-//! Label selectors of every form, most of them with a chance to match.
+//! Valid label selectors of every form, most of them with a chance to match.
 
 use serde_json::{Value, json};
 
@@ -38,23 +38,13 @@ impl Maker<'_> {
             return ("flotta/member-of".into(), set);
         }
         let (key, values) = *self.dice.pick(&LABELS);
-        let value = if self.slip(6) {
-            "not valid"
-        } else {
-            self.dice.pick(values)
-        };
-        (key.into(), value.into())
+        (key.into(), (*self.dice.pick(values)).into())
     }
 
     fn expression(&mut self) -> Value {
         let (key, value) = self.label();
-        let operator = if self.slip(6) {
-            "Equals"
-        } else {
-            self.dice.pick(&["In", "NotIn", "Exists", "DoesNotExist"])
-        };
-        let takes_values = matches!(operator, "In" | "NotIn") != self.slip(6);
-        if !takes_values {
+        let operator = *self.dice.pick(&["In", "NotIn", "Exists", "DoesNotExist"]);
+        if !matches!(operator, "In" | "NotIn") {
             return json!({"key": key, "operator": operator});
         }
         let mut values = vec![value];

@@ -6,7 +6,13 @@ use super::{FLOTTA, Maker, odd, schema};
 use crate::fleet::CONTAINERS;
 
 /// What admission forbids in a container.
-const FORBIDDEN: [&str; 5] = ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "volumeDevices"];
+const FORBIDDEN: [&str; 5] = [
+    "lifecycle",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "volumeDevices",
+];
 
 impl Maker<'_> {
     pub(super) fn workload(&mut self, index: usize) -> Value {
@@ -62,7 +68,9 @@ impl Maker<'_> {
         if self.dice.percent(30) {
             let mut annotations = Map::new();
             for _ in 0..self.dice.count(0..3) {
-                let key = *self.dice.pick(&["podman/a", "podman/b.c", "Podman/a", "podman.io/a", "note"]);
+                let key = *self
+                    .dice
+                    .pick(&["podman/a", "podman/b.c", "Podman/a", "podman.io/a", "note"]);
                 annotations.insert(key.into(), json!(odd::text(&mut self.dice)));
             }
             metadata["annotations"] = json!(annotations);
@@ -123,10 +131,16 @@ impl Maker<'_> {
         let mut index = 0;
         for list in CONTAINERS {
             // Containers are required, so that an empty list of them stays one.
-            let count = if list == "containers" { self.dice.count(0..3) } else { 0 };
+            let count = if list == "containers" {
+                self.dice.count(0..3)
+            } else {
+                0
+            };
             if list == "containers" && pod[list].as_array().is_none_or(Vec::is_empty) && count > 0 {
                 let item = self.schemas.pod["properties"][list]["items"].clone();
-                pod[list] = (0..count).map(|_| schema::value(&item, 1, &mut self.dice)).collect();
+                pod[list] = (0..count)
+                    .map(|_| schema::value(&item, 1, &mut self.dice))
+                    .collect();
             }
             let Some(containers) = pod.get_mut(list).and_then(Value::as_array_mut) else {
                 continue;
@@ -138,7 +152,12 @@ impl Maker<'_> {
             }
             pod[list] = json!(containers);
         }
-        for container in pod.get_mut("ephemeralContainers").and_then(Value::as_array_mut).into_iter().flatten() {
+        for container in pod
+            .get_mut("ephemeralContainers")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             for field in FORBIDDEN {
                 container.as_object_mut().map(|container| container.remove(field));
             }
@@ -172,13 +191,17 @@ impl Maker<'_> {
         }
         fields.insert("name".into(), json!(format!("c{index}")));
         if fields.contains_key("ports") {
-            let ports: Vec<Value> = (0..self.dice.count(0..3)).map(|port| self.port(index, port)).collect();
+            let ports: Vec<Value> = (0..self.dice.count(0..3))
+                .map(|port| self.port(index, port))
+                .collect();
             fields.insert("ports".into(), json!(ports));
         }
         fields.remove("env");
         fields.remove("envFrom");
         if self.dice.percent(45) {
-            let env: Vec<Value> = (0..self.dice.count(0..4)).map(|index| self.variable(index)).collect();
+            let env: Vec<Value> = (0..self.dice.count(0..4))
+                .map(|index| self.variable(index))
+                .collect();
             fields.insert("env".into(), json!(env));
         }
         if self.dice.percent(40) {
@@ -212,7 +235,11 @@ impl Maker<'_> {
             };
         }
         let from_map = self.dice.percent(50);
-        let pool = if from_map { &self.content.maps } else { &self.content.secrets };
+        let pool = if from_map {
+            &self.content.maps
+        } else {
+            &self.content.secrets
+        };
         let (mut object, keys) = self.dice.pick(pool).clone();
         let optional = self.dice.percent(25) || (keys.is_empty() && !self.sloppy);
         let mut key = if keys.is_empty() || (optional && self.dice.percent(30)) || self.slip(10) {
@@ -230,13 +257,21 @@ impl Maker<'_> {
         if optional || self.dice.percent(20) {
             reference["optional"] = json!(optional);
         }
-        let field = if from_map { "configMapKeyRef" } else { "secretKeyRef" };
+        let field = if from_map {
+            "configMapKeyRef"
+        } else {
+            "secretKeyRef"
+        };
         json!({"name": name, "valueFrom": {field: reference}})
     }
 
     fn env_source(&mut self) -> Value {
         let from_map = self.dice.percent(50);
-        let pool = if from_map { &self.content.maps } else { &self.content.secrets };
+        let pool = if from_map {
+            &self.content.maps
+        } else {
+            &self.content.secrets
+        };
         let (mut object, _) = self.dice.pick(pool).clone();
         let optional = self.dice.percent(30);
         if (optional && self.dice.percent(40)) || self.slip(10) {

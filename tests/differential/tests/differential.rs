@@ -1,0 +1,28 @@
+//! The smaller run that every change is tested with; `make differential` is the large one.
+
+use anyhow::{Result, ensure};
+use differential::{operator, run};
+
+const SEED: u64 = 1;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_fleets_get_what_flotta_gives_them() -> Result<()> {
+    let report = run::run(SEED, 0, 200, |_| ()).await?;
+    ensure!(
+        report.complaints().is_empty(),
+        "{:#?}\n{report}",
+        report.complaints()
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operator_selects_the_same_workloads() -> Result<()> {
+    let selections = operator::run(SEED, 0, 40).await?;
+    ensure!(
+        selections.complaints().is_empty(),
+        "{:#?}\n{selections}",
+        selections.complaints()
+    );
+    Ok(())
+}
