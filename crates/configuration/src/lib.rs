@@ -1,4 +1,30 @@
 //! The configuration of a device, from the objects that it follows from; without IO.
+//!
+//! | Question | Module |
+//! |---|---|
+//! | What is there, and which workloads does a device get? | [`catalogue`], [`selector`] |
+//! | How does a workload look on the wire, with its ConfigMaps and Secrets? | `render`, `references` |
+//! | What does a device get beside its workloads? | `sections`, `storage` |
+//! | What is the whole, what is its version, and when is it an error? | [`assemble`] |
+//! | Which playbooks is a device labelled for? | [`playbooks`] |
+//! | What is wrong, and what follows? | [`fault`] |
+//! | How does Flotta write a ConfigMap and a PodSpec, byte for byte? | [`go_yaml`], [`podspec`] |
 
+pub mod assemble;
+pub mod catalogue;
+pub mod fault;
 pub mod go_yaml;
+mod lookup;
+pub mod playbooks;
 pub mod podspec;
+mod references;
+mod render;
+mod sections;
+pub mod selector;
+mod storage;
+
+pub use assemble::{Assembly, Delivered};
+pub use catalogue::{Catalogue, LastGood, Policy, SealedAway, Subject, UnreadableRendering};
+pub use fault::{Fault, Refusal};
+pub use playbooks::WantedPlaybook;
+pub use selector::{InvalidSelector, Selector};

@@ -16,6 +16,7 @@ mod admission;
 pub mod fault;
 pub mod kinds;
 mod metadata;
+mod metrics_list;
 pub mod object;
 mod read;
 pub mod schema;
@@ -23,5 +24,6 @@ pub mod source;
 mod text;
 
 pub use fault::{Fault, Place, Warning};
+pub use metrics_list::metrics_list;
 pub use object::{Key, Kind, Object};
 pub use read::{Reading, read};

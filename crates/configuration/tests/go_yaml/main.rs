@@ -9,19 +9,22 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod pods;
 mod program;
 mod texts;
 
 use std::cell::{Cell, RefCell};
 
-use configuration::go_yaml;
+use configuration::{go_yaml, podspec};
 use manifests::kinds::ConfigMap;
+use pods::{pod_specs, quantities};
 use program::Go;
 use proptest::{collection, prelude::*};
 use serde_json::json;
 use texts::{keys, texts};
 
 const CASES: u32 = 8_000;
+const PODS: u32 = 1_000;
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
@@ -122,4 +125,50 @@ fn config_map_as_it_was_agreed() {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("config_map", ours);
     });
+}
+
+/// Go refuses a specification, or refuses to read the JSON that it has made of it; in the second case Flotta takes the
+/// workload from its devices, and we do not.
+fn is_refused_as_yaml(error: &str) -> bool {
+    error.starts_with("error converting JSON to YAML")
+}
+
+#[test]
+fn pods_are_written_as_go_writes_them() {
+    let go = RefCell::new(Go::start());
+    let compared = Cell::new(0_u32);
+    proptest!(config(PODS), |(spec in pod_specs())| {
+        let ours = podspec::text(&spec);
+        let expected = ours.as_deref().unwrap_or_default();
+        match go.borrow_mut().ask_for("PodSpec", &spec, expected) {
+            Err(error) if is_refused_as_yaml(&error) => prop_assert!(ours.is_ok(), "{:?}", ours),
+            Err(error) => prop_assert!(ours.is_err(), "{}", error),
+            Ok(theirs) => {
+                prop_assert_eq!(&ours, &Ok(theirs));
+                compared.set(compared.get() + 1);
+            }
+        }
+    });
+    assert!(compared.get() > PODS / 2, "Go refused all but {}", compared.get());
+}
+
+#[test]
+fn quantities_are_written_as_go_writes_them() {
+    let go = RefCell::new(Go::start());
+    let compared = Cell::new(0_u32);
+    proptest!(config(CASES), |(quantity in quantities())| {
+        let spec = json!({"containers": [], "overhead": {"cpu": quantity}});
+        let theirs = go.borrow_mut().ask("PodSpec", &spec);
+        let ours = podspec::text(&spec);
+        prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?}", theirs);
+        if let Ok(theirs) = theirs {
+            prop_assert_eq!(ours, Ok(theirs));
+            compared.set(compared.get() + 1);
+        }
+    });
+    assert!(
+        compared.get() > CASES / 2,
+        "Go refused all but {}",
+        compared.get()
+    );
 }

@@ -1,0 +1,298 @@
+//! A device's whole configuration, put together from what is rendered already and the little that is its own.
+//!
+//! A workload that is missing from the list is removed from the device with its data, so nothing is left out but by the
+//! rules below, and every other fault is an error, on which the device keeps what it has.
+//!
+//! * A workload that cannot be rendered goes out in its last good form, with the ConfigMaps, Secrets and registry
+//!   credentials of that form.
+//! * One that never had a good form is left out if the device never reported it and another workload is delivered.
+//! * What is there and cannot be read is an error for every device that needs it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use contract::DeviceConfiguration;
+use manifests::{
+    Key, Kind,
+    kinds::{DeviceSettings, EdgeDeviceSet, Secret},
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    catalogue::{Candidate, Catalogue, State, Subject},
+    fault::{Fault, Refusal, Trouble},
+    render::{Digest, Rendering},
+    sections, storage,
+};
+
+/// Label that names a device's set.
+const MEMBER_OF: &str = "flotta/member-of";
+
+/// A device's configuration.
+#[derive(Clone, Debug)]
+pub struct Assembly {
+    /// Equal for two configurations if and only if the agent finds them equal: 64 hexadecimal digits.
+    pub version: String,
+    /// The period of heartbeats in it, in seconds, as it is on the wire.
+    pub period_seconds: i64,
+    /// Joined they are the JSON of [`contract::DeviceConfigurationEnvelope`]; those of workloads are shared.
+    pub segments: Vec<Bytes>,
+    /// The workloads in it.
+    pub workloads: Vec<Delivered>,
+    /// What is wrong with it although it can be delivered.
+    pub faults: Vec<Fault>,
+    /// Something was left out, because the device never reported it.
+    pub depends_on_reports: bool,
+    own_bytes: usize,
+}
+
+/// A workload in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// Its name.
+    pub name: String,
+    /// It is in its last good form, since it cannot be rendered now.
+    pub stale: bool,
+}
+
+impl Assembly {
+    /// How many bytes of the segments are this device's alone.
+    pub fn own_bytes(&self) -> usize {
+        self.own_bytes
+    }
+}
+
+impl Catalogue {
+    /// The configuration of a device, or why it gets none.
+    pub fn assemble(&self, subject: &Subject<'_>) -> Result<Assembly, Refusal> {
+        let namespace = subject.namespace.as_str();
+        let key = Key::new(Kind::EdgeDevice, namespace, subject.id.as_str());
+        if let Some(trouble) = self.unclear(namespace) {
+            return Err(trouble.refusal(&key));
+        }
+        let mut faults = Vec::new();
+        let configuration = self.settings(subject, &key, &mut faults)?;
+        let period_seconds = configuration
+            .heartbeat
+            .as_ref()
+            .map_or(0, |heartbeat| heartbeat.period_seconds);
+        let (chosen, left_out) = self.choose(subject, &mut faults)?;
+        let secrets = secrets(&chosen);
+        write(subject, &configuration, period_seconds, &chosen, &secrets).map(|mut assembly| {
+            assembly.faults = faults;
+            assembly.depends_on_reports = left_out;
+            assembly
+        })
+    }
+
+    fn settings(
+        &self,
+        subject: &Subject<'_>,
+        key: &Key,
+        faults: &mut Vec<Fault>,
+    ) -> Result<DeviceConfiguration, Refusal> {
+        let namespace = subject.namespace.as_str();
+        let refused = |trouble: Trouble| trouble.refusal(key);
+        let document = self
+            .device(namespace, subject.id.as_str())
+            .map(|(_, device)| device);
+        let set = match subject.labels.get(MEMBER_OF) {
+            None => None,
+            Some(name) => {
+                let set: Option<EdgeDeviceSet> = self
+                    .objects
+                    .get(Kind::EdgeDeviceSet, namespace, name)
+                    .map_err(refused)?;
+                if set.is_none() {
+                    faults.push(Fault {
+                        object: key.clone(),
+                        reason: "SetMissing",
+                        message: format!(
+                            "EdgeDeviceSet {namespace}/{name} that the device is a member of is missing; the device's own \
+                             settings count"
+                        ),
+                    });
+                }
+                set
+            }
+        };
+        let none = DeviceSettings::default();
+        let settings = match (&set, document) {
+            (Some(set), _) => &set.spec,
+            (None, Some(device)) => &device.spec,
+            (None, None) => &none,
+        };
+        let mut configuration = sections::of(settings, namespace, &self.objects).map_err(refused)?;
+        let claim = document.map_or("", |device| device.status.data_obc.as_str());
+        let s3 = settings.storage.as_ref().and_then(|storage| storage.s3.as_ref());
+        match storage::of(claim, s3, namespace, &self.objects) {
+            Ok(storage) => configuration.storage = storage,
+            Err(trouble) if trouble.unreadable => return Err(refused(trouble)),
+            Err(trouble) => faults.push(Fault {
+                object: key.clone(),
+                reason: trouble.reason,
+                message: format!("{}; the device gets no storage", trouble.message),
+            }),
+        }
+        Ok(configuration)
+    }
+
+    /// The workloads to deliver, and whether one is left out.
+    fn choose(
+        &self,
+        subject: &Subject<'_>,
+        faults: &mut Vec<Fault>,
+    ) -> Result<(Vec<Chosen<'_>>, bool), Refusal> {
+        let mut chosen = Vec::new();
+        let mut broken: Vec<(&Candidate, &Trouble)> = Vec::new();
+        for candidate in self.candidates(subject) {
+            match &candidate.state {
+                State::Good(rendering) => chosen.push(Chosen {
+                    rendering,
+                    stale: false,
+                }),
+                State::Stale(_, trouble) | State::Broken(trouble) if self.policy.strict => {
+                    return Err(trouble.refusal(&candidate.key));
+                }
+                State::Stale(rendering, trouble) => {
+                    faults.push(Fault {
+                        object: candidate.key.clone(),
+                        reason: trouble.reason,
+                        message: format!("{}; it is delivered in its last good form", trouble.message),
+                    });
+                    chosen.push(Chosen {
+                        rendering,
+                        stale: true,
+                    });
+                }
+                State::Broken(trouble) => broken.push((candidate, trouble)),
+                State::Unreadable(trouble) => return Err(trouble.refusal(&candidate.key)),
+            }
+        }
+        for (candidate, trouble) in &broken {
+            if chosen.is_empty() || (subject.reported)(&candidate.key.name) {
+                return Err(trouble.refusal(&candidate.key));
+            }
+            faults.push(Fault {
+                object: candidate.key.clone(),
+                reason: trouble.reason,
+                message: format!(
+                    "{}; the device never had it and gets it when that is mended",
+                    trouble.message
+                ),
+            });
+        }
+        Ok((chosen, !broken.is_empty()))
+    }
+}
+
+struct Chosen<'a> {
+    rendering: &'a Rendering,
+    stale: bool,
+}
+
+/// The Secrets of the chosen workloads. Where a last good form had keys that the Secret has lost, they stay, so that nothing
+/// that runs loses one; the values of the others are the present ones.
+fn secrets(chosen: &[Chosen<'_>]) -> BTreeMap<String, Secret> {
+    let mut secrets: BTreeMap<String, Secret> = BTreeMap::new();
+    for stale in [false, true] {
+        for workload in chosen.iter().filter(|workload| workload.stale == stale) {
+            for (name, secret) in &workload.rendering.secrets {
+                let kept = secrets.entry(name.clone()).or_default();
+                for (key, value) in &secret.data {
+                    kept.data.entry(key.clone()).or_insert_with(|| value.clone());
+                }
+            }
+        }
+    }
+    secrets
+}
+
+fn write(
+    subject: &Subject<'_>,
+    configuration: &DeviceConfiguration,
+    period_seconds: i64,
+    chosen: &[Chosen<'_>],
+    secrets: &BTreeMap<String, Secret>,
+) -> Result<Assembly, Refusal> {
+    let failed = |error: serde_json::Error| Refusal {
+        reason: "NotWritable",
+        message: format!("the configuration cannot be written as JSON: {error}"),
+        server_fault: true,
+    };
+    let settings = serde_json::to_vec(configuration).map_err(failed)?;
+    let secrets: Vec<contract::Secret> = secrets
+        .iter()
+        .map(|(name, secret)| {
+            Ok(contract::Secret {
+                name: name.clone(),
+                data: serde_json::to_string(&secret.data)?.into(),
+            })
+        })
+        .collect::<Result<_, serde_json::Error>>()
+        .map_err(failed)?;
+    let secrets_json = serde_json::to_vec(&secrets).map_err(failed)?;
+    let version = version(&settings, chosen, &secrets_json);
+
+    let id = serde_json::to_string(subject.id.as_str()).map_err(failed)?;
+    let mut head = format!(
+        "{{\"device-configuration\":{{\"device_id\":{id},\"version\":\"{version}\",\"configuration\":"
+    )
+    .into_bytes();
+    head.extend_from_slice(&settings);
+    let mut tail = Vec::new();
+    if !secrets.is_empty() {
+        tail.extend_from_slice(b",\"secrets\":");
+        tail.extend_from_slice(&secrets_json);
+    }
+    tail.extend_from_slice(b"}}");
+    let own_bytes = head.len() + tail.len();
+    let mut segments = vec![Bytes::from(head)];
+    for (index, workload) in chosen.iter().enumerate() {
+        let before: &'static [u8] = if index == 0 { b",\"workloads\":[" } else { b"," };
+        segments.push(Bytes::from_static(before));
+        segments.push(workload.rendering.json.clone());
+    }
+    if !chosen.is_empty() {
+        segments.push(Bytes::from_static(b"]"));
+    }
+    segments.push(Bytes::from(tail));
+    Ok(Assembly {
+        version,
+        period_seconds,
+        segments,
+        workloads: chosen
+            .iter()
+            .map(|workload| Delivered {
+                name: workload.rendering.workload.name.clone(),
+                stale: workload.stale,
+            })
+            .collect(),
+        faults: Vec::new(),
+        depends_on_reports: false,
+        own_bytes,
+    })
+}
+
+/// The digest of what the agent compares (`agent-behaviour`: the settings deeply, workloads and secrets as sets by name).
+/// Workloads and secrets are sorted by name, and each part is preceded by its length, so that no two contents run together.
+fn version(settings: &[u8], chosen: &[Chosen<'_>], secrets: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    part(settings);
+    for workload in chosen {
+        let digest: &Digest = &workload.rendering.digest;
+        part(digest);
+    }
+    part(b"secrets");
+    part(secrets);
+    let digest: Digest = hash.finalize().into();
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

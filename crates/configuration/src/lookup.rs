@@ -1,0 +1,108 @@
+//! The objects that a configuration refers to, found by kind, namespace and name.
+//!
+//! An object that is there and cannot be read is never the same as one that is absent.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use manifests::{
+    Key, Kind, Object,
+    kinds::{ConfigMap, Secret},
+};
+use serde::de::DeserializeOwned;
+
+use crate::{catalogue::SealedAway, fault::Trouble};
+
+/// All objects.
+#[derive(Debug, Default)]
+pub(crate) struct Objects {
+    found: BTreeMap<Key, Arc<Object>>,
+    sealed: BTreeMap<Key, String>,
+}
+
+impl Objects {
+    pub(crate) fn new(objects: Vec<Arc<Object>>, sealed: Vec<SealedAway>) -> Self {
+        Self {
+            found: objects
+                .into_iter()
+                .map(|object| (object.key.clone(), object))
+                .collect(),
+            sealed: sealed
+                .into_iter()
+                .map(|sealed| (sealed.key, sealed.why))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.found.values()
+    }
+
+    /// An object, `None` if it is absent.
+    pub(crate) fn get<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<T>, Trouble> {
+        let key = Key::new(kind, namespace, name);
+        if let Some(why) = self.sealed.get(&key) {
+            return Err(Trouble::unreadable(format!("{key} cannot be read: {why}")));
+        }
+        let Some(object) = self.found.get(&key) else {
+            return Ok(None);
+        };
+        let read = object.read();
+        read.map(Some).map_err(|error| {
+            Trouble::new(
+                "ObjectInvalid",
+                format!("{key} is not what its kind says: {error}"),
+            )
+        })
+    }
+
+    /// A ConfigMap that has to be there.
+    pub(crate) fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, Trouble> {
+        self.get(Kind::ConfigMap, namespace, name)?.ok_or_else(|| {
+            Trouble::new(
+                "ConfigMapMissing",
+                format!("ConfigMap {namespace}/{name} is missing"),
+            )
+        })
+    }
+
+    /// A Secret that has to be there.
+    pub(crate) fn secret(&self, namespace: &str, name: &str) -> Result<Secret, Trouble> {
+        self.get(Kind::Secret, namespace, name)?
+            .ok_or_else(|| Trouble::new("SecretMissing", format!("Secret {namespace}/{name} is missing")))
+    }
+}
+
+/// A text of a ConfigMap that has to be there.
+pub(crate) fn text<'a>(map: &'a ConfigMap, place: &str, key: &str) -> Result<&'a str, Trouble> {
+    let text = map.data.as_ref().and_then(|data| data.get(key));
+    text.map(String::as_str).ok_or_else(|| {
+        Trouble::new(
+            "ConfigMapKeyMissing",
+            format!("ConfigMap {place} has no key {key}"),
+        )
+    })
+}
+
+/// A value of a Secret as it is kept, base64; it has to be there.
+pub(crate) fn value<'a>(secret: &'a Secret, place: &str, key: &str) -> Result<&'a str, Trouble> {
+    let value = secret.data.get(key).map(String::as_str);
+    value.ok_or_else(|| Trouble::new("SecretKeyMissing", format!("Secret {place} has no key {key}")))
+}
+
+/// A value of a Secret as text; bytes that are no UTF-8 become U+FFFD, as Go's JSON writes them.
+pub(crate) fn decoded(secret: &Secret, place: &str, key: &str) -> Result<String, Trouble> {
+    let value = value(secret, place, key)?;
+    let bytes = STANDARD.decode(value).map_err(|_| {
+        Trouble::new(
+            "SecretInvalid",
+            format!("key {key} of Secret {place} is not base64"),
+        )
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

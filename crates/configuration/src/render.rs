@@ -1,0 +1,252 @@
+//! A workload as it goes to every device that runs it. It does not depend on the device, so it is made once and shared.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use contract::{ContainerMetrics, DataConfiguration, DataPath, ImageRegistries, Workload, WorkloadMetrics};
+use manifests::{
+    Kind, Object,
+    kinds::{self, EdgeWorkload, Secret},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    fault::Trouble,
+    go_yaml,
+    lookup::{Objects, decoded, text},
+    podspec,
+    references::{self, Need},
+};
+
+/// Prefix of labels and annotations that go to podman.
+const PODMAN: &str = "podman/";
+/// Key of an image registry's Secret.
+const DOCKER_CONFIG: &str = ".dockerconfigjson";
+/// Key of an allow list's ConfigMap.
+const METRICS_LIST: &str = "metrics_list.yaml";
+
+/// A SHA-256 digest.
+pub(crate) type Digest = [u8; 32];
+
+/// A workload in its wire form, with the Secrets that its pod refers to.
+#[derive(Clone)]
+pub(crate) struct Rendering {
+    pub(crate) workload: Workload,
+    /// The workload as JSON; shared by all that hand it out.
+    pub(crate) json: Bytes,
+    pub(crate) digest: Digest,
+    /// By name, how each is needed.
+    pub(crate) needs: BTreeMap<String, Need>,
+    /// By name, as they were.
+    pub(crate) secrets: BTreeMap<String, Secret>,
+}
+
+/// A rendering as the store keeps it.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    workload: Workload,
+    needs: BTreeMap<String, Need>,
+    secrets: BTreeMap<String, Secret>,
+}
+
+impl Rendering {
+    fn new(
+        workload: Workload,
+        needs: BTreeMap<String, Need>,
+        secrets: BTreeMap<String, Secret>,
+    ) -> Result<Self, serde_json::Error> {
+        let json = serde_json::to_vec(&workload)?;
+        Ok(Self {
+            workload,
+            digest: Sha256::digest(&json).into(),
+            json: json.into(),
+            needs,
+            secrets,
+        })
+    }
+
+    /// From what the store kept.
+    pub(crate) fn from_kept(kept: &Value) -> Result<Self, serde_json::Error> {
+        let Kept {
+            workload,
+            needs,
+            secrets,
+        } = Kept::deserialize(kept)?;
+        Self::new(workload, needs, secrets)
+    }
+
+    /// As the store keeps it.
+    pub(crate) fn kept(&self) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(Kept {
+            workload: self.workload.clone(),
+            needs: self.needs.clone(),
+            secrets: self.secrets.clone(),
+        })
+    }
+}
+
+/// Renders a workload.
+pub(crate) fn workload(
+    object: &Object,
+    spec: &EdgeWorkload,
+    objects: &Objects,
+) -> Result<Rendering, Trouble> {
+    let namespace = object.key.namespace.as_str();
+    let spec = &spec.spec;
+    let pod = spec.pod.as_ref().map_or(&Value::Null, |pod| &pod.spec);
+    let references = references::of(pod);
+    let specification = podspec::text(pod)
+        .map_err(|invalid| Trouble::new("PodInvalid", format!("spec.pod.spec.{invalid}")))?;
+    let workload = Workload {
+        name: object.key.name.clone(),
+        namespace: namespace.to_owned(),
+        labels: for_podman(&object.labels),
+        annotations: for_podman(&object.annotations),
+        specification,
+        data: spec.data.as_ref().map(data),
+        image_registries: registries(spec.image_registries.as_ref(), namespace, objects)?,
+        metrics: metrics(spec.metrics.as_ref(), namespace, objects)?,
+        configmaps: config_maps(&references.config_maps, namespace, objects)?,
+        log_collection: spec.log_collection.clone(),
+    };
+    let secrets = secrets(&references.secrets, namespace, objects)?;
+    Rendering::new(workload, references.secrets, secrets)
+        .map_err(|error| Trouble::new("WorkloadInvalid", error.to_string()))
+}
+
+fn for_podman(entries: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    entries
+        .iter()
+        .filter_map(|(key, value)| Some((key.strip_prefix(PODMAN)?.to_owned(), value.clone())))
+        .collect()
+}
+
+fn data(data: &kinds::DataConfiguration) -> DataConfiguration {
+    let paths = |paths: &Option<Vec<kinds::DataPath>>| {
+        paths.as_ref().map(|paths| {
+            let path = |path: &kinds::DataPath| DataPath {
+                source: path.source.clone(),
+                target: path.target.clone(),
+            };
+            paths.iter().map(path).collect()
+        })
+    };
+    DataConfiguration {
+        ingress: paths(&data.ingress),
+        egress: paths(&data.egress),
+    }
+}
+
+fn registries(
+    registries: Option<&kinds::ImageRegistries>,
+    namespace: &str,
+    objects: &Objects,
+) -> Result<Option<ImageRegistries>, Trouble> {
+    let Some(reference) = registries.and_then(|registries| registries.secret_ref.as_ref()) else {
+        return Ok(None);
+    };
+    let secret = objects.secret(namespace, &reference.name)?;
+    let file = decoded(&secret, &format!("{namespace}/{}", reference.name), DOCKER_CONFIG)?;
+    Ok((!file.is_empty()).then(|| ImageRegistries {
+        auth_file: file.into(),
+    }))
+}
+
+/// Without a positive port Flotta drops the whole section.
+fn metrics(
+    metrics: Option<&kinds::WorkloadMetrics>,
+    namespace: &str,
+    objects: &Objects,
+) -> Result<Option<WorkloadMetrics>, Trouble> {
+    let Some(metrics) = metrics.filter(|metrics| metrics.port > 0) else {
+        return Ok(None);
+    };
+    let container = |(name, metrics): (&String, &kinds::ContainerMetrics)| {
+        let metrics = ContainerMetrics {
+            disabled: metrics.disabled,
+            path: metrics.path.clone(),
+            port: metrics.port,
+        };
+        (name.clone(), metrics)
+    };
+    Ok(Some(WorkloadMetrics {
+        path: metrics.path.clone(),
+        port: metrics.port,
+        interval: metrics.interval,
+        allow_list: allow_list(metrics.allow_list.as_ref(), namespace, objects)?,
+        containers: metrics.containers.iter().map(container).collect(),
+    }))
+}
+
+/// An allow list of metrics, of a device or of a workload.
+pub(crate) fn allow_list(
+    reference: Option<&kinds::NameRef>,
+    namespace: &str,
+    objects: &Objects,
+) -> Result<Option<contract::MetricsAllowList>, Trouble> {
+    let Some(reference) = reference else {
+        return Ok(None);
+    };
+    let place = format!("{namespace}/{}", reference.name);
+    let map = objects.config_map(namespace, &reference.name)?;
+    let list = text(&map, &place, METRICS_LIST)?;
+    let names = manifests::metrics_list(list).map_err(|reason| {
+        Trouble::new(
+            "AllowListInvalid",
+            format!("key {METRICS_LIST} of ConfigMap {place} is no list of metrics: {reason}"),
+        )
+    })?;
+    Ok(Some(contract::MetricsAllowList { names }))
+}
+
+fn config_maps(
+    needs: &BTreeMap<String, Need>,
+    namespace: &str,
+    objects: &Objects,
+) -> Result<Vec<String>, Trouble> {
+    let mut documents = Vec::new();
+    for (name, need) in needs {
+        let map: Option<kinds::ConfigMap> = objects.get(Kind::ConfigMap, namespace, name)?;
+        let Some(map) = map else {
+            if need.required {
+                return Err(Trouble::new(
+                    "ConfigMapMissing",
+                    format!("ConfigMap {namespace}/{name} is missing"),
+                ));
+            }
+            continue;
+        };
+        for key in &need.keys {
+            text(&map, &format!("{namespace}/{name}"), key)?;
+        }
+        documents.push(go_yaml::config_map(name, &map));
+    }
+    Ok(documents)
+}
+
+fn secrets(
+    needs: &BTreeMap<String, Need>,
+    namespace: &str,
+    objects: &Objects,
+) -> Result<BTreeMap<String, Secret>, Trouble> {
+    let mut found = BTreeMap::new();
+    for (name, need) in needs {
+        let secret: Option<Secret> = objects.get(Kind::Secret, namespace, name)?;
+        let Some(secret) = secret else {
+            if need.required {
+                return Err(Trouble::new(
+                    "SecretMissing",
+                    format!("Secret {namespace}/{name} is missing"),
+                ));
+            }
+            continue;
+        };
+        for key in &need.keys {
+            crate::lookup::value(&secret, &format!("{namespace}/{name}"), key)?;
+        }
+        found.insert(name.clone(), secret);
+    }
+    Ok(found)
+}
