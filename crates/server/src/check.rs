@@ -10,7 +10,7 @@ use store::{Inspection, StoreError, postgres, sqlite};
 
 use crate::{
     admission::{self, NotServing},
-    open::connect_options,
+    open::{connect_options, keyring},
     settings::{Faults, Settings, StoreLocation},
     tls::{Expiry, Files, Material},
 };
@@ -87,6 +87,8 @@ pub async fn findings(settings: &Settings, now: Timestamp) -> Vec<Finding> {
     }
     let inspection = inspect(settings).await;
     findings.extend(store(&settings.store, &inspection));
+    findings.extend(secrets(settings, inspection.as_ref().ok()));
+    findings.extend(settings.manifests.as_deref().map(sources).into_iter().flatten());
     if let Some(path) = &settings.admission {
         findings.push(admission(path, inspection.ok().as_ref()));
     }
@@ -183,6 +185,63 @@ fn store(location: &StoreLocation, inspection: &Result<Inspection, StoreError>) 
     match inspection {
         Ok(inspection) => inspected(location, inspection),
         Err(error) => vec![problem(format!("store: {}", crate::telemetry::chain(error)))],
+    }
+}
+
+/// Whether the Secrets in the store can be read.
+fn secrets(settings: &Settings, inspection: Option<&Inspection>) -> Vec<Finding> {
+    let keyring = match keyring(settings) {
+        Ok(keyring) => keyring,
+        Err(fault) => return vec![problem(format!("secrets: {fault}"))],
+    };
+    let Some(inspection) = inspection else {
+        return Vec::new();
+    };
+    let mut findings: Vec<Finding> = keyring
+        .lacking(&inspection.key_ids)
+        .iter()
+        .map(|id| {
+            problem(format!(
+                "secrets: values in the store are encrypted with key {id}, which --secret-keys does not have; put it back"
+            ))
+        })
+        .collect();
+    if inspection.unsealed > 0 {
+        findings.push(warning(if keyring.is_empty() {
+            format!(
+                "secrets: {} values in the store are not encrypted; --secret-keys has them encrypted",
+                inspection.unsealed
+            )
+        } else {
+            format!(
+                "secrets: {} values in the store are not encrypted; 'edge-config-server manifests rekey' encrypts them",
+                inspection.unsealed
+            )
+        }));
+    }
+    findings
+}
+
+/// Whether the manifests would be taken over.
+fn sources(path: &Path) -> Vec<Finding> {
+    match manifests::source::read(path) {
+        Err(error) => error
+            .faults()
+            .iter()
+            .map(|fault| problem(format!("manifests: {fault}")))
+            .collect(),
+        Ok(reading) if reading.is_empty() => vec![problem(format!(
+            "manifests: {} holds no object; an empty source is taken for one that failed",
+            path.display()
+        ))],
+        Ok(reading) => {
+            let found = format!("manifests: {} objects can be taken over", reading.objects.len());
+            let warnings = reading
+                .warnings
+                .iter()
+                .map(|found| warning(format!("manifests: {found}")));
+            std::iter::once(fine(found)).chain(warnings).collect()
+        }
     }
 }
 

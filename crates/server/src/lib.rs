@@ -6,6 +6,7 @@ pub mod admin;
 pub mod admission;
 pub mod check;
 pub mod device_plane;
+pub mod documents;
 mod files;
 pub mod metrics;
 pub mod open;

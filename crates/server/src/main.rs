@@ -27,7 +27,9 @@ fn main() -> ExitCode {
         .command;
     let settings = matches.subcommand().map(|(_, matches)| matches);
     match (command, settings) {
-        (Command::Device(arguments), _) => exit_code(block_on(admin::cli::run(arguments))),
+        (Command::Device(arguments), _) => exit_code(block_on(admin::cli::device::run(arguments))),
+        (Command::Manifests(arguments), _) => exit_code(block_on(admin::cli::manifests::run(arguments))),
+        (Command::Workload(arguments), _) => exit_code(block_on(admin::cli::workload::run(arguments))),
         (Command::Check(_), Some(matches)) => check(matches),
         (Command::Serve(_), Some(matches)) => serve(matches),
         (_, None) => ExitCode::from(USAGE),

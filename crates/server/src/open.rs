@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use store::{
-    Store, StoreError,
+    KeyFileFault, Keyring, Loaded, Store, StoreError,
     postgres::{ConnectOptions, PostgresStore},
     sqlite::{OpenOptions, SqliteStore},
 };
@@ -20,11 +20,19 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Opens the store. Fails where a person is needed; a database that cannot be reached is waited for.
 pub async fn store(settings: &Settings, health: &Health) -> anyhow::Result<Arc<dyn Store>> {
+    let keyring = keyring(settings)?;
+    if keyring.is_empty() {
+        tracing::warn!(
+            "Secrets are stored as they are, readable for whoever reads the store; --secret-keys has them encrypted"
+        );
+    }
     match &settings.store {
         StoreLocation::Sqlite(path) => {
             let options = OpenOptions {
                 bounds: settings.bounds,
                 restored: settings.restored,
+                keyring,
+                ..OpenOptions::default()
             };
             let path = path.clone();
             let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, options));
@@ -32,8 +40,26 @@ pub async fn store(settings: &Settings, health: &Health) -> anyhow::Result<Arc<d
                 "opening the store failed because of a defect in this program",
             )??))
         }
-        StoreLocation::Postgres(url) => postgres(url.expose(), connect_options(settings), health).await,
+        StoreLocation::Postgres(url) => {
+            let options = ConnectOptions {
+                keyring,
+                ..connect_options(settings)
+            };
+            postgres(url.expose(), options, health).await
+        }
     }
+}
+
+/// The keys that Secrets are encrypted with; none if there is no file of them.
+pub fn keyring(settings: &Settings) -> Result<Keyring, KeyFileFault> {
+    let Some(path) = &settings.secret_keys else {
+        return Ok(Keyring::default());
+    };
+    let Loaded { keyring, warning } = Keyring::load(path)?;
+    if let Some(warning) = warning {
+        tracing::warn!(path = %path.display(), "{warning}");
+    }
+    Ok(keyring)
 }
 
 /// How PostgreSQL is spoken with: a call ends early enough for its request to be answered in time.

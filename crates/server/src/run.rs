@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
+use store::Store;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -16,9 +17,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{AdminPlane, AdminSocket},
+    admin::{self, AdminPlane, AdminSocket},
     admission,
     device_plane::DevicePlane,
+    documents,
     metrics::Metrics,
     open,
     ops::{self, Health, OpsPlane, Probes},
@@ -62,10 +64,13 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         };
         health.set_store(Arc::clone(&store));
         let observer = Arc::clone(&metrics);
+        let documents = documents(&settings, &store, &metrics);
+        health.set_documents(Arc::clone(&documents));
         let service = Service::new(
             Arc::clone(&store),
             settings.policy.clone(),
             admission,
+            documents,
             Arc::new(Timestamp::now),
             Arc::new(move |elapsed| observer.store_commit(elapsed)),
         );
@@ -95,6 +100,13 @@ async fn serve_planes(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let (_socket, admin_listener) = AdminSocket::bind(&settings.admin_socket)?;
+    let end = stop.child_token();
+    tokio::spawn(Arc::clone(service.documents()).follow(end.clone()));
+    let watched = settings.manifests.clone().map(documents::Watched::new);
+    if let Some(watched) = &watched {
+        let keeper = Arc::clone(service.documents());
+        tokio::spawn(documents::watch(Arc::clone(watched), keeper, end.clone()));
+    }
     let device = Server {
         plane: "device",
         listener: Listener::Tcp(bind(settings.listen, "--listen").await?),
@@ -111,19 +123,33 @@ async fn serve_planes(
         plane: "admin",
         listener: Listener::Unix(admin_listener),
         security: Security::Plain,
-        limits: settings.limits,
-        handler: Arc::new(AdminPlane::new(service.clone())),
+        limits: admin::limits(settings.limits),
+        handler: Arc::new(AdminPlane::new(service.clone(), watched)),
         metrics: Arc::clone(metrics),
     };
     let (identity, listen, location) = (service.store().identity(), settings.listen, &settings.store);
     tracing::info!(%listen, store = %location, id = %identity.id, epoch = %identity.epoch, "serving devices");
     let drained = CancellationToken::new();
-    let upkeep = tokio::spawn(upkeep::run(service, drained.clone()));
+    let upkeep = tokio::spawn(upkeep::run(service, Arc::clone(metrics), drained.clone()));
     tokio::join!(device.serve(stop.clone()), admin.serve(stop.clone()));
     drained.cancel();
     upkeep.await.context("the upkeep of the store failed")?;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn documents(settings: &Settings, store: &Arc<dyn Store>, metrics: &Arc<Metrics>) -> Arc<documents::Keeper> {
+    let options = documents::Options {
+        watched: settings.manifests.is_some(),
+        strict: settings.strict,
+        allowed: settings.confirm_above,
+    };
+    documents::Keeper::new(
+        Arc::clone(store),
+        options,
+        Arc::new(Timestamp::now),
+        Arc::clone(metrics),
+    )
 }
 
 async fn serve_ops(

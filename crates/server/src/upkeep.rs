@@ -1,11 +1,12 @@
 //! What a server does without being asked: it brings times to the store and drops old events.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    metrics::Metrics,
     service::{FLUSH_EVERY, Service},
     telemetry,
 };
@@ -14,7 +15,7 @@ use crate::{
 const PRUNE_EVERY: Duration = Duration::from_mins(10);
 
 /// Works until `shutdown`, then brings the last times to the store.
-pub async fn run(service: Service, shutdown: CancellationToken) {
+pub async fn run(service: Service, metrics: Arc<Metrics>, shutdown: CancellationToken) {
     let mut flush = interval(FLUSH_EVERY);
     flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut prune = interval(PRUNE_EVERY);
@@ -24,6 +25,8 @@ pub async fn run(service: Service, shutdown: CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => break,
             _ = flush.tick() => {
+                let (bytes, devices) = service.configurations_kept();
+                metrics.configurations_kept(bytes, devices);
                 let outcome = service.flush().await;
                 if let Err(error) = &outcome && !failing {
                     tracing::warn!(error = telemetry::chain(error), "last-seen times cannot be stored; they are kept and tried again");

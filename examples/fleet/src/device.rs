@@ -59,6 +59,8 @@ pub(crate) struct Device {
     pub(crate) counts: Arc<Counts>,
     next_report: Instant,
     without_configuration: bool,
+    /// Names of its workloads.
+    runs: Vec<String>,
     said: String,
 }
 
@@ -79,6 +81,7 @@ impl Device {
             counts,
             next_report,
             without_configuration: false,
+            runs: Vec::new(),
             said: String::new(),
         }
     }
@@ -184,11 +187,10 @@ impl Device {
         let configuration = self.answered(answer)?;
         match configuration.status {
             200 if self.story == Story::Removed => return self.be_removed().await,
-            200 if self.without_configuration => {
-                self.without_configuration = false;
-                self.say("gets its configuration");
+            200 => {
+                let released = std::mem::take(&mut self.without_configuration);
+                self.apply(&configuration.json()?["device-configuration"], released);
             }
-            200 => {}
             409 => {
                 self.without_configuration = true;
                 self.say("was adopted and goes on with what it has until its configuration is released");
@@ -208,12 +210,56 @@ impl Device {
         Ok(POLL_EVERY)
     }
 
+    /// Takes a configuration over, as the agent does: what it lists runs, and nothing else.
+    fn apply(&mut self, configuration: &Value, released: bool) {
+        let workloads = configuration["workloads"].as_array().into_iter().flatten();
+        let runs: Vec<String> = workloads
+            .filter_map(|workload| workload["name"].as_str().map(str::to_owned))
+            .collect();
+        if released || runs != self.runs {
+            let list = if runs.is_empty() {
+                "no workload".to_owned()
+            } else {
+                runs.join(", ")
+            };
+            self.say(&format!("gets its configuration and runs {list}"));
+        }
+        self.runs = runs;
+    }
+
+    /// Runs the playbooks that it is offered; each once, as long as the device is not started anew.
+    async fn play(&mut self, namespace: &str) -> Result<()> {
+        let answer = self.caller.playbooks(namespace, &self.record.id).await;
+        let answer = self.answered(answer)?;
+        if answer.status != 200 {
+            return Ok(());
+        }
+        for offered in answer.json()?.as_array().into_iter().flatten() {
+            let name = offered["name"].as_str().unwrap_or_default().to_owned();
+            if !self.record.played.contains(&name) {
+                self.say(&format!("runs playbook {name}"));
+                self.record.played.push(name);
+            }
+        }
+        Ok(())
+    }
+
     async fn report(&mut self, namespace: &str, configuration: &Answer) -> Result<()> {
         let mut beat = quiet_heartbeat();
         beat["events"] =
             json!([{"type": "info", "reason": REPORT_REASON, "message": "the self-test passed"}]);
         if configuration.status == 200 {
             beat["version"] = configuration.json()?["device-configuration"]["version"].clone();
+            beat["workloads"] = self.runs.iter().map(|name| entry(name, "Running")).collect();
+        }
+        self.play(namespace).await?;
+        if !self.record.played.is_empty() {
+            beat["playbook-executions"] = self
+                .record
+                .played
+                .iter()
+                .map(|name| entry(name, "SuccessfullyCompleted"))
+                .collect();
         }
         let answer = self.caller.heartbeat(namespace, &self.record.id, &beat).await;
         let answer = self.answered(answer)?;
@@ -266,6 +312,11 @@ impl Device {
             text.clone_into(&mut self.said);
         }
     }
+}
+
+/// A workload or playbook in a heartbeat.
+fn entry(name: &str, status: &str) -> Value {
+    json!({"name": name, "status": status, "last_data_upload": "0001-01-01T00:00:00.000Z"})
 }
 
 fn message(answer: &Answer) -> String {

@@ -103,19 +103,34 @@ impl Fleet {
         }
         println!("\nTry in another terminal:");
         for (args, what) in [
-            ("list", "the fleet"),
-            ("show pump-1", "one device with its events"),
+            ("device list", "the fleet"),
+            ("device show pump-1", "one device with its events"),
+            ("device configuration pump-1", "what it is configured with"),
+            ("workload list", "how far the workloads have reached the devices"),
             (
-                "approve kiosk-lobby",
+                "device label camera-gate line=press",
+                "give a device a label, and see with 'workload list' what it gets by it",
+            ),
+            (
+                "device approve kiosk-lobby",
                 "let a device in that was removed and came back",
             ),
             (
-                "strays",
+                "device strays",
                 "ids that speak to the server and are not known: drone-7 was lost from the store",
             ),
-            ("adopt drone-7", "make it a device again, without a disconnect"),
-            ("release drone-7", "send the adopted device its configuration"),
-            ("delete pump-2", "remove one, and watch it leave and come back"),
+            (
+                "device adopt drone-7",
+                "make it a device again, without a disconnect",
+            ),
+            (
+                "device release drone-7",
+                "send the adopted device its configuration",
+            ),
+            (
+                "device delete pump-2",
+                "remove one, and watch it leave and come back",
+            ),
         ] {
             println!("  # {what}\n  {}", server.command(args));
         }

@@ -15,6 +15,7 @@
 mod certificates;
 mod device;
 mod fleet;
+mod manifests;
 mod record;
 mod server;
 mod settled;
@@ -32,6 +33,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::certificates::Certificates;
 use crate::fleet::Fleet;
+use crate::manifests::Manifests;
 use crate::server::{Ports, Server};
 
 /// How often the state of the fleet is printed.
@@ -78,13 +80,14 @@ async fn run(args: &Args) -> Result<()> {
         .create(&args.data)
         .with_context(|| format!("cannot make the folder {}", args.data.display()))?;
     let certificates = Certificates::load_or_make(&args.data)?;
+    let manifests = Manifests::load_or_copy(&args.data)?;
     let ports = Ports::choose(args.listen, args.ops_listen)?;
     let mut server = tokio::select! {
-        started = Server::start(&args.data, ports) => started?,
+        started = Server::start(&args.data, &manifests, ports) => started?,
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     };
-    server.introduce(&certificates);
+    server.introduce(&certificates, &manifests);
 
     let mut fleet = Fleet::load_or_make(&args.data, &server, &certificates)?;
     let found = settled::look(&server.administrator(), &fleet.records()?)?;

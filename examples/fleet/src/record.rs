@@ -41,6 +41,9 @@ pub(crate) struct Record {
     pub(crate) reports: u64,
     /// When the last of them was, Unix time in seconds.
     pub(crate) reported: u64,
+    /// Names of the playbooks that it ran.
+    #[serde(default)]
+    pub(crate) played: Vec<String>,
     #[serde(skip)]
     path: PathBuf,
 }
@@ -59,6 +62,7 @@ impl Record {
                 registered: false,
                 reports: 0,
                 reported: 0,
+                played: Vec::new(),
                 path,
             });
         }

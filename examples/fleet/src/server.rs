@@ -12,6 +12,7 @@ use testkit::process::{Process, Program};
 use testkit::{binary, http_client};
 
 use crate::certificates::Certificates;
+use crate::manifests::Manifests;
 
 const START: Duration = Duration::from_secs(30);
 
@@ -59,7 +60,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it on the store in `data` and waits until it is ready.
-    pub(crate) async fn start(data: &Path, ports: Ports) -> Result<Self> {
+    pub(crate) async fn start(data: &Path, manifests: &Manifests, ports: Ports) -> Result<Self> {
         let binary = binary::server()?;
         let socket = data.join("admin.sock");
         let tls = data.join("tls");
@@ -81,6 +82,10 @@ impl Server {
             .arg(tls.join("ca.crt"))
             .arg("--client-pins")
             .arg(tls.join("pins"))
+            .arg("--manifests")
+            .arg(&manifests.folder)
+            .arg("--secret-keys")
+            .arg(&manifests.keys)
             .start(data)?;
         let ready = async || {
             let answer = http_client::get(ports.ops, "/readyz").await;
@@ -96,7 +101,7 @@ impl Server {
     }
 
     /// Says what runs where.
-    pub(crate) fn introduce(&self, certificates: &Certificates) {
+    pub(crate) fn introduce(&self, certificates: &Certificates, manifests: &Manifests) {
         let Ports { devices, ops } = self.ports;
         println!("edge-config-server is running.");
         println!(
@@ -106,6 +111,10 @@ impl Server {
         println!(
             "                     (mutual TLS; only the host certificate in {} gets in)",
             certificates.folder.display()
+        );
+        println!(
+            "  manifests          {}   (change one: the devices that it touches follow at their next poll)",
+            from_here(&manifests.folder).display()
         );
         println!("  metrics, status    http://{ops}/metrics   http://{ops}/status");
         println!("  log                {}", self.log().display());
@@ -122,10 +131,10 @@ impl Server {
         self.process.log_file()
     }
 
-    /// What to type for `edge-config-server device <args>` on this server.
+    /// What to type for `edge-config-server <args>` on this server.
     pub(crate) fn command(&self, args: &str) -> String {
         format!(
-            "{} device {args} --socket {}",
+            "{} {args} --socket {}",
             from_here(&self.binary).display(),
             from_here(&self.socket).display()
         )

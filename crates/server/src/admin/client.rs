@@ -9,11 +9,53 @@ use fleet::administration::Act;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 use super::AUTHOR;
-use crate::service::{DeviceView, ListedView, StrayView};
+use crate::{
+    documents::{Applied, Status},
+    service::{DeviceView, ListedView, StrayView, WorkloadView},
+};
+
+/// A file on its way to the server.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Text {
+    /// Its name, for messages.
+    pub(super) origin: String,
+    /// What it holds.
+    pub(super) text: String,
+}
+
+/// Files that are to be taken over as one source.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Apply {
+    /// Name of the source.
+    pub(super) source: String,
+    /// Whether a person has said that what it takes away is meant.
+    pub(super) confirm: bool,
+    /// The files.
+    pub(super) texts: Vec<Text>,
+}
+
+/// An object in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ListedObject {
+    pub(super) kind: String,
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) source: String,
+}
+
+/// What became of the Secrets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rekeyed {
+    pub(super) key_id: String,
+    pub(super) resealed: u64,
+    pub(super) newly_sealed: u64,
+    pub(super) leftover: Option<String>,
+}
 
 /// A server, seen through its admin socket.
 pub(super) struct Client<'a> {
@@ -63,6 +105,64 @@ impl Client<'_> {
             Method::POST,
             &format!("/devices/{id}/acts"),
             serde_json::to_vec(act)?.into(),
+        )
+        .await
+    }
+
+    /// The configuration that a device gets.
+    pub(super) async fn configuration(
+        &self,
+        id: &DeviceId,
+        show_secrets: bool,
+    ) -> anyhow::Result<serde_json::Value> {
+        let path = format!("/devices/{id}/configuration?secrets={show_secrets}");
+        self.call(Method::GET, &path, Bytes::new()).await
+    }
+
+    /// The sources of manifests.
+    pub(super) async fn manifests(&self) -> anyhow::Result<Status> {
+        self.call(Method::GET, "/manifests", Bytes::new()).await
+    }
+
+    /// The objects that devices are configured by.
+    pub(super) async fn objects(&self) -> anyhow::Result<Vec<ListedObject>> {
+        self.call(Method::GET, "/manifests/objects", Bytes::new()).await
+    }
+
+    /// Takes files over as one source.
+    pub(super) async fn apply(&self, source: &str, confirm: bool, texts: &[Text]) -> anyhow::Result<Applied> {
+        let apply = Apply {
+            source: source.to_owned(),
+            confirm,
+            texts: texts.to_vec(),
+        };
+        let body = serde_json::to_vec(&apply)?;
+        self.call(Method::POST, "/manifests", body.into()).await
+    }
+
+    /// Confirms what waits for a person.
+    pub(super) async fn confirm(&self, digest: &str) -> anyhow::Result<Status> {
+        let body = serde_json::to_vec(digest)?;
+        self.call(Method::POST, "/manifests/confirmations", body.into())
+            .await
+    }
+
+    /// Encrypts all Secrets with the first key.
+    pub(super) async fn rekey(&self) -> anyhow::Result<Rekeyed> {
+        self.call(Method::POST, "/rekey", Bytes::new()).await
+    }
+
+    /// All workloads.
+    pub(super) async fn workloads(&self) -> anyhow::Result<Vec<WorkloadView>> {
+        self.call(Method::GET, "/workloads", Bytes::new()).await
+    }
+
+    /// One workload with its devices.
+    pub(super) async fn workload(&self, namespace: &str, name: &str) -> anyhow::Result<WorkloadView> {
+        self.call(
+            Method::GET,
+            &format!("/workloads/{namespace}/{name}"),
+            Bytes::new(),
         )
         .await
     }

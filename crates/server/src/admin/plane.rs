@@ -1,14 +1,20 @@
 //! The server's side of the admin socket: JSON over HTTP/1.1.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use contract::DeviceId;
 use fleet::{Phase, administration::Act};
 use http::{Method, Request, Response, StatusCode};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use store::Page;
 
-use super::{AUTHOR, PAGE};
+use super::{
+    AUTHOR, PAGE,
+    client::{Apply, ListedObject, Rekeyed},
+};
 use crate::{
+    documents::{ApplyError, NotConfigured, WATCHED, Watched},
     service::{Service, ServiceError},
     telemetry,
     transport::{Handler, answer},
@@ -17,6 +23,8 @@ use crate::{
 /// Answers the owner of the admin socket.
 pub struct AdminPlane {
     service: Service,
+    /// `None` without `--manifests`.
+    watched: Option<Arc<Watched>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -24,15 +32,34 @@ enum AdminError {
     #[error("there is no such path")]
     NotFound,
     #[error("{0}")]
+    Missing(String),
+    #[error("{0}")]
     Bad(String),
+    #[error("{0}")]
+    Refused(String),
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
+impl From<NotConfigured> for AdminError {
+    fn from(error: NotConfigured) -> Self {
+        Self::Service(error.into())
+    }
+}
+
+impl From<ApplyError> for AdminError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Store(error) => Self::Service(error.into()),
+            other => Self::Refused(other.to_string()),
+        }
+    }
+}
+
 impl AdminPlane {
     /// The administration of a fleet.
-    pub fn new(service: Service) -> Self {
-        Self { service }
+    pub fn new(service: Service, watched: Option<Arc<Watched>>) -> Self {
+        Self { service, watched }
     }
 
     async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
@@ -57,9 +84,120 @@ impl AdminPlane {
                 tracing::info!(device = %id, by, ?act, "an administrator acts");
                 document(&self.service.act(id, act, by.to_owned()).await?)
             }
+            (&Method::GET, ["devices", id, "configuration"]) => {
+                let secrets = request.uri().query() == Some("secrets=true");
+                document(&self.service.show_configuration(device(id)?, secrets).await?)
+            }
+            (&Method::GET, ["workloads"]) => document(&self.service.workloads().await?),
+            (&Method::GET, ["workloads", namespace, name]) => {
+                let view = self.service.workload(namespace, name).await?;
+                let none = || AdminError::Missing(format!("there is no EdgeWorkload {namespace}/{name}"));
+                document(&view.ok_or_else(none)?)
+            }
+            (&Method::GET, ["manifests"]) => document(&self.service.documents().status()),
+            (&Method::GET, ["manifests", "objects"]) => self.objects(),
+            (&Method::POST, ["manifests"]) => self.apply(&request).await,
+            (&Method::POST, ["manifests", "confirmations"]) => self.confirm(&request),
+            (&Method::POST, ["rekey"]) => self.rekey().await,
             _ => Err(AdminError::NotFound),
         }
     }
+
+    fn objects(&self) -> Result<Response<Bytes>, AdminError> {
+        let current = self.service.documents().catalogue()?;
+        let objects: Vec<ListedObject> = current
+            .keys()
+            .map(|(key, source)| ListedObject {
+                kind: key.kind.as_str().to_owned(),
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+                source: source.to_owned(),
+            })
+            .collect();
+        document(&objects)
+    }
+
+    /// Finished even if its caller goes away.
+    async fn apply(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
+        let apply: Apply = read(request)?;
+        if apply.source == WATCHED && self.watched.is_some() {
+            return Err(AdminError::Refused(format!(
+                "source {WATCHED:?} is read from --manifests; change it there, or name another source"
+            )));
+        }
+        let texts: Vec<(String, String)> = apply
+            .texts
+            .into_iter()
+            .map(|text| (text.origin, text.text))
+            .collect();
+        let reading =
+            manifests::source::of_texts(&texts).map_err(|error| AdminError::Bad(error.to_string()))?;
+        let keeper = Arc::clone(self.service.documents());
+        let (source, confirm) = (apply.source, apply.confirm);
+        let applied = tokio::spawn(async move {
+            let confirmed = confirm.then(|| reading.digest.clone());
+            keeper.apply(&source, &reading, confirmed.as_deref()).await
+        });
+        let applied = applied.await.map_err(|_| ServiceError::Interrupted)??;
+        tracing::info!(
+            source = applied.source,
+            objects = applied.objects,
+            changed = applied.changed.len(),
+            removed = applied.removed.len(),
+            "an administrator took manifests over"
+        );
+        document(&applied)
+    }
+
+    fn confirm(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
+        let digest: String = read(request)?;
+        let status = self.service.documents().status();
+        let waits = status
+            .sources
+            .iter()
+            .any(|source| source.unconfirmed.as_deref() == Some(digest.as_str()));
+        match &self.watched {
+            Some(watched) if waits => {
+                tracing::info!(digest, "an administrator confirmed manifests");
+                watched.confirm(digest);
+                document(&status)
+            }
+            _ => Err(AdminError::Missing(format!(
+                "nothing with digest {digest} waits for a person; 'edge-config-server manifests status' shows what does"
+            ))),
+        }
+    }
+
+    /// Finished even if its caller goes away.
+    async fn rekey(&self) -> Result<Response<Bytes>, AdminError> {
+        let store = Arc::clone(self.service.store());
+        let rekeyed = tokio::spawn(async move { store.rekey().await });
+        let store::Rekeyed {
+            key_id,
+            resealed,
+            newly_sealed,
+            leftover,
+        } = rekeyed
+            .await
+            .map_err(|_| ServiceError::Interrupted)?
+            .map_err(ServiceError::from)?;
+        tracing::info!(
+            key = key_id,
+            resealed,
+            newly_sealed,
+            "an administrator encrypted the Secrets anew"
+        );
+        document(&Rekeyed {
+            key_id,
+            resealed,
+            newly_sealed,
+            leftover,
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(request: &Request<Bytes>) -> Result<T, AdminError> {
+    serde_json::from_slice(request.body()).map_err(|error| AdminError::Bad(error.to_string()))
 }
 
 impl Handler for AdminPlane {
@@ -106,11 +244,13 @@ fn document<T: Serialize>(value: &T) -> Result<Response<Bytes>, AdminError> {
 fn fail(error: &AdminError) -> Response<Bytes> {
     use fleet::administration::ActError;
     let status = match error {
-        AdminError::NotFound | AdminError::Service(ServiceError::Act(ActError::NoSuchDevice(_))) => {
-            StatusCode::NOT_FOUND
-        }
+        AdminError::NotFound
+        | AdminError::Missing(_)
+        | AdminError::Service(ServiceError::Act(ActError::NoSuchDevice(_))) => StatusCode::NOT_FOUND,
         AdminError::Bad(_) => StatusCode::BAD_REQUEST,
-        AdminError::Service(ServiceError::Act(_)) => StatusCode::CONFLICT,
+        AdminError::Refused(_) | AdminError::Service(ServiceError::Act(_) | ServiceError::Refused(_)) => {
+            StatusCode::CONFLICT
+        }
         AdminError::Service(error) => {
             tracing::error!(
                 error = telemetry::chain(error),

@@ -7,6 +7,7 @@ use fleet::{
     admission::PutOff,
     enrolment::{Enrolment, EnrolmentAnswer},
     heartbeat::HeartbeatAnswer,
+    playbooks::PlaybookAnswer,
     register::{RegistrationAnswer, RegistrationRequest},
     registration::VerifiedRequest,
     status::{Status, StatusAnswer},
@@ -67,6 +68,16 @@ pub(super) async fn call(
                 StatusCode::CONFLICT,
                 "the device was adopted and keeps what it has until its configuration is released",
             ),
+            ConfigurationOutcome::Refused(refusal) => {
+                metrics.unconfigured(refusal.reason);
+                tracing::debug!(reason = refusal.message, "no configuration");
+                let message = format!("the device keeps what it has: {}", refusal.message);
+                if refusal.server_fault {
+                    answer::busy(&message)
+                } else {
+                    answer::error(StatusCode::INTERNAL_SERVER_ERROR, &message)
+                }
+            }
         }),
         Operation::Heartbeat => {
             let beat = decode::<Heartbeat>(&call.body, "heartbeat")?;
@@ -75,10 +86,12 @@ pub(super) async fn call(
                 HeartbeatAnswer::NotApproved => answer::error(StatusCode::NOT_FOUND, NOT_APPROVED),
             })
         }
-        Operation::Playbooks => Ok(if service.playbooks(call.id, call.namespace).await? {
-            answer::json(StatusCode::OK, Bytes::from_static(b"[]"))
-        } else {
-            answer::error(StatusCode::NOT_FOUND, NOT_APPROVED)
+        Operation::Playbooks => Ok(match service.playbooks(call.id, call.namespace).await? {
+            PlaybookAnswer::Serve(playbooks) => {
+                let playbooks = serde_json::to_vec(&playbooks).map_err(ServiceError::from)?;
+                answer::json(StatusCode::OK, playbooks)
+            }
+            PlaybookAnswer::NotApproved => answer::error(StatusCode::NOT_FOUND, NOT_APPROVED),
         }),
     }
 }
@@ -182,6 +195,12 @@ pub(super) fn probe(operation: Operation, namespace: &Namespace) -> Response<Byt
 pub(super) fn fail(metrics: &Metrics, operation: &'static str, error: &CallError) -> Response<Bytes> {
     match error {
         CallError::Service(ServiceError::NotServing(reason)) => not_serving(metrics, operation, reason),
+        CallError::Service(ServiceError::NotConfigured(reason)) => {
+            // The server's readiness says the same.
+            metrics.unconfigured("NotConfigured");
+            tracing::debug!(%reason, "no configuration");
+            answer::busy(&reason.to_string())
+        }
         CallError::Body { .. } => {
             tracing::info!(reason = %error, "refused a body");
             answer::error(StatusCode::BAD_REQUEST, &error.to_string())

@@ -13,7 +13,7 @@ use store::Store;
 use tokio::time::timeout;
 
 use super::{probes::Probes, status::Status};
-use crate::{admission, tls};
+use crate::{admission, documents, tls};
 
 /// The store has this long to answer a probe.
 const PROBE_TIME: Duration = Duration::from_secs(1);
@@ -27,6 +27,7 @@ pub struct Health {
     /// `None` without an admission file.
     admission: Option<Arc<admission::Keeper>>,
     store: OnceLock<Arc<dyn Store>>,
+    documents: OnceLock<Arc<documents::Keeper>>,
     /// Why the store is not open yet.
     waiting: Mutex<String>,
     probes: Arc<Probes>,
@@ -48,6 +49,7 @@ impl Health {
             keeper,
             admission,
             store: OnceLock::new(),
+            documents: OnceLock::new(),
             waiting: Mutex::new("the store is not open yet".to_owned()),
             probes,
             stopping,
@@ -57,6 +59,11 @@ impl Health {
     /// The store is open. Only the first call has an effect.
     pub fn set_store(&self, store: Arc<dyn Store>) {
         let _ = self.store.set(store);
+    }
+
+    /// What devices are configured by. Only the first call has an effect.
+    pub fn set_documents(&self, documents: Arc<documents::Keeper>) {
+        let _ = self.documents.set(documents);
     }
 
     /// The store cannot be opened yet, for this reason.
@@ -93,6 +100,12 @@ impl Health {
                 Err(_) => reasons.push("the store does not answer".to_owned()),
             },
         }
+        reasons.extend(
+            self.documents
+                .get()
+                .into_iter()
+                .flat_map(|documents| documents.not_ready_because()),
+        );
         reasons.extend(self.not_serving().map(|reason| reason.to_string()));
         if let Some(keeper) = &self.keeper
             && keeper.current().is_none()
@@ -126,6 +139,7 @@ impl Health {
             tls: self.keeper.as_ref().map(|keeper| keeper.status(now)),
             store: self.store.get().map(|store| store.identity()),
             admission: self.admission.as_ref().map(|keeper| keeper.status()),
+            manifests: self.documents.get().map(|documents| documents.summary()),
             probes: self.probes.latest(),
         }
     }

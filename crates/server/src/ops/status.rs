@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::probes::Probe;
-use crate::{admission, tls};
+use crate::{admission, documents, tls};
 
 /// The state of the process. No data of the fleet.
 #[derive(Debug, Serialize)]
@@ -24,6 +24,8 @@ pub(super) struct Status {
     pub store: Option<store::Identity>,
     /// The order in force and what is wrong with its file; `null` without an admission file.
     pub admission: Option<admission::Status>,
+    /// What devices are configured by, in numbers; `null` before the store is open.
+    pub manifests: Option<documents::Summary>,
     /// The last verification calls, latest first.
     pub probes: Vec<Probe>,
 }

@@ -42,10 +42,13 @@ impl Service {
             .ok_or(ActError::NoSuchDevice(id.clone()))?;
         let events = self.0.store.events(&id).await?;
         let ruling = self.0.ruling(Asker::Administrator)?;
+        let (labels, configuration) = self.inspected(&device);
         Ok(DeviceView::new(
             &device,
             revision,
             events,
+            labels,
+            configuration,
             &self.0.context(&ruling),
         ))
     }
@@ -80,7 +83,7 @@ impl Service {
         Ok(views)
     }
 
-    async fn snapshot(
+    pub(super) async fn snapshot(
         &self,
         id: &DeviceId,
     ) -> Result<Option<(fleet::Device, store::Revision)>, ServiceError> {

@@ -3,7 +3,7 @@
 use fleet::administration::ActError;
 use store::StoreError;
 
-use crate::admission::NotServing;
+use crate::{admission::NotServing, documents::NotConfigured};
 
 /// Why a request could not be decided.
 #[derive(Debug, thiserror::Error)]
@@ -14,9 +14,15 @@ pub enum ServiceError {
     /// No device is served now.
     #[error(transparent)]
     NotServing(#[from] NotServing),
+    /// No device is configured now.
+    #[error(transparent)]
+    NotConfigured(#[from] NotConfigured),
     /// An administrator's act is not possible.
     #[error(transparent)]
     Act(#[from] ActError),
+    /// The device gets no configuration.
+    #[error("the device gets no configuration and keeps what it has: {0}")]
+    Refused(String),
     /// A document could not be written as JSON.
     #[error("a document cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),

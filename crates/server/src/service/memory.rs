@@ -5,17 +5,14 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use bytes::Bytes;
 use contract::DeviceId;
 use fleet::{Device, Presence};
 use moka::sync::Cache;
 use store::Revision;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
-
-use super::ServiceError;
 
 /// Bytes of devices that are kept, estimated. A device without hardware is about 2 KiB, with hardware 20.
 const CAPACITY: u64 = 512 * 1024 * 1024;
@@ -29,7 +26,6 @@ pub(super) struct Entry {
     device: Device,
     revision: Revision,
     presence: Mutex<Presence>,
-    rendered: OnceLock<Bytes>,
 }
 
 impl Entry {
@@ -39,7 +35,6 @@ impl Entry {
             device,
             revision,
             presence,
-            rendered: OnceLock::new(),
         }
     }
 
@@ -120,23 +115,6 @@ impl Memory {
         #[allow(clippy::cast_possible_truncation)]
         let index = (self.hasher.hash_one(id) % TURNS as u64) as usize;
         self.turns[index].lock().await
-    }
-
-    /// A device's rendered configuration: made once for each of its revisions.
-    pub(super) fn rendered(
-        &self,
-        device: &Device,
-        render: impl FnOnce(&Device) -> Result<Bytes, ServiceError>,
-    ) -> Result<Bytes, ServiceError> {
-        let entry = self
-            .get(&device.id)
-            .filter(|entry| Arc::ptr_eq(&entry.device.life, &device.life));
-        let Some(entry) = entry else { return render(device) };
-        if let Some(bytes) = entry.rendered.get() {
-            return Ok(bytes.clone());
-        }
-        let bytes = render(device)?;
-        Ok(entry.rendered.get_or_init(|| bytes).clone())
     }
 }
 

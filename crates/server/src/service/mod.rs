@@ -10,36 +10,46 @@
 
 mod administration;
 mod comparison;
+mod configured;
 mod error;
+mod inspection;
 mod memory;
 mod pending;
 mod views;
+mod workloads;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use ::configuration::{Assembly, Refusal, WantedPlaybook};
 use bytes::Bytes;
 use contract::{DeviceId, Heartbeat, Namespace};
 use fleet::{
-    Change, Context, Device, Operation, Phase, Policy, Verdict,
+    Change, Context, Device, Offered, Operation, Phase, Policy, Verdict,
     configuration::{self, ConfigurationAnswer},
     enrolment::{self, Enrolment, EnrolmentAnswer},
     heartbeat::{self, HeartbeatAnswer},
-    playbooks,
+    playbooks::{self, PlaybookAnswer, Wanted},
     register::{self, RegistrationAnswer, RegistrationRequest},
     status::{self, StatusAnswer},
 };
 use jiff::Timestamp;
 use store::{Store, StoreError, Write, WriteGuard};
 
-use crate::admission::{self, NotServing, Ruling};
+use crate::{
+    admission::{self, NotServing, Ruling},
+    documents::{self, NotConfigured},
+};
 
+pub(crate) use configured::selected;
+use configured::{Configurations, Outcome};
 pub use error::ServiceError;
 use memory::{Entry, Memory};
 use pending::Pending;
 pub use views::{DeviceView, ListedView, StrayView};
+pub use workloads::{WorkloadDevice, WorkloadView};
 
 /// How often times reach the store. A crash makes last-seen times at most this much older, and a little more where the
 /// store is slow; the promise is 5 s.
@@ -66,9 +76,12 @@ struct Inner {
     store: Arc<dyn Store>,
     policy: Policy,
     admission: Option<Arc<admission::Keeper>>,
+    documents: Arc<documents::Keeper>,
     clock: Clock,
     memory: Memory,
+    configurations: Configurations,
     pending: Pending,
+    serving_since: Timestamp,
     on_commit: CommitObserver,
 }
 
@@ -81,6 +94,8 @@ pub enum ConfigurationOutcome {
     NotApproved,
     /// None: it was adopted and keeps what it has.
     Withheld,
+    /// None: something that it follows from is broken, and the device keeps what it has.
+    Refused(Refusal),
 }
 
 impl Service {
@@ -89,17 +104,22 @@ impl Service {
         store: Arc<dyn Store>,
         policy: Policy,
         admission: Option<Arc<admission::Keeper>>,
+        documents: Arc<documents::Keeper>,
         clock: Clock,
         on_commit: CommitObserver,
     ) -> Self {
         let memory = Memory::new(store.is_exclusive());
+        let serving_since = clock();
         Self(Arc::new(Inner {
             store,
             policy,
             admission,
+            documents,
             clock,
             memory,
+            configurations: Configurations::new(),
             pending: Pending::default(),
+            serving_since,
             on_commit,
         }))
     }
@@ -120,8 +140,15 @@ impl Service {
     }
 
     /// A device asks to join.
-    pub async fn enrol(&self, request: Enrolment) -> Result<EnrolmentAnswer, ServiceError> {
+    pub async fn enrol(&self, mut request: Enrolment) -> Result<EnrolmentAnswer, ServiceError> {
         let (id, namespace) = (request.id.clone(), request.namespace.clone());
+        // Without a catalogue the ordinary rules decide: it is asked again at the device's next enrolment.
+        request.preapproval = self
+            .0
+            .documents
+            .catalogue()
+            .ok()
+            .and_then(|current| current.preapproval(&id).cloned());
         let answer = self
             .decide(id.clone(), move |device, context| {
                 Ok(enrolment::enrol(device, request.clone(), context))
@@ -180,23 +207,36 @@ impl Service {
         id: DeviceId,
         path: Namespace,
     ) -> Result<ConfigurationOutcome, ServiceError> {
-        let ((answer, device), phase) = self
+        let service = Arc::clone(&self.0);
+        let (answer, phase) = self
             .decide(id.clone(), move |device, context| {
-                let Verdict { answer, change } = configuration::poll(device, context);
+                let outcome = device
+                    .filter(|device| device.life.state.phase() == Phase::Approved)
+                    .map(|device| service.configured(device));
+                let offered = outcome.as_ref().and_then(|outcome| match outcome {
+                    Ok(outcome) => outcome.as_ref().as_ref().ok(),
+                    Err(_) => None,
+                });
+                let offered = offered.map(|assembly| Offered {
+                    version: &assembly.version,
+                    period_seconds: assembly.period_seconds,
+                });
+                let Verdict { answer, change } = configuration::poll(device, offered.as_ref(), context);
                 Ok(with_phase(
                     device,
                     Verdict {
-                        answer: (answer, device.cloned()),
+                        answer: (answer, outcome),
                         change,
                     },
                 ))
             })
             .await?;
-        self.note_stray(phase, id.clone(), path, Operation::Configuration);
-        match (answer, device) {
-            (ConfigurationAnswer::Serve, Some(device)) => Ok(ConfigurationOutcome::Serve(
-                self.0.memory.rendered(&device, render)?,
-            )),
+        self.note_stray(phase, id, path, Operation::Configuration);
+        match answer {
+            (ConfigurationAnswer::Serve, Some(outcome)) => Ok(match &*outcome? {
+                Ok(assembly) => ConfigurationOutcome::Serve(joined(assembly)),
+                Err(refusal) => ConfigurationOutcome::Refused(refusal.clone()),
+            }),
             (ConfigurationAnswer::Withheld, _) => Ok(ConfigurationOutcome::Withheld),
             _ => Ok(ConfigurationOutcome::NotApproved),
         }
@@ -218,15 +258,39 @@ impl Service {
         Ok(answer)
     }
 
-    /// A device asks for playbooks: whether it is an approved device. There are none yet.
-    pub async fn playbooks(&self, id: DeviceId, path: Namespace) -> Result<bool, ServiceError> {
-        let (allowed, phase) = self
-            .decide(id.clone(), |device, _| {
-                Ok(with_phase(device, Verdict::only(playbooks::may_ask(device))))
+    /// A device asks for playbooks.
+    pub async fn playbooks(&self, id: DeviceId, path: Namespace) -> Result<PlaybookAnswer, ServiceError> {
+        let service = Arc::clone(&self.0);
+        let (answer, phase) = self
+            .decide(id.clone(), move |device, context| {
+                let approved = device.filter(|device| device.life.state.phase() == Phase::Approved);
+                let wanted = approved
+                    .map(|device| service.wanted_playbooks(device))
+                    .transpose()?;
+                let wanted: Vec<Wanted<'_>> = wanted
+                    .iter()
+                    .flatten()
+                    .map(|wanted| Wanted {
+                        config: &wanted.config,
+                        content: &wanted.content,
+                        retry: wanted.retry,
+                    })
+                    .collect();
+                Ok(with_phase(device, playbooks::poll(device, &wanted, context)))
             })
             .await?;
         self.note_stray(phase, id, path, Operation::Playbooks);
-        Ok(allowed)
+        Ok(answer)
+    }
+
+    /// How many bytes of configurations are kept, estimated, and of how many devices.
+    pub fn configurations_kept(&self) -> (u64, u64) {
+        self.0.configurations.size()
+    }
+
+    /// The manifests that devices are configured by.
+    pub fn documents(&self) -> &Arc<documents::Keeper> {
+        &self.0.documents
     }
 
     /// Brings pending times and strays to the store.
@@ -281,6 +345,21 @@ enum Asker {
 }
 
 impl Inner {
+    /// The configuration of an approved device.
+    fn configured(&self, device: &Device) -> Result<Outcome, NotConfigured> {
+        let current = self.documents.current()?;
+        Ok(self
+            .configurations
+            .of(device, self.store.identity().epoch, &current))
+    }
+
+    fn wanted_playbooks(&self, device: &Device) -> Result<Vec<WantedPlaybook>, NotConfigured> {
+        let current = self.documents.current()?;
+        let labels = configured::labels(device, &current);
+        let subject = configured::subject(device, &labels, self.store.identity().epoch);
+        Ok(current.catalogue.playbooks(&subject))
+    }
+
     /// The order for one decision, or why there is none to make.
     fn ruling(&self, asker: Asker) -> Result<Ruling, NotServing> {
         let Some(keeper) = &self.admission else {
@@ -297,6 +376,7 @@ impl Inner {
             policy: &self.policy,
             admission: ruling.admission,
             epoch: self.store.identity().epoch,
+            serving_since: self.serving_since,
             now: (self.clock)(),
         }
     }
@@ -423,10 +503,9 @@ fn with_phase<A>(device: Option<&Device>, verdict: Verdict<A>) -> Verdict<(A, Op
 }
 
 /// The answer to a configuration poll, byte for byte.
-fn render(device: &Device) -> Result<Bytes, ServiceError> {
-    let envelope = contract::DeviceConfigurationEnvelope {
-        device_configuration: configuration::assemble(device)?,
-        ..contract::DeviceConfigurationEnvelope::default()
-    };
-    Ok(serde_json::to_vec(&envelope)?.into())
+fn joined(assembly: &Assembly) -> Bytes {
+    match assembly.segments.as_slice() {
+        [only] => only.clone(),
+        segments => segments.concat().into(),
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use contract::{DeviceId, Namespace};
 use fleet::{
-    Connectivity, Context, Device, EnrolmentRequest, Phase, Presence, RecordedEvent, Report, State, Stray,
+    AppliedBy, Connectivity, Context, Delivery, Device, EnrolmentRequest, Phase, Presence, RecordedEvent,
+    Report, State, Stray,
     condition::{Condition, conditions},
     registration::Registration,
 };
@@ -29,6 +30,10 @@ pub struct DeviceView {
     pub conditions: Vec<Condition>,
     /// Its request to join.
     pub enrolment: Option<EnrolmentRequest>,
+    /// Which configuration it is to have, and which it has.
+    pub delivery: Delivery,
+    /// How it is known that it has what it is to have; absent if it is not known.
+    pub applied_by: Option<AppliedBy>,
     /// Keys that may register.
     pub registration: Registration,
     /// Whether any key could register now.
@@ -81,19 +86,21 @@ impl DeviceView {
         device: &Device,
         revision: Revision,
         events: Vec<RecordedEvent>,
+        labels: BTreeMap<String, String>,
+        configuration: Vec<Condition>,
         context: &Context<'_>,
     ) -> Self {
         let (life, report) = (&device.life, &device.report);
-        let mut labels = report.hardware_labels.clone();
-        labels.extend(life.assigned_labels.clone());
         Self {
             id: device.id.clone(),
             spelling: life.spelling.clone(),
             namespace: life.namespace.clone(),
             state: life.state.clone(),
-            connectivity: device.presence.connectivity(context.now),
-            conditions: conditions(device, context),
+            connectivity: device.connectivity(context),
+            conditions: conditions(device, configuration, context),
             enrolment: life.enrolment.clone(),
+            delivery: life.delivery.clone(),
+            applied_by: life.delivery.applied_by(),
             registration: life.registration.clone(),
             registration_open: life.registration.open(context.now) && life.state.phase() == Phase::Approved,
             labels,
@@ -111,7 +118,7 @@ impl ListedView {
             if fleet::condition::of_earlier_epoch(tombstone, context));
         Self {
             phase: listed.life.state.phase(),
-            connectivity: listed.presence.connectivity(context.now),
+            connectivity: listed.life.connectivity(&listed.presence, context),
             namespace: listed.life.namespace,
             state: listed.life.state,
             presence: listed.presence,

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::admin::cli::{DEFAULT_SOCKET, DeviceArgs};
+use crate::admin::cli::{
+    DEFAULT_SOCKET, device::DeviceArgs, manifests::ManifestsArgs, workload::WorkloadArgs,
+};
 
 const AFTER_HELP: &str = "\
 Settings are taken from, in this order: command line, environment (EDGE_CONFIG_ and the name of the flag), the file \
@@ -67,6 +69,10 @@ pub enum Command {
     Check(Box<Options>),
     /// Show and administer the devices of a running server
     Device(DeviceArgs),
+    /// Show and change the manifests that a running server configures its devices by
+    Manifests(ManifestsArgs),
+    /// Show how far the workloads of a running server have reached its devices
+    Workload(WorkloadArgs),
 }
 
 /// The settings as text. What they mean is in [`super::Settings`].
@@ -193,6 +199,43 @@ pub struct Options {
     )]
     pub max_strays: String,
 
+    /// Manifests that the fleet is configured by: a file or a directory of YAML or JSON; looked at every second
+    ///
+    /// EdgeDevices, EdgeDeviceSets, EdgeWorkloads, EdgeConfigs, ConfigMaps and so on, as for Kubernetes. All of it is taken
+    /// over or nothing. What was never read makes the server unready: no device is configured from half of what it needs.
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_MANIFESTS",
+        hide_env_values = true,
+        help_heading = "Configuration",
+        value_name = "PATH"
+    )]
+    pub manifests: Option<String>,
+    /// Share of devices that new manifests may take a workload from without a person's word, and never any device's last one
+    ///
+    /// Beyond it they wait for `edge-config-server manifests confirm`, and devices keep what they have. 100% asks never.
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_CONFIRM_ABOVE",
+        hide_env_values = true,
+        help_heading = "Configuration",
+        value_name = "PERCENT",
+        default_value = "10%"
+    )]
+    pub confirm_above: String,
+    /// Keys that Secrets are encrypted with in the store: per line an id and 32 bytes in base64, the first for what is new
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_SECRET_KEYS",
+        hide_env_values = true,
+        help_heading = "Configuration",
+        value_name = "PATH"
+    )]
+    pub secret_keys: Option<String>,
+    /// Fail a device's whole configuration for one broken workload, as Flotta does, instead of keeping its last good form
+    #[arg(long, env = "EDGE_CONFIG_STRICT", hide_env_values = true, help_heading = "Configuration", value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    pub strict: String,
+
     /// File that says whom the fleet takes in and which store is its; looked at every second
     ///
     /// Two lines of YAML: `admission: Open`, Hold or Closed, and, once a store is recorded, `storeId: ID`. No device is
@@ -235,6 +278,36 @@ pub struct Options {
         default_value = "accept-first"
     )]
     pub unknown_key: String,
+    /// A device that is not heard for so many of its heartbeat periods is Silent
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_SILENT_AFTER_PERIODS",
+        hide_env_values = true,
+        help_heading = "Rules",
+        value_name = "NUMBER",
+        default_value = "3"
+    )]
+    pub silent_after_periods: String,
+    /// Times that a playbook is offered to a device before it waits for a person
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_PLAYBOOK_OFFERS",
+        hide_env_values = true,
+        help_heading = "Rules",
+        value_name = "NUMBER",
+        default_value = "3"
+    )]
+    pub playbook_offers: String,
+    /// Times that a playbook with the strategy RetryOnFailure is run again
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_PLAYBOOK_RETRIES",
+        hide_env_values = true,
+        help_heading = "Rules",
+        value_name = "NUMBER",
+        default_value = "3"
+    )]
+    pub playbook_retries: String,
 
     /// Every request ends within this time; devices give up after 1 s
     #[arg(

@@ -23,7 +23,7 @@ use store::Bounds;
 pub use fault::{Fault, Faults, Origin};
 pub(crate) use yaml::flat;
 
-use crate::{telemetry::Format, tls::Files, transport::Limits};
+use crate::{documents::Share, telemetry::Format, tls::Files, transport::Limits};
 use layers::Layers;
 
 /// The port of plain HTTP, unless `--listen` says otherwise.
@@ -46,6 +46,14 @@ pub struct Settings {
     pub restored: bool,
     /// The admission file; `None` to take in whomever the rules let in, on whatever store.
     pub admission: Option<PathBuf>,
+    /// The manifests to watch; `None` for those that are in the store or come by the admin socket.
+    pub manifests: Option<PathBuf>,
+    /// What of a change waits for a person.
+    pub confirm_above: Share,
+    /// The keys of Secrets; `None` to store them as they are.
+    pub secret_keys: Option<PathBuf>,
+    /// Whether one broken workload fails a device's whole configuration.
+    pub strict: bool,
     /// What an administrator can set about the rules.
     pub policy: Policy,
     /// How much the store keeps.
@@ -105,6 +113,10 @@ fn read(layers: &mut Layers<'_>) -> Option<Settings> {
     let store = store(layers);
     let restored = layers.optional("restored", value::truth);
     let admission = layers.optional("admission", value::path);
+    let manifests = layers.optional("manifests", value::path);
+    let confirm_above = layers.optional("confirm-above", value::share);
+    let secret_keys = layers.optional("secret-keys", value::path);
+    let strict = layers.optional("strict", value::truth);
     let policy = policy(layers);
     let bounds = bounds(layers);
     let shutdown_timeout = layers.optional("shutdown-timeout", value::duration);
@@ -123,6 +135,10 @@ fn read(layers: &mut Layers<'_>) -> Option<Settings> {
         store: store?,
         restored: restored?,
         admission,
+        manifests,
+        confirm_above: confirm_above?,
+        secret_keys,
+        strict: strict?,
         policy: policy?,
         bounds: bounds?,
         limits: limits?,
@@ -192,10 +208,16 @@ fn policy(layers: &mut Layers<'_>) -> Option<Policy> {
     let approval = layers.optional("approval", value::approval);
     let permission_window = layers.optional("permission-window", value::signed_duration);
     let unknown_key = layers.optional("unknown-key", value::unknown_key);
+    let silent_after_periods = layers.optional("silent-after-periods", value::small);
+    let playbook_offers = layers.optional("playbook-offers", value::small);
+    let playbook_retries = layers.optional("playbook-retries", value::small);
     Some(Policy {
         approval: approval?,
         permission_window: permission_window?,
         unknown_key: unknown_key?,
+        silent_after_periods: silent_after_periods?,
+        playbook_offers: playbook_offers?,
+        playbook_retries: playbook_retries?,
     })
 }
 

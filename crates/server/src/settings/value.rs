@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use tracing_subscriber::EnvFilter;
 
 use super::StoreLocation;
-use crate::telemetry::Format;
+use crate::{documents::Share, telemetry::Format};
 
 pub(super) type Parsed<T> = Result<T, String>;
 
@@ -54,6 +54,24 @@ pub(super) fn count(text: &str) -> Parsed<usize> {
         Ok(0) | Err(_) => Err("it must be a whole number above zero".to_owned()),
         Ok(number) => Ok(number),
     }
+}
+
+/// A number above zero that is repeated for each device.
+pub(super) fn small(text: &str) -> Parsed<u32> {
+    match text.parse() {
+        Ok(number @ 1..=1000) => Ok(number),
+        _ => Err("it must be a whole number from 1 to 1000".to_owned()),
+    }
+}
+
+/// A share in whole percent.
+pub(super) fn share(text: &str) -> Parsed<Share> {
+    let percent = text
+        .strip_suffix('%')
+        .and_then(|number| number.trim_end().parse().ok());
+    percent
+        .and_then(Share::percent)
+        .ok_or_else(|| "a share is a whole number of percent from 0% to 100%".to_owned())
 }
 
 /// An IP address with a port.

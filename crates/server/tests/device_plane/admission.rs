@@ -7,6 +7,7 @@ use std::sync::{
 
 use edge_config_server::{
     admission::Keeper,
+    documents,
     service::{Clock, Service},
 };
 use fleet::{
@@ -23,7 +24,7 @@ use store::{
     sqlite::{OpenOptions, SqliteStore},
 };
 
-use crate::world::{Fleet, key};
+use crate::world::{Fleet, WITHOUT_MANIFESTS, key};
 
 const OPERATIONS: [(&str, &str); 6] = [
     ("POST", "enrolment"),
@@ -34,8 +35,8 @@ const OPERATIONS: [(&str, &str); 6] = [
     ("GET", "playbookexecutions"),
 ];
 
-fn open() -> Fleet {
-    let fleet = Fleet::with_admission(Policy::default());
+async fn open() -> Fleet {
+    let fleet = Fleet::with_admission(Policy::default()).await;
     fleet.order("admission: Open");
     fleet
 }
@@ -61,7 +62,7 @@ async fn nothing_is_served(fleet: &Fleet, id: &str, why: &str) {
 
 #[tokio::test]
 async fn without_a_file_nobody_is_served_until_it_is_there() {
-    let fleet = Fleet::with_admission(Policy::default());
+    let fleet = Fleet::with_admission(Policy::default()).await;
     nothing_is_served(&fleet, "d", "waiting for the admission file: not looked yet").await;
     fleet.admission().look(fleet.service().now());
     nothing_is_served(&fleet, "d", "(--admission): it cannot be read").await;
@@ -83,7 +84,7 @@ async fn without_a_file_nobody_is_served_until_it_is_there() {
 
 #[tokio::test]
 async fn a_file_that_becomes_bad_keeps_the_order_and_is_reported() {
-    let fleet = open();
+    let fleet = open().await;
     let store = fleet.store_id();
     fleet.order(&format!("admission: Hold\nstoreId: {store}\n"));
     for bad in ["", "admission: Hold\nstoreId: none", "{"] {
@@ -107,7 +108,7 @@ async fn a_file_that_becomes_bad_keeps_the_order_and_is_reported() {
 
 #[tokio::test]
 async fn on_hold_only_who_was_taken_over_gets_a_certificate() {
-    let mut fleet = open();
+    let mut fleet = open().await;
     assert_eq!(fleet.enrol("default", "own").await, 201);
     adopt(&fleet, "adopted").await;
     fleet.order("admission: Hold");
@@ -159,7 +160,7 @@ async fn on_hold_only_who_was_taken_over_gets_a_certificate() {
 
 #[tokio::test]
 async fn on_hold_no_deletion_disconnects() {
-    let fleet = open();
+    let fleet = open().await;
     adopt(&fleet, "d").await;
     fleet
         .act(
@@ -181,7 +182,7 @@ async fn on_hold_no_deletion_disconnects() {
 
 #[tokio::test]
 async fn closed_refuses_who_wants_in_and_serves_who_is_in() {
-    let fleet = open();
+    let fleet = open().await;
     assert_eq!(fleet.enrol("default", "d").await, 201);
     fleet.order("admission: Closed");
     for id in ["d", "new"] {
@@ -204,7 +205,7 @@ async fn closed_refuses_who_wants_in_and_serves_who_is_in() {
 
 #[tokio::test]
 async fn a_store_that_is_not_the_fleets_serves_nobody() {
-    let fleet = open();
+    let fleet = open().await;
     assert_eq!(fleet.enrol("default", "kept").await, 201);
     fleet
         .act(
@@ -235,7 +236,7 @@ async fn a_store_that_is_not_the_fleets_serves_nobody() {
 
 #[tokio::test]
 async fn verification_calls_are_seen_in_every_case_and_answered_where_devices_are() {
-    let fleet = Fleet::with_admission(Policy::default());
+    let fleet = Fleet::with_admission(Policy::default()).await;
     let probe = async |nonce: &str| {
         let path = format!("/namespaces/default/devices/flotta-companion-probe-{nonce}/registration");
         let (status, _) = fleet.call("GET", &path, "").await;
@@ -277,7 +278,13 @@ async fn an_order_holds_for_one_decision_and_is_over_with_its_last() {
     };
     let service = |admission, clock: Clock| {
         let (store, policy) = (Arc::clone(&store), Policy::default());
-        Service::new(store, policy, admission, clock, Arc::new(|_| {}))
+        let documents = documents::Keeper::new(
+            Arc::clone(&store),
+            WITHOUT_MANIFESTS,
+            Arc::clone(&clock),
+            Arc::default(),
+        );
+        Service::new(store, policy, admission, documents, clock, Arc::new(|_| {}))
     };
     let (here, there) = (
         service(Some(Arc::clone(&keeper)), Arc::new(clock)),

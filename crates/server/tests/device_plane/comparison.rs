@@ -7,11 +7,19 @@ use crate::world::{Fleet, manual};
 
 /// One device in each state.
 async fn one_of_each() -> Fleet {
-    let fleet = Fleet::new(manual());
+    let fleet = Fleet::new(manual()).await;
     for id in ["approved", "deleted", "rejected", "waiting"] {
         assert_eq!(fleet.enrol("default", id).await, 201);
     }
-    fleet.act("approved", Act::Approve { namespace: None, set: None }).await;
+    fleet
+        .act(
+            "approved",
+            Act::Approve {
+                namespace: None,
+                set: None,
+            },
+        )
+        .await;
     fleet.act("rejected", Act::Reject).await;
     let mode = DeletionMode::Forget;
     fleet.act("deleted", Act::Delete { mode }).await;
@@ -160,7 +168,7 @@ async fn what_is_wrong_is_said() {
 
 #[tokio::test]
 async fn another_store_or_no_order_says_nothing_of_devices() {
-    let fleet = Fleet::with_admission(Policy::default());
+    let fleet = Fleet::with_admission(Policy::default()).await;
     let answers = async || {
         let (status, answer) = compare(&fleet, json!(["d"])).await;
         let (listing, listed) = list(&fleet, "").await;

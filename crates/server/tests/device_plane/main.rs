@@ -15,7 +15,7 @@ use world::{Fleet, count, key, manual};
 
 #[tokio::test]
 async fn a_device_goes_through_its_life_and_nothing_is_lost_by_restarts() {
-    let mut fleet = Fleet::new(manual());
+    let mut fleet = Fleet::new(manual()).await;
     assert_eq!(fleet.enrol("edge", "Dev-1").await, 201);
     assert_eq!(
         fleet.status("default", "dev-1").await,
@@ -88,12 +88,20 @@ async fn a_device_goes_through_its_life_and_nothing_is_lost_by_restarts() {
 
 #[tokio::test]
 async fn nobody_but_an_approved_device_gets_or_changes_anything() {
-    let fleet = Fleet::new(manual());
+    let fleet = Fleet::new(manual()).await;
     fleet.enrol("edge", "waiting").await;
     fleet.enrol("edge", "rejected").await;
     fleet.act("rejected", Act::Reject).await;
     fleet.enrol("edge", "deleted").await;
-    fleet.act("deleted", Act::Approve { namespace: None, set: None }).await;
+    fleet
+        .act(
+            "deleted",
+            Act::Approve {
+                namespace: None,
+                set: None,
+            },
+        )
+        .await;
     fleet
         .act(
             "deleted",
@@ -130,7 +138,7 @@ async fn nobody_but_an_approved_device_gets_or_changes_anything() {
 
 #[tokio::test]
 async fn only_a_deletion_disconnects_and_the_way_back_is_open() {
-    let mut fleet = Fleet::new(Policy::default());
+    let mut fleet = Fleet::new(Policy::default()).await;
     assert_eq!(fleet.enrol("edge", "d").await, 201);
     assert_eq!(fleet.enrol("edge", "d").await, 200);
     fleet
@@ -197,7 +205,7 @@ async fn only_a_deletion_disconnects_and_the_way_back_is_open() {
 
 #[tokio::test]
 async fn a_restored_store_disconnects_nobody_until_somebody_confirms_it() {
-    let mut fleet = Fleet::new(Policy::default());
+    let mut fleet = Fleet::new(Policy::default()).await;
     fleet.enrol("edge", "d").await;
     fleet
         .act(
@@ -235,7 +243,7 @@ async fn a_restored_store_disconnects_nobody_until_somebody_confirms_it() {
 
 #[tokio::test]
 async fn a_lost_device_is_found_and_adopted_without_a_disconnect() {
-    let fleet = Fleet::new(manual());
+    let fleet = Fleet::new(manual()).await;
     assert_eq!(
         fleet.status("plant", "Lost-1").await,
         json!({"status": "unknown", "namespace": "plant"})
@@ -266,7 +274,7 @@ async fn a_lost_device_is_found_and_adopted_without_a_disconnect() {
 
 #[tokio::test]
 async fn the_gate_closes_when_the_device_is_seen_and_opens_by_permission() {
-    let fleet = Fleet::new(Policy::default());
+    let fleet = Fleet::new(Policy::default()).await;
     fleet.enrol("edge", "d").await;
     let (lost, kept, foreign) = (key(), key(), key());
     assert_eq!(fleet.register("edge", "d", &lost).await.0, 200);
@@ -332,7 +340,7 @@ async fn the_gate_closes_when_the_device_is_seen_and_opens_by_permission() {
 
 #[tokio::test]
 async fn bad_input_is_refused_with_a_sentence_and_leaves_nothing() {
-    let fleet = Fleet::new(Policy::default());
+    let fleet = Fleet::new(Policy::default()).await;
     let enrolment = "/namespaces/edge/devices/d/enrolment";
     for (body, names) in [
         ("", "enrolment: EOF"),
@@ -386,7 +394,7 @@ async fn bad_input_is_refused_with_a_sentence_and_leaves_nothing() {
 
 #[tokio::test]
 async fn a_probe_is_seen_and_leaves_no_trace_in_the_fleet() {
-    let fleet = Fleet::new(Policy::default());
+    let fleet = Fleet::new(Policy::default()).await;
     let answer = fleet.status("default", "flotta-companion-probe-1f").await;
     assert_eq!(answer, json!({"status": "unknown", "namespace": "default"}));
     assert_eq!(fleet.enrol("default", "flotta-companion-probe-1f").await, 400);

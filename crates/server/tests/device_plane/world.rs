@@ -13,9 +13,10 @@ use contract::DeviceId;
 use edge_config_server::{
     admission::Keeper,
     device_plane::{BASE_PATH, DevicePlane},
+    documents::{self, Share},
     metrics::Metrics,
     ops::Probes,
-    service::{DeviceView, ListedView, Service},
+    service::{Clock, DeviceView, ListedView, Service},
     transport::{Handler as _, Peer},
 };
 use fleet::{Approval, Policy, administration::Act};
@@ -28,6 +29,13 @@ use store::{
 };
 use testkit::pki::{Key, KeyKind};
 
+/// What is in the store counts.
+pub(crate) const WITHOUT_MANIFESTS: documents::Options = documents::Options {
+    watched: false,
+    strict: false,
+    allowed: Share::TENTH,
+};
+
 /// A server without its sockets, on a store that outlives it, with a clock that only tests move.
 pub(crate) struct Fleet {
     folder: tempfile::TempDir,
@@ -37,22 +45,23 @@ pub(crate) struct Fleet {
     /// The admission file is looked at only by [`Fleet::order`].
     admission: Option<Arc<Keeper>>,
     metrics: Arc<Metrics>,
+    documents: documents::Options,
     running: Option<(DevicePlane, Service, Arc<Probes>)>,
 }
 
 impl Fleet {
-    pub(crate) fn new(policy: Policy) -> Self {
+    pub(crate) async fn new(policy: Policy) -> Self {
         let mut fleet = Self::stopped(policy);
-        fleet.start();
+        fleet.start().await;
         fleet
     }
 
     /// A fleet with an admission file that is not there yet.
-    pub(crate) fn with_admission(policy: Policy) -> Self {
+    pub(crate) async fn with_admission(policy: Policy) -> Self {
         let mut fleet = Self::stopped(policy);
         let path = fleet.folder.path().join("admission");
         fleet.admission = Some(Keeper::new(path, Arc::clone(&fleet.metrics)));
-        fleet.start();
+        fleet.start().await;
         fleet
     }
 
@@ -64,6 +73,7 @@ impl Fleet {
             policy,
             restored: false,
             admission: None,
+            documents: WITHOUT_MANIFESTS,
             metrics: Arc::default(),
             running: None,
         }
@@ -96,18 +106,27 @@ impl Fleet {
         self.folder.path().join("fleet.db")
     }
 
-    pub(crate) fn start(&mut self) {
+    pub(crate) async fn start(&mut self) {
         let options = OpenOptions {
             restored: self.restored,
             ..OpenOptions::default()
         };
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(self.path(), options).unwrap());
         let clock = Arc::clone(&self.clock);
+        let clock: Clock = Arc::new(move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap());
+        let documents = documents::Keeper::new(
+            Arc::clone(&store),
+            self.documents,
+            Arc::clone(&clock),
+            Arc::clone(&self.metrics),
+        );
+        documents.refresh().await.unwrap();
         let service = Service::new(
             store,
             self.policy.clone(),
             self.admission.clone(),
-            Arc::new(move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap()),
+            documents,
+            clock,
             Arc::new(|_| {}),
         );
         let probes = Arc::new(Probes::default());
@@ -121,7 +140,7 @@ impl Fleet {
         service.flush().await.unwrap();
         service.store().close().await;
         drop(service);
-        self.start();
+        self.start().await;
     }
 
     pub(crate) fn service(&self) -> &Service {

@@ -1,42 +1,14 @@
-//! What the commands print for people.
+//! Devices, strays, and what became of an act.
 
 use std::fmt::Write as _;
 
 use fleet::{State, Stray};
-use jiff::Timestamp;
 
+use super::{table, time};
 use crate::service::{DeviceView, ListedView, StrayView};
 
-/// A table whose columns are as wide as their longest cell.
-fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
-    let mut widths = [0; N];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        let line: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        let _ = writeln!(text, "{}", line.join("  ").trim_end());
-    }
-    text
-}
-
-fn time(time: Option<Timestamp>) -> String {
-    time.map_or_else(
-        || "never".to_owned(),
-        |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    )
-}
-
 /// A list of devices.
-pub(super) fn devices(devices: &[ListedView]) -> String {
+pub(in crate::admin) fn devices(devices: &[ListedView]) -> String {
     if devices.is_empty() {
         return "no devices\n".to_owned();
     }
@@ -62,7 +34,7 @@ pub(super) fn devices(devices: &[ListedView]) -> String {
 }
 
 /// A list of strays.
-pub(super) fn strays(strays: &[StrayView]) -> String {
+pub(in crate::admin) fn strays(strays: &[StrayView]) -> String {
     if strays.is_empty() {
         return "no strays: every id that speaks to the server is an approved device\n".to_owned();
     }
@@ -99,7 +71,7 @@ pub(super) fn strays(strays: &[StrayView]) -> String {
 }
 
 /// What a device is after an act.
-pub(super) fn outcome(device: &DeviceView) -> String {
+pub(in crate::admin) fn outcome(device: &DeviceView) -> String {
     format!(
         "{} in namespace {}: {}\n",
         device.id,
@@ -138,7 +110,7 @@ fn state(state: &State) -> String {
 }
 
 /// A device with its events.
-pub(super) fn device(device: &DeviceView) -> String {
+pub(in crate::admin) fn device(device: &DeviceView) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<16} {value}");

@@ -1,37 +1,21 @@
 //! `edge-config-server device`: the administrator's commands.
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use contract::{DeviceId, Namespace};
 use fleet::{DeletionMode, administration::Act};
-use serde::Serialize;
 
-use super::{client::Client, table};
-
-/// Where the admin socket is unless it is said.
-pub const DEFAULT_SOCKET: &str = "/run/edge-config-server/admin.sock";
+use super::{Connection, print, write};
+use crate::admin::table;
 
 /// Shows and administers the devices of a running server, through its admin socket.
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
-    /// Admin socket of the server.
-    #[arg(long, global = true, env = "EDGE_CONFIG_ADMIN_SOCKET", default_value = DEFAULT_SOCKET, value_name = "PATH")]
-    socket: PathBuf,
-    /// How to print.
-    #[arg(short, long, global = true, value_enum, default_value_t = Output::Text)]
-    output: Output,
+    #[command(flatten)]
+    connection: Connection,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
-    /// For people.
-    Text,
-    /// For programs; what `show` prints is everything that is known.
-    Json,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -72,6 +56,9 @@ enum Command {
         /// Where it shall live, if not where it asked to.
         #[arg(long)]
         namespace: Option<Namespace>,
+        /// The EdgeDeviceSet that it shall be a member of.
+        #[arg(long)]
+        set: Option<String>,
     },
     /// Turn a waiting device down; it stays known and waits.
     Reject {
@@ -116,6 +103,32 @@ enum Command {
         /// The device.
         id: DeviceId,
     },
+    /// Give a device labels, or take away those given here: `line=press` gives, `line-` takes away.
+    ///
+    /// Labels from manifests, approval and hardware stay as they are; for one key a label given here counts before those of
+    /// manifests and approval. Selected workloads follow at the device's next poll.
+    Label {
+        /// The device.
+        id: DeviceId,
+        /// `KEY=VALUE` or `KEY-`.
+        #[arg(required = true, value_parser = label)]
+        labels: Vec<Label>,
+    },
+    /// Run the playbooks of an EdgeConfig again on a device.
+    RerunPlaybooks {
+        /// The device.
+        id: DeviceId,
+        /// The EdgeConfig.
+        config: String,
+    },
+    /// Print the configuration that a device gets, as it stands now; nothing is handed over.
+    Configuration {
+        /// The device.
+        id: DeviceId,
+        /// Print the values of Secrets, keys of buckets and files of image registries too.
+        #[arg(long)]
+        show_secrets: bool,
+    },
     /// Confirm a deletion that was made before the store was restored: the device is told to disconnect.
     Confirm {
         /// The device.
@@ -123,15 +136,55 @@ enum Command {
     },
 }
 
+/// A label to give or to take away.
+#[derive(Clone, Debug)]
+enum Label {
+    Set(String, String),
+    Remove(String),
+}
+
+fn label(text: &str) -> Result<Label, String> {
+    match (text.split_once('='), text.strip_suffix('-')) {
+        (Some((key, value)), _) => Ok(Label::Set(key.to_owned(), value.to_owned())),
+        (None, Some(key)) => Ok(Label::Remove(key.to_owned())),
+        (None, None) => Err("a label is given as KEY=VALUE and taken away as KEY-".to_owned()),
+    }
+}
+
+fn labelling(labels: &[Label]) -> Act {
+    let (mut set, mut remove) = (BTreeMap::new(), BTreeSet::new());
+    for label in labels {
+        match label {
+            Label::Set(key, value) => {
+                set.insert(key.clone(), value.clone());
+            }
+            Label::Remove(key) => {
+                remove.insert(key.clone());
+            }
+        }
+    }
+    Act::SetLabels { set, remove }
+}
+
 impl Command {
     /// The act of a command that is one.
     fn act(&self) -> Option<(&DeviceId, Act)> {
         Some(match self {
-            Self::List { .. } | Self::Show { .. } | Self::Strays => return None,
-            Self::Approve { id, namespace } => (
+            Self::List { .. } | Self::Show { .. } | Self::Strays | Self::Configuration { .. } => {
+                return None;
+            }
+            Self::Approve { id, namespace, set } => (
                 id,
                 Act::Approve {
                     namespace: namespace.clone(),
+                    set: set.clone(),
+                },
+            ),
+            Self::Label { id, labels } => (id, labelling(labels)),
+            Self::RerunPlaybooks { id, config } => (
+                id,
+                Act::RerunPlaybooks {
+                    config: config.clone(),
                 },
             ),
             Self::Reject { id } => (id, Act::Reject),
@@ -179,13 +232,11 @@ impl Command {
 
 /// Runs a command against a running server and prints its result.
 pub async fn run(args: DeviceArgs) -> anyhow::Result<()> {
-    let client = Client {
-        socket: &args.socket,
-        author: author(),
-    };
+    let client = args.connection.client();
+    let output = args.connection.output;
     let text = if let Some((id, act)) = args.command.act() {
         let device = client.act(id, &act).await?;
-        print(args.output, &device, table::outcome)?
+        print(output, &device, table::outcome)?
     } else {
         match &args.command {
             Command::List { phase } => {
@@ -193,38 +244,15 @@ pub async fn run(args: DeviceArgs) -> anyhow::Result<()> {
                 let devices = client
                     .list(phase.as_ref().map(clap::builder::PossibleValue::get_name))
                     .await?;
-                print(args.output, &devices, |devices| table::devices(devices))?
+                print(output, &devices, |devices| table::devices(devices))?
             }
-            Command::Show { id } => print(args.output, &client.show(id).await?, table::device)?,
-            _ => print(args.output, &client.strays().await?, |strays| {
-                table::strays(strays)
-            })?,
+            Command::Configuration { id, show_secrets } => {
+                let configuration = client.configuration(id, *show_secrets).await?;
+                serde_json::to_string_pretty(&configuration)? + "\n"
+            }
+            Command::Show { id } => print(output, &client.show(id).await?, table::device)?,
+            _ => print(output, &client.strays().await?, |strays| table::strays(strays))?,
         }
     };
     write(&text)
-}
-
-fn print<T: Serialize>(output: Output, value: &T, text: impl Fn(&T) -> String) -> anyhow::Result<String> {
-    Ok(match output {
-        Output::Text => text(value),
-        Output::Json => serde_json::to_string_pretty(value)? + "\n",
-    })
-}
-
-fn write(text: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // A reader that has seen enough (`| head`) is no failure.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("the result cannot be printed"),
-    }
-}
-
-/// Who is at the keyboard, for the record: behind sudo the person, not root.
-fn author() -> String {
-    ["SUDO_USER", "USER", "LOGNAME"]
-        .iter()
-        .filter_map(|name| std::env::var(name).ok())
-        .find(|name| !name.is_empty() && name.is_ascii())
-        .unwrap_or_else(|| "administrator".to_owned())
 }

@@ -1,5 +1,7 @@
 //! What is counted. Nothing is labelled by device: a fleet is too large for it, and `/status` and the store tell more.
 
+mod configured;
+
 use std::{fmt, sync::atomic::AtomicU64, time::Duration};
 
 use fleet::Admission;
@@ -44,6 +46,7 @@ pub struct Metrics {
     admission: Family<Labels<1>, Gauge>,
     admission_current: Gauge,
     put_off: Family<Labels<2>, Counter>,
+    configured: configured::Configured,
 }
 
 fn latency() -> Histogram {
@@ -74,6 +77,7 @@ impl Default for Metrics {
             admission: Family::default(),
             admission_current: Gauge::default(),
             put_off: Family::default(),
+            configured: configured::Configured::default(),
         };
         metrics.material_current.set(1);
         // What holds without an admission file.
@@ -179,6 +183,7 @@ impl Metrics {
             "Requests that the admission file put off, by operation and reason",
             self.put_off.clone(),
         );
+        self.configured.register(registry);
     }
 
     /// A request was answered.

@@ -1,0 +1,88 @@
+//! What a person sees of a device's configuration.
+
+use std::collections::BTreeMap;
+
+use contract::DeviceId;
+use fleet::{Device, Phase, administration::ActError, condition::Condition};
+use serde_json::Value;
+
+use super::{Service, ServiceError, configured, joined};
+
+/// What is shown in place of a secret.
+const HIDDEN: &str = "(not shown)";
+
+impl Service {
+    /// A device's labels of all origins, and what is wrong with its configuration.
+    pub(super) fn inspected(&self, device: &Device) -> (BTreeMap<String, String>, Vec<Condition>) {
+        let condition = |r#type: &str, message: String| Condition {
+            r#type: r#type.to_owned(),
+            since: None,
+            message,
+        };
+        let current = match self.0.documents.current() {
+            Ok(current) => current,
+            Err(reason) => {
+                let labels = device.labels(&BTreeMap::new());
+                return (labels, vec![condition("NotConfigured", reason.to_string())]);
+            }
+        };
+        let labels = configured::labels(device, &current);
+        if device.life.state.phase() != Phase::Approved {
+            return (labels, Vec::new());
+        }
+        let outcome = self
+            .0
+            .configurations
+            .of(device, self.0.store.identity().epoch, &current);
+        let conditions = match &*outcome {
+            Ok(assembly) => assembly
+                .faults
+                .iter()
+                .map(|fault| condition(fault.reason, format!("{}: {}", fault.object, fault.message)))
+                .collect(),
+            Err(refusal) => vec![condition(refusal.reason, refusal.message.clone())],
+        };
+        (labels, conditions)
+    }
+
+    /// The configuration that a device gets as things stand; nothing is handed over by it.
+    pub async fn show_configuration(&self, id: DeviceId, secrets: bool) -> Result<Value, ServiceError> {
+        let (device, _) = self
+            .snapshot(&id)
+            .await?
+            .ok_or(ActError::NoSuchDevice(id.clone()))?;
+        let outcome = self.0.configured(&device)?;
+        let assembly = match &*outcome {
+            Ok(assembly) => assembly,
+            Err(refusal) => return Err(ServiceError::Refused(refusal.message.clone())),
+        };
+        let mut document: Value = serde_json::from_slice(&joined(assembly))?;
+        if !secrets {
+            hide(&mut document);
+        }
+        Ok(document)
+    }
+}
+
+/// Takes out what is secret: Secrets, keys of buckets, files of image registries.
+fn hide(document: &mut Value) {
+    for pointer in [
+        "/device-configuration/configuration/storage/s3/aws_access_key_id",
+        "/device-configuration/configuration/storage/s3/aws_secret_access_key",
+    ] {
+        if let Some(value) = document.pointer_mut(pointer) {
+            *value = HIDDEN.into();
+        }
+    }
+    for (list, member) in [
+        ("/device-configuration/secrets", "/data"),
+        ("/device-configuration/workloads", "/imageRegistries/authFile"),
+    ] {
+        let entries = document.pointer_mut(list).and_then(Value::as_array_mut);
+        for entry in entries.into_iter().flatten() {
+            if let Some(value) = entry.pointer_mut(member) {
+                *value = HIDDEN.into();
+            }
+        }
+    }
+}

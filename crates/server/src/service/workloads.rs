@@ -1,0 +1,167 @@
+//! How far workloads have reached the devices: which should run each, which do, which are behind and why.
+//!
+//! Computed when it is asked for, from what is kept of every approved device.
+
+use std::collections::BTreeMap;
+
+use contract::DeviceId;
+use fleet::{Device, Phase};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::Page;
+
+use super::{Service, ServiceError, configured::selected};
+use crate::documents::Current;
+
+/// The state in which podman reports a pod that runs.
+const RUNNING: &str = "Running";
+
+/// Devices that are read at a time.
+const PAGE: usize = 500;
+
+/// A workload with its devices.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadView {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it, one sentence each.
+    pub faults: Vec<String>,
+    /// Devices that should run it.
+    pub wanted: usize,
+    /// Those of them that report it as running.
+    pub running: usize,
+    /// Those of them that do not have the configuration yet that they should have.
+    pub behind: usize,
+    /// Those of them by the state that they report; the empty state is that of devices that do not report it.
+    pub phases: BTreeMap<String, usize>,
+    /// The devices that should run it.
+    #[serde(default)]
+    pub devices: Vec<WorkloadDevice>,
+}
+
+/// A device that should run a workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadDevice {
+    /// The device.
+    pub id: DeviceId,
+    /// The state that it reports; empty if it does not report it.
+    pub phase: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Whether it has the configuration that it should have.
+    pub current: bool,
+    /// What it said last while it did not have it.
+    pub message: Option<String>,
+}
+
+impl WorkloadView {
+    fn count(&mut self, device: &Device, listed: bool) {
+        let report = device.report.workloads.get(&self.name);
+        let delivery = &device.life.delivery;
+        let phase = report.map(|report| report.status.clone()).unwrap_or_default();
+        self.wanted += 1;
+        self.running += usize::from(phase == RUNNING);
+        self.behind += usize::from(delivery.applied_by().is_none());
+        *self.phases.entry(phase.clone()).or_default() += 1;
+        if listed {
+            self.devices.push(WorkloadDevice {
+                id: device.id.clone(),
+                phase,
+                since: report.and_then(|report| report.changed),
+                current: delivery.applied_by().is_some(),
+                message: delivery
+                    .meanwhile
+                    .as_ref()
+                    .map(|meanwhile| meanwhile.message.clone()),
+            });
+        }
+    }
+}
+
+impl Service {
+    /// All workloads, without their devices.
+    pub async fn workloads(&self) -> Result<Vec<WorkloadView>, ServiceError> {
+        let current = self.0.documents.catalogue()?;
+        let mut views: BTreeMap<(String, String), WorkloadView> = current
+            .catalogue
+            .workloads()
+            .map(|(namespace, name)| {
+                let view = begin(&current, namespace, name);
+                ((namespace.to_owned(), name.to_owned()), view)
+            })
+            .collect();
+        self.each_approved(|device| {
+            let namespace = device.life.namespace.to_string();
+            for name in selected(device, &current) {
+                if let Some(view) = views.get_mut(&(namespace.clone(), name)) {
+                    view.count(device, false);
+                }
+            }
+        })
+        .await?;
+        Ok(views.into_values().collect())
+    }
+
+    /// One workload with its devices; `None` if there is no such workload.
+    pub async fn workload(&self, namespace: &str, name: &str) -> Result<Option<WorkloadView>, ServiceError> {
+        let current = self.0.documents.catalogue()?;
+        if !current
+            .catalogue
+            .workloads()
+            .any(|known| known == (namespace, name))
+        {
+            return Ok(None);
+        }
+        let mut view = begin(&current, namespace, name);
+        self.each_approved(|device| {
+            if device.life.namespace.as_str() == namespace && selected(device, &current).contains(name) {
+                view.count(device, true);
+            }
+        })
+        .await?;
+        Ok(Some(view))
+    }
+
+    async fn each_approved(&self, mut visit: impl FnMut(&Device) + Send) -> Result<(), ServiceError> {
+        let mut page = Page {
+            after: None,
+            limit: PAGE,
+        };
+        loop {
+            let listed = self.0.store.list(Some(Phase::Approved), page.clone()).await?;
+            for device in &listed {
+                if let Some(stored) = self.0.store.load(&device.id).await? {
+                    visit(&stored.device);
+                }
+            }
+            match listed.last() {
+                Some(last) if listed.len() == page.limit => page.after = Some(last.id.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+fn begin(current: &Current, namespace: &str, name: &str) -> WorkloadView {
+    let about = |fault: &&configuration::Fault| {
+        fault.object.kind == manifests::Kind::EdgeWorkload
+            && fault.object.namespace == namespace
+            && fault.object.name == name
+    };
+    WorkloadView {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        faults: current
+            .catalogue
+            .faults()
+            .iter()
+            .filter(about)
+            .map(|fault| fault.message.clone())
+            .collect(),
+        ..WorkloadView::default()
+    }
+}
