@@ -12,9 +12,10 @@ pub(super) struct NoQuantity;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
+    /// `e6`
     DecimalExponent,
+    /// `M`
     DecimalSi,
-    BinarySi,
 }
 
 /// Below this power of ten Go rounds up.
@@ -50,6 +51,8 @@ struct Parts<'a> {
     whole: &'a str,
     fraction: &'a str,
     suffix: &'a str,
+    /// Whether there is a digit before the suffix.
+    any_digit: bool,
 }
 
 /// The quantity as Go writes it after reading it.
@@ -61,6 +64,7 @@ pub(super) fn canonical(text: &str) -> Result<String, NoQuantity> {
         Unit::Decimal(exponent, format) => {
             let scale = exponent - length(parts.fraction);
             let by_machine = length(&digits) <= MACHINE_DIGITS && scale >= SMALLEST;
+            parts.check(by_machine)?;
             if by_machine && scale % 3 == 0 && !digits.ends_with("000") && !digits.starts_with('0') {
                 return Ok(text.to_owned());
             }
@@ -69,10 +73,14 @@ pub(super) fn canonical(text: &str) -> Result<String, NoQuantity> {
             Ok(parts.signed(&decimal(digits, scale, format)))
         }
         Unit::Binary(power) => {
-            if keeps_binary(&parts, power) {
+            let precision = 15 - length(parts.whole) - i64::from(power * 3 / 10) - 1;
+            let by_machine = parts.fraction.is_empty() && precision >= 0;
+            parts.check(by_machine)?;
+            let number = Digits::new(&digits);
+            if by_machine && number.to_u64().is_some_and(|number| number % 8 != 0) {
                 return Ok(text.to_owned());
             }
-            let mut digits = Digits::new(&digits);
+            let mut digits = number;
             digits.doubled(power);
             let scale = round_to_smallest(&mut digits, -length(parts.fraction));
             Ok(parts.signed(&binary(digits, scale)))
@@ -102,7 +110,17 @@ impl<'a> Parts<'a> {
                 whole: if whole.is_empty() { "0" } else { whole },
                 fraction,
                 suffix,
+                any_digit: unpadded.len() < unsigned.len() || !whole.is_empty() || !fraction.is_empty(),
             })
+    }
+
+    /// Without a digit Go reads a zero, unless it has to calculate with more than a machine number.
+    fn check(&self, by_machine: bool) -> Result<(), NoQuantity> {
+        if by_machine || self.any_digit {
+            Ok(())
+        } else {
+            Err(NoQuantity)
+        }
     }
 
     fn signed(&self, canonical: &str) -> String {
@@ -140,14 +158,6 @@ fn unit(suffix: &str) -> Option<Unit> {
     let [a, b, c, d, ..] = exponent.to_le_bytes();
     let exponent = i32::from_le_bytes([a, b, c, d]);
     Some(Unit::Decimal(exponent.into(), Format::DecimalExponent))
-}
-
-/// The fast path of `ParseQuantity` for binary suffixes: only whole numbers that are not too long, and of those the text is
-/// kept whose number is no multiple of eight.
-fn keeps_binary(parts: &Parts<'_>, power: u32) -> bool {
-    let precision = 15 - length(parts.whole) - i64::from(power * 3 / 10) - 1;
-    let number = Digits::new(parts.whole).to_u64();
-    parts.fraction.is_empty() && precision >= 0 && number.is_some_and(|number| number % 8 != 0)
 }
 
 /// Rounds away from zero what is below a billionth; the new scale.

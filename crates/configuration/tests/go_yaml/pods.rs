@@ -50,7 +50,6 @@ pub(crate) fn quantities() -> BoxedStrategy<String> {
                 "0.0001Ki",
                 "1000000",
                 "1100",
-               
                 "00",
                 "-0Mi",
             ][..]
