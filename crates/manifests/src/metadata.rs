@@ -29,7 +29,10 @@ pub(crate) struct Head {
 pub(crate) fn called(object: &Map<String, Value>) -> String {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let metadata = |name: &str| text(object.get("metadata").and_then(|metadata| metadata.get(name)));
-    let kind = text(object.get("kind"));
+    let kind = match text(object.get("kind")) {
+        kind if kind.is_empty() => "object".to_owned(),
+        kind => kind,
+    };
     match (metadata("namespace"), metadata("name")) {
         (_, name) if name.is_empty() => kind,
         (namespace, name) if namespace.is_empty() => format!("{kind} {DEFAULT_NAMESPACE}/{name}"),
@@ -54,7 +57,7 @@ pub(crate) fn kind(object: &mut Map<String, Value>, findings: &mut Findings) -> 
     match Kind::named(&name) {
         Some(kind) if kind.api_version() == version => Some(kind),
         Some(kind) => {
-            let reason = format!("must be {} of a {kind}", kind.api_version());
+            let reason = format!("must be {} for kind {kind}", kind.api_version());
             findings.fault(&Path::root().field("apiVersion"), reason);
             None
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The kinds that are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,6 +126,21 @@ impl Object {
     /// Reads the document as the type of its kind, see [`crate::kinds`].
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         T::deserialize(&self.document)
+    }
+
+    /// It as a person may write it: reading that gives the same object again.
+    pub fn manifest(&self) -> Value {
+        let mut metadata = json!({"name": self.key.name, "namespace": self.key.namespace});
+        for (name, texts) in [("labels", &self.labels), ("annotations", &self.annotations)] {
+            if !texts.is_empty() {
+                metadata[name] = json!(texts);
+            }
+        }
+        let mut manifest = self.document.as_object().cloned().unwrap_or_default();
+        manifest.insert("apiVersion".to_owned(), self.key.kind.api_version().into());
+        manifest.insert("kind".to_owned(), self.key.kind.as_str().into());
+        manifest.insert("metadata".to_owned(), metadata);
+        Value::Object(manifest)
     }
 }
 

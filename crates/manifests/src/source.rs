@@ -155,11 +155,16 @@ fn texts(path: &path::Path) -> Result<Vec<(String, String)>, SourceError> {
     {
         return Ok(vec![(path.display().to_string(), text(path)?)]);
     }
+    steady(path, || directory(path))
+}
+
+/// Reads until no other version came meanwhile.
+fn steady<T>(path: &path::Path, mut read: impl FnMut() -> Result<T, SourceError>) -> Result<T, SourceError> {
     for _ in 0..MAX_READS {
         let before = version(path)?;
-        let texts = directory(path);
+        let found = read();
         if version(path)? == before {
-            return texts;
+            return found;
         }
     }
     Err(SourceError::Unsteady {
@@ -245,5 +250,47 @@ fn io_error(path: &path::Path, error: io::Error) -> SourceError {
     SourceError::Io {
         path: path.display().to_string(),
         error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Makes `..data` lead elsewhere, at once, as the kubelet does.
+    fn replace(volume: &path::Path, version: &str) {
+        let link = volume.join("..data_tmp");
+        symlink(version, &link).unwrap();
+        fs::rename(link, volume.join(VOLUME_LINK)).unwrap();
+    }
+
+    #[test]
+    fn a_volume_is_read_of_one_version() {
+        let volume = tempfile::tempdir().unwrap();
+        replace(volume.path(), "..1");
+        let mut reads = 0;
+        let found = steady(volume.path(), || {
+            reads += 1;
+            if reads == 1 {
+                replace(volume.path(), "..2");
+            }
+            Ok(reads)
+        });
+        assert_eq!(found.unwrap(), 2);
+    }
+
+    #[test]
+    fn a_volume_that_is_never_steady_is_given_up() {
+        let volume = tempfile::tempdir().unwrap();
+        let mut reads = 0;
+        let found = steady(volume.path(), || {
+            reads += 1;
+            replace(volume.path(), &format!("..{reads}"));
+            Ok(())
+        });
+        assert!(found.unwrap_err().to_string().contains("changes all the time"));
+        assert_eq!(reads, MAX_READS);
     }
 }

@@ -34,7 +34,10 @@ pub(super) fn check(document: &Value, spec: &Path, findings: &mut Findings) {
     }
     for (path, volume) in elements(pod, "volumes", &path) {
         if volume.get("hostPath").is_none() {
-            findings.fault(&path, "is no hostPath; a device has no other volumes");
+            findings.fault(
+                &path,
+                "is no hostPath volume, and devices have no others; use hostPath",
+            );
         }
     }
 }

@@ -16,10 +16,7 @@ pub(super) fn check(value: &Value, schema: Schema) -> Result<(), String> {
         }
         (Schema::Integer(minimum, maximum), Value::Number(number)) => match whole(number) {
             Some(number) if (minimum..=maximum).contains(&number) => Ok(()),
-            Some(_) if maximum == i64::from(i32::MAX) && minimum == i64::from(i32::MIN) => {
-                Err("does not fit into 32 bits".to_owned())
-            }
-            Some(_) if maximum >= i64::from(i32::MAX) => Err(format!("must be {minimum} or more")),
+            Some(_) if maximum == i64::MAX => Err(format!("must be {minimum} or more")),
             Some(_) => Err(format!("must be a number from {minimum} to {maximum}")),
             None => Err("must be a whole number".to_owned()),
         },
@@ -66,7 +63,7 @@ fn wrong_type(value: &Value, schema: Schema) -> String {
         Schema::DateTime => "a time as text",
         Schema::Integer(..) => "a whole number",
         Schema::Boolean => "true or false",
-        Schema::Quantity => "a quantity, a whole number or a text,",
+        Schema::Quantity => "a quantity",
         Schema::IntOrString => "a whole number or a text",
         Schema::Any | Schema::Ignored => "anything",
     };
@@ -80,7 +77,10 @@ fn wrong_type(value: &Value, schema: Schema) -> String {
     };
     let fits = match value {
         Value::Bool(_) | Value::Number(_) => {
-            matches!(schema, Schema::Text(_) | Schema::Base64 | Schema::DateTime)
+            matches!(
+                schema,
+                Schema::Text(_) | Schema::Base64 | Schema::DateTime | Schema::Quantity
+            )
         }
         Value::String(_) => matches!(schema, Schema::Integer(..) | Schema::Boolean),
         _ => false,
@@ -119,7 +119,48 @@ fn is_quantity(text: &str) -> bool {
     SUFFIXES.contains(&suffix) || exponent().is_some()
 }
 
-/// Whether it is a time of RFC 3339, as far as its shape and the ranges of its numbers go.
+/// Whether it is a time of RFC 3339. (The parser takes more than that: no seconds, a blank, a zone in brackets.)
 fn is_date_time(text: &str) -> bool {
-    text.parse::<jiff::Timestamp>().is_ok()
+    let bytes = text.as_bytes();
+    bytes.len() >= 20
+        && matches!(bytes[10], b'T' | b't')
+        && bytes[16] == b':'
+        && !text.contains('[')
+        && text.parse::<jiff::Timestamp>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_those_of_the_definition() {
+        for text in [
+            "1", "+1.5", "-.5", "1.", "100m", "64Mi", "1e3", "1E-3", "1e+.5", "2E", "0.1Ki",
+        ] {
+            assert!(is_quantity(text), "{text}");
+        }
+        for text in [
+            "", ".", "+", "1K", "1mi", "1e", "e3", "1 Mi", "++1", "1e+-3", "0x1", "1é", "é",
+        ] {
+            assert!(!is_quantity(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_those_of_rfc_3339() {
+        for text in ["2022-10-14T08:00:00Z", "2022-10-14t08:00:00.5+02:00"] {
+            assert!(is_date_time(text), "{text}");
+        }
+        for text in [
+            "",
+            "2022-10-14",
+            "2022-10-14 08:00:00Z",
+            "2022-10-14T08:00:00",
+            "2022-10-14T08:00:00Z[UTC]",
+            "2022-13-14T08:00:00Z",
+        ] {
+            assert!(!is_date_time(text), "{text}");
+        }
+    }
 }

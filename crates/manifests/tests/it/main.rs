@@ -1,3 +1,9 @@
 //! What users write, and what becomes of it.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 mod defaults;
+mod definitions;
+mod faults;
+mod properties;
+mod sources;
