@@ -6,7 +6,6 @@ require (
 	github.com/ghodss/yaml v1.0.0
 	k8s.io/api v0.23.5
 	k8s.io/apimachinery v0.23.5
-	sigs.k8s.io/yaml v1.3.0
 )
 
 require (
@@ -25,4 +24,5 @@ require (
 	k8s.io/utils v0.0.0-20211116205334-6203023598ed // indirect
 	sigs.k8s.io/json v0.0.0-20211020170558-c049b76a60c6 // indirect
 	sigs.k8s.io/structured-merge-diff/v4 v4.2.1 // indirect
+	sigs.k8s.io/yaml v1.3.0 // indirect
 )

@@ -12,10 +12,9 @@ import (
 	"io"
 	"os"
 
-	ghodss "github.com/ghodss/yaml"
+	"github.com/ghodss/yaml"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	sigs "sigs.k8s.io/yaml"
 )
 
 type question struct {
@@ -78,12 +77,7 @@ func write(question question) (string, error) {
 	}
 }
 
-// Flotta marshals with ghodss/yaml; that sigs.k8s.io/yaml writes the same is checked by the way.
 func marshal(object any) (string, error) {
-	text, err := ghodss.Marshal(object)
-	other, otherErr := sigs.Marshal(object)
-	if string(text) != string(other) || (err == nil) != (otherErr == nil) {
-		return "", fmt.Errorf("ghodss/yaml writes %q (%v), sigs.k8s.io/yaml %q (%v)", text, err, other, otherErr)
-	}
+	text, err := yaml.Marshal(object)
 	return string(text), err
 }

@@ -166,8 +166,12 @@ fn zero(schema: &Schema) -> Value {
             }
             Value::Object(fields)
         }
-        Schema::List(_) | Schema::KeyedList(..) | Schema::NonEmptyList(_) | Schema::Map(_) => Value::Null,
-        Schema::Any | Schema::Ignored => Value::Null,
+        Schema::List(_)
+        | Schema::KeyedList(..)
+        | Schema::NonEmptyList(_)
+        | Schema::Map(_)
+        | Schema::Any
+        | Schema::Ignored => Value::Null,
         Schema::Text(_) | Schema::Base64 | Schema::DateTime => Value::from(""),
         Schema::Integer(..) | Schema::IntOrString => Value::from(0),
         Schema::Boolean => Value::from(false),

@@ -74,6 +74,7 @@ fn config_maps_are_written_as_go_writes_them() {
             prop_assert_eq!(&ours, &theirs);
             compared.set(compared.get() + 1);
         } else {
+            prop_assert!(theirs.is_err_and(|error| is_refused_as_yaml(&error)));
             // Flotta would deliver nothing. We deliver what is meant.
             let read: ConfigMap = serde_yaml::from_str(&ours).unwrap();
             let read = read.data.unwrap_or_default();
@@ -127,8 +128,8 @@ fn config_map_as_it_was_agreed() {
     });
 }
 
-/// Go refuses a specification, or refuses to read the JSON that it has made of it; in the second case Flotta takes the
-/// workload from its devices, and we do not.
+/// Whether Go refuses to read the JSON that it has made itself. Flotta then delivers nothing, or, of a pod, takes the workload
+/// from its devices; we do neither.
 fn is_refused_as_yaml(error: &str) -> bool {
     error.starts_with("error converting JSON to YAML")
 }
@@ -170,5 +171,50 @@ fn quantities_are_written_as_go_writes_them() {
         compared.get() > CASES / 2,
         "Go refused all but {}",
         compared.get()
+    );
+}
+
+/// Bytes are a contract here as well.
+#[test]
+fn pod_as_it_was_agreed() {
+    let spec = json!({
+        "containers": [{
+            "name": "web",
+            "image": "registry.example/web:1.4",
+            "args": ["--verbose", "yes", "# 1"],
+            "env": [
+                {"name": "MODE", "value": "on"},
+                {"name": "EMPTY", "value": ""},
+                {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "token", "key": "t", "optional": false}}},
+            ],
+            "envFrom": [{"configMapRef": {"name": "web-settings"}}],
+            "ports": [{"containerPort": 8080, "hostPort": 8080, "protocol": "TCP"}],
+            "resources": {},
+            "securityContext": {"runAsUser": 0, "capabilities": {"drop": []}},
+            "stdin": false,
+            "volumeMounts": [{"mountPath": "/data", "name": "data", "readOnly": false}],
+        }],
+        "initContainers": [],
+        "hostNetwork": true,
+        "nodeSelector": {"zone-10": "a", "zone-9": "0o7"},
+        "overhead": {"cpu": "0.25", "memory": "1024Mi"},
+        "terminationGracePeriodSeconds": 0,
+        "tolerations": null,
+        "volumes": [{"name": "data", "hostPath": {"path": "/var/data", "type": ""}}],
+    });
+    let ours = podspec::text(&spec).unwrap();
+    assert_eq!(Go::start().ask("PodSpec", &spec).as_ref(), Ok(&ours));
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("pod", ours);
+    });
+}
+
+#[test]
+fn a_fault_says_where_it_is() {
+    let spec =
+        json!({"containers": [{"name": "a"}, {"name": "b", "resources": {"limits": {"cpu": "much"}}}]});
+    assert_eq!(
+        podspec::text(&spec).unwrap_err().to_string(),
+        "containers[1].resources.limits.cpu: not a quantity such as 100m or 1Gi"
     );
 }
