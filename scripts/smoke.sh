@@ -41,7 +41,8 @@ devices() {
 echo "smoke: first start, stopped by itself"
 make --no-print-directory run DATA="$folder/data" ARGS='--for 25s' >"$folder/output" 2>&1 </dev/null || fail "make run failed"
 grep -q 'Stopped. Nothing was lost' "$folder/output" || fail "the first run did not end as it should"
-for text in 'This is a new fleet' 'was removed by an administrator' 'waits for approval' '5 online, 1 waiting for approval, 1 unknown'; do
+for text in 'This is a new fleet' 'was removed by an administrator' 'waits for approval' '5 online, 1 waiting for approval, 1 unknown' \
+    'pump-1 .* runs press-controller, telemetry' 'sensor-cellar .* runs reader' 'pump-1 .* runs playbook pump-1-ntp-'; do
     grep -q -- "$text" "$folder/output" || fail "the first run did not say '$text'"
 done
 
@@ -56,6 +57,8 @@ for start in second third; do
     wait "$fleet" || fail "the fleet did not stop cleanly"
     fleet=
     grep -q 'Stopped. Nothing was lost' "$folder/output" || fail "the $start run did not end as it should"
+    grep -q 'pump-1 .* runs press-controller, telemetry' "$folder/output" || fail "the $start run did not configure pump-1"
+    ! grep -q 'runs playbook' "$folder/output" || fail "the $start run ran a playbook again"
 done
 
 cmp "$folder/second" "$folder/third" || fail "the devices are not the same after a restart"
