@@ -1,7 +1,7 @@
 //! Does a device have the configuration that it is to have?
 
 use contract::Heartbeat;
-use fleet::{AppliedBy, Delivery, administration::Act, configuration::ConfigurationAnswer};
+use fleet::{AppliedBy, Delivery, Offered, administration::Act, configuration::ConfigurationAnswer};
 use proptest::prelude::*;
 
 use crate::world::{World, at, namespace, reloaded, running, telling};
@@ -84,6 +84,8 @@ fn a_foreign_version_in_two_heartbeats_after_the_hand_over_counts_as_applied() {
     world.offered = Some((version(1), 30));
     world.poll();
     assert!(delivery(&world).is_pending(), "what came before does not count");
+    world.beat(&naming("flotta-17", telling("no image")));
+    assert!(delivery(&world).is_pending(), "nor what came with it");
     beats(&mut world, "flotta-17");
     assert!(delivery(&world).is_pending());
     world.beat(&naming("flotta-17", running("Running")));
@@ -133,6 +135,13 @@ fn what_is_withheld_is_not_handed_over() {
     assert_eq!(world.poll(), ConfigurationAnswer::Withheld);
     for _ in 0..3 {
         beats(&mut world, "flotta-17");
+        let offered = world.offered.clone().unwrap();
+        let offered = Offered {
+            version: &offered.0,
+            period_seconds: offered.1,
+        };
+        let verdict = fleet::configuration::poll(world.device.as_ref(), Some(&offered), &world.context());
+        assert!(verdict.change.is_times_only());
         world.poll();
     }
     assert_eq!(
@@ -214,6 +223,20 @@ fn a_device_that_joins_anew_has_nothing() {
     world.delete(fleet::DeletionMode::Forget);
     world.ask();
     world.enrol();
+    assert_eq!(delivery(&world), &Delivery::default());
+}
+
+#[test]
+fn of_a_device_that_is_taken_back_nothing_is_known() {
+    let mut world = offered(1);
+    beats(&mut world, &version(1));
+    world.delete(fleet::DeletionMode::Remove);
+    world
+        .act(Act::Adopt {
+            namespace: None,
+            release: true,
+        })
+        .unwrap();
     assert_eq!(delivery(&world), &Delivery::default());
 }
 

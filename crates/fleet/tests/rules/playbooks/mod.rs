@@ -268,6 +268,22 @@ fn the_list_is_bounded_and_says_what_had_no_place() {
 }
 
 #[test]
+fn what_the_device_lists_is_kept_before_what_it_does_not() {
+    let mut world = World::in_service();
+    let names: Vec<String> = (0..257).map(|n| format!("p{n:03}")).collect();
+    let listed = |names: &[String]| -> Heartbeat {
+        let playbooks: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "Running")).collect();
+        listing(&playbooks)
+    };
+    world.beat(&listed(&names[..256]));
+    world.pass(60);
+    let mut now = names.clone();
+    now.remove(100);
+    world.beat(&listed(&now));
+    assert!(world.known().report.playbooks.keys().eq(&now));
+}
+
+#[test]
 fn names_are_bounded_and_made_up_ones_say_nothing() {
     let mut world = World::in_service();
     let config = "ü".repeat(100);
