@@ -21,9 +21,6 @@ pub async fn check(cluster: &Cluster, fleets: &[Arc<Fleet>]) -> Result<Vec<Strin
             |what: String| wrong.push(format!("seed {} case {}: {what}", fleet.seed, fleet.number));
         let (text, _) = written(fleet)?;
         let reading = manifests::read(&text, "case");
-        for fault in &reading.faults {
-            complain(format!("refused, while the API server accepts it: {fault}"));
-        }
         for object in &reading.objects {
             let place = (
                 object.key.kind.as_str().to_owned(),

@@ -9,6 +9,7 @@ pub mod excuses;
 pub mod fleet;
 pub mod flotta;
 pub mod generate;
+pub mod in_process;
 pub mod judge;
 pub mod operator;
 pub mod ours;

@@ -4,20 +4,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::Value;
 use testkit::device::{Device, Provisioning};
 use testkit::process::wait_for;
 
 use crate::fleet::Fleet;
 use crate::flotta::{Cluster, Member, Polled, Selection, poll, polled};
+use crate::in_process;
 use crate::judge::{Expected, Verdict, expected, judge};
-use crate::ours::Ours;
+use crate::ours::{Ours, written};
 use crate::pool::{self, AsyncWork};
 use crate::trigger;
 
 /// How long the Edge API may take to see a change in the API server.
 const SEEN: Duration = Duration::from_secs(30);
+
+/// The way to our side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// A server, and the real Edge API in front of it.
+    EdgeApi,
+    /// The crates, called directly: quick, and for a first look only.
+    Crates,
+}
 
 /// What became of a device.
 #[derive(Debug, Clone)]
@@ -35,22 +45,19 @@ pub struct Outcome {
 }
 
 /// Plays fleets, and those with a trigger of [`crate::trigger`] a second time without it.
-pub async fn play(cluster: &Cluster, fleets: &[Arc<Fleet>], world: &[Value]) -> Result<Vec<Outcome>> {
+///
+/// A fleet with an object that one side does not accept is not played; the second list says why, one line each.
+pub async fn play(
+    cluster: &Cluster,
+    fleets: &[Arc<Fleet>],
+    world: &[Value],
+    via: Via,
+) -> Result<(Vec<Outcome>, Vec<String>)> {
     let mut all = fleets.to_vec();
     let triggering = fleets.iter().filter(|fleet| trigger::anywhere(fleet));
     all.extend(triggering.map(|fleet| Arc::new(trigger::without(fleet))));
 
-    let rejected = cluster.put(&all, Selection::Given).await?;
-    if let Some(first) = rejected.first() {
-        let fleet = &all[first.fleet];
-        bail!(
-            "the API server refuses {:?} of case {} of seed {}: {}",
-            first.key,
-            fleet.number,
-            fleet.seed,
-            first.reason
-        );
-    }
+    let (all, rejected) = accepted(cluster, all).await?;
     let members = cluster.members(&all)?;
     let expectations: Vec<Expected> = members
         .iter()
@@ -63,10 +70,15 @@ pub async fn play(cluster: &Cluster, fleets: &[Arc<Fleet>], world: &[Value]) -> 
     ask_again(cluster, &provisioning, &members, &expectations, &mut theirs).await?;
     drop(edge_api);
 
-    let ours = Ours::start(cluster, &all, world).await?;
-    ours.enrol(&members).await?;
-    let provisioning = ours.edge_api.provisioning(&cluster.flotta).await?;
-    let ours = poll(&provisioning, &members).await?;
+    let ours = match via {
+        Via::Crates => in_process::poll(&all, world, &members)?,
+        Via::EdgeApi => {
+            let ours = Ours::start(cluster, &all, world).await?;
+            ours.enrol(&members).await?;
+            let provisioning = ours.edge_api.provisioning(&cluster.flotta).await?;
+            poll(&provisioning, &members).await?
+        }
+    };
 
     let mut outcomes: Vec<Outcome> = members
         .iter()
@@ -87,7 +99,32 @@ pub async fn play(cluster: &Cluster, fleets: &[Arc<Fleet>], world: &[Value]) -> 
             outcome.verdict = trigger::judge(&outcome.fleet, &outcome.device, &answers);
         }
     }
-    Ok(outcomes)
+    Ok((outcomes, rejected))
+}
+
+/// Puts fleets into the cluster; those that both sides accept as a whole, and why the others are not among them.
+async fn accepted(cluster: &Cluster, fleets: Vec<Arc<Fleet>>) -> Result<(Vec<Arc<Fleet>>, Vec<String>)> {
+    let by_api_server = cluster.put(&fleets, Selection::Given).await?;
+    let mut rejected = Vec::new();
+    let mut accepted = Vec::new();
+    for (index, fleet) in fleets.into_iter().enumerate() {
+        let case = format!("seed {} case {}", fleet.seed, fleet.number);
+        let theirs = by_api_server.iter().find(|rejected| rejected.fleet == index);
+        let reading = manifests::read(&written(&fleet)?.0, "case");
+        match (theirs, reading.faults.first()) {
+            (None, None) => accepted.push(fleet),
+            (Some(theirs), _) => {
+                rejected.push(format!(
+                    "{case}: the API server refuses {:?}: {}",
+                    theirs.key, theirs.reason
+                ));
+            }
+            (None, Some(fault)) => rejected.push(format!(
+                "{case}: ours refuses what the API server accepts: {fault}"
+            )),
+        }
+    }
+    Ok((accepted, rejected))
 }
 
 /// Asks Flotta again for the devices with broken workloads, without these.

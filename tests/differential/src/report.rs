@@ -1,5 +1,6 @@
 //! The count of a run, and whether it passed.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::excuses::{EXCUSES, Hits};
@@ -8,14 +9,15 @@ use crate::play::Outcome;
 
 /// At least this share of the devices, in percent, must be compared without any excuse.
 const LEAST_COMPARED: usize = 90;
-/// So many failing devices are written out.
-const WRITTEN: usize = 12;
+/// So many failing devices of a kind are written out.
+const WRITTEN: usize = 2;
 
 /// What a run has found so far.
 #[derive(Debug, Default)]
 pub struct Report {
     outcomes: Vec<Outcome>,
     hits: Hits,
+    wrong: Vec<String>,
 }
 
 impl Report {
@@ -29,9 +31,23 @@ impl Report {
         self.outcomes.extend(outcomes);
     }
 
+    /// Takes in what else is wrong.
+    pub fn complain(&mut self, wrong: Vec<String>) {
+        self.wrong.extend(wrong);
+    }
+
     /// The devices that fail the run.
     pub fn failing(&self) -> impl Iterator<Item = &Outcome> {
         self.outcomes.iter().filter(|outcome| outcome.verdict.fails())
+    }
+
+    /// What is wrong with how many devices.
+    fn kinds(&self) -> BTreeMap<String, usize> {
+        let mut kinds = BTreeMap::new();
+        for kind in self.failing().filter_map(|outcome| outcome.verdict.kind()) {
+            *kinds.entry(kind).or_default() += 1;
+        }
+        kinds
     }
 
     fn count(&self, of: impl Fn(&Outcome) -> bool) -> usize {
@@ -40,7 +56,7 @@ impl Report {
 
     /// Everything that is wrong with the run; empty when it passed.
     pub fn complaints(&self) -> Vec<String> {
-        let mut complaints = Vec::new();
+        let mut complaints = self.wrong.clone();
         let failing = self.failing().count();
         if failing > 0 {
             complaints.push(format!("{failing} devices differ"));
@@ -109,8 +125,16 @@ impl std::fmt::Display for Report {
                 line.reason
             )?;
         }
-        for outcome in self.failing().take(WRITTEN) {
-            f.write_str(&described(outcome))?;
+        for (kind, count) in self.kinds() {
+            writeln!(f, "difference: {kind:<38} {count:>7}")?;
+        }
+        let mut written = BTreeMap::new();
+        for outcome in self.failing() {
+            let seen: &mut usize = written.entry(outcome.verdict.kind()).or_default();
+            *seen += 1;
+            if *seen <= WRITTEN {
+                f.write_str(&described(outcome))?;
+            }
         }
         Ok(())
     }

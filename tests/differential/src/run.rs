@@ -5,18 +5,25 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::Value;
 
+use crate::admission;
 use crate::dice::Dice;
 use crate::fleet::Fleet;
 use crate::flotta::Cluster;
 use crate::generate::{Schemas, fleet, world};
-use crate::play::play;
+use crate::play::{Via, play};
 use crate::report::Report;
 
 /// Fleets of one batch: the informers of the Edge API list everything in the cluster.
 const BATCH: u64 = 250;
 
 /// Plays the cases `first..first + count` of a seed.
-pub async fn run(seed: u64, first: u64, count: u64, mut progress: impl FnMut(&str)) -> Result<Report> {
+pub async fn run(
+    seed: u64,
+    first: u64,
+    count: u64,
+    via: Via,
+    mut progress: impl FnMut(&str),
+) -> Result<Report> {
     let schemas = Schemas::published()?;
     let mut report = Report::default();
     let mut next = first;
@@ -28,7 +35,10 @@ pub async fn run(seed: u64, first: u64, count: u64, mut progress: impl FnMut(&st
         let world = world_of(seed, next);
         let cluster = Cluster::start().await?;
         cluster.put_world(&world).await?;
-        report.add(play(&cluster, &fleets, &world).await?);
+        let (outcomes, rejected) = play(&cluster, &fleets, &world, via).await?;
+        report.add(outcomes);
+        report.complain(rejected);
+        report.complain(admission::check(&cluster, &fleets).await?);
         progress(&format!(
             "cases {next} to {} of seed {seed}: {} devices differ",
             end - 1,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::fleet::{Fleet, key};
 use crate::flotta::Cluster;
-use crate::play::{Outcome, play};
+use crate::play::{Outcome, Via, play};
 
 /// Rounds; each takes some seconds.
 const ROUNDS: usize = 14;
@@ -18,7 +18,7 @@ const ROUNDS: usize = 14;
 const VARIANTS: usize = 150;
 
 /// The smallest fleet found that still fails in this way, and how.
-pub async fn shrink(outcome: &Outcome, world: &[Value]) -> Result<Outcome> {
+pub async fn shrink(outcome: &Outcome, world: &[Value], via: Via) -> Result<Outcome> {
     let mut smallest = outcome.clone();
     let Some(kind) = outcome.verdict.kind() else {
         return Ok(smallest);
@@ -30,7 +30,7 @@ pub async fn shrink(outcome: &Outcome, world: &[Value]) -> Result<Outcome> {
         }
         let cluster = Cluster::start().await?;
         cluster.put_world(world).await?;
-        let failing = failing(&cluster, &candidates, world, round, &kind).await?;
+        let failing = failing(&cluster, &candidates, world, round, &kind, via).await?;
         let Some(first) = failing.iter().flatten().next() else {
             break;
         };
@@ -48,7 +48,7 @@ pub async fn shrink(outcome: &Outcome, world: &[Value]) -> Result<Outcome> {
             change: Change::Nothing,
             fleet: together,
         }];
-        let combined = self::failing(&cluster, &all, world, ROUNDS + round, &kind).await?;
+        let combined = self::failing(&cluster, &all, world, ROUNDS + round, &kind, via).await?;
         smallest = combined
             .into_iter()
             .flatten()
@@ -64,13 +64,15 @@ async fn failing(
     world: &[Value],
     round: usize,
     kind: &str,
+    via: Via,
 ) -> Result<Vec<Option<Outcome>>> {
     let fleets: Vec<Arc<Fleet>> = variants
         .iter()
         .enumerate()
         .map(|(index, variant)| Arc::new(variant.fleet.moved(&format!("{round}x{index}"))))
         .collect();
-    let outcomes = play(cluster, &fleets, world).await?;
+    // A variant that is not accepted is no smaller case.
+    let (outcomes, _) = play(cluster, &fleets, world, via).await?;
     let found = fleets.iter().map(|fleet| {
         let same = |outcome: &&Outcome| {
             outcome.fleet.namespace.starts_with(&fleet.namespace)

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 /// In one line, as JSON.
-pub fn flow(value: &Value) -> String {
+pub(crate) fn flow(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
             let fields: Vec<String> = fields
@@ -26,7 +26,7 @@ pub fn flow(value: &Value) -> String {
 }
 
 /// In lines, as people write it.
-pub fn block(value: &Value) -> String {
+pub(crate) fn block(value: &Value) -> String {
     let mut text = String::new();
     write(value, 0, &mut text);
     text

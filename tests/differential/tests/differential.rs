@@ -1,13 +1,14 @@
 //! The smaller run that every change is tested with; `make differential` is the large one.
 
 use anyhow::{Result, ensure};
+use differential::play::Via;
 use differential::{operator, run};
 
 const SEED: u64 = 1;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_fleets_get_what_flotta_gives_them() -> Result<()> {
-    let report = run::run(SEED, 0, 200, |_| ()).await?;
+    let report = run::run(SEED, 0, 200, Via::EdgeApi, |_| ()).await?;
     ensure!(
         report.complaints().is_empty(),
         "{:#?}\n{report}",
