@@ -1,25 +1,8 @@
-//! Who gets a configuration.
-//!
-//! [`assemble`]: for now it is the one that Flotta gives a device without workloads. It is complete: what the agent would dereference is
-//! there (`heartbeat.hardware_profile`), and `mounts` is always a list.
-
-use contract::{
-    DeviceConfiguration, DeviceConfigurationMessage, HardwareProfile, HeartbeatConfiguration,
-    MetricsConfiguration, MetricsReceiverConfiguration,
-};
+//! Who gets a configuration, and what a poll for it says. What is in it, the crate `configuration` puts together.
 
 use jiff::Timestamp;
 
-use crate::{
-    Change, Context, Device, Digest, Event, Life, Offered, Presence, Severity, State, Verdict, tombstone,
-};
-
-/// Flotta's default period of heartbeats, in seconds.
-const HEARTBEAT_PERIOD: i64 = 60;
-/// Flotta's default number of samples in one request to a metrics receiver.
-const REQUEST_NUM_SAMPLES: i64 = 30_000;
-/// Flotta's default timeout of a request to a metrics receiver, in seconds.
-const RECEIVER_TIMEOUT: i64 = 10;
+use crate::{Change, Context, Device, Event, Life, Offered, Presence, Severity, State, Verdict, tombstone};
 
 /// Whether a device gets its configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,31 +84,4 @@ fn heard(life: &Life, offered: Option<&Offered<'_>>, withheld: bool, now: Timest
         life.delivery.poll(offered, withheld, now);
     }
     Some(life)
-}
-
-/// Puts together the configuration of a device. Its `version` is a digest of everything else in it, so it changes exactly
-/// when the content does, and the version in a heartbeat says what was applied.
-pub fn assemble(device: &Device) -> Result<DeviceConfigurationMessage, serde_json::Error> {
-    let mut message = DeviceConfigurationMessage {
-        device_id: device.id.to_string(),
-        configuration: Some(DeviceConfiguration {
-            heartbeat: Some(HeartbeatConfiguration {
-                period_seconds: HEARTBEAT_PERIOD,
-                hardware_profile: Some(HardwareProfile::default()),
-            }),
-            metrics: Some(MetricsConfiguration {
-                receiver: Some(MetricsReceiverConfiguration {
-                    request_num_samples: REQUEST_NUM_SAMPLES,
-                    timeout_seconds: RECEIVER_TIMEOUT,
-                    ..MetricsReceiverConfiguration::default()
-                }),
-                ..MetricsConfiguration::default()
-            }),
-            mounts: Some(Vec::new()),
-            ..DeviceConfiguration::default()
-        }),
-        ..DeviceConfigurationMessage::default()
-    };
-    message.version = Digest::of(&serde_json::to_vec(&message)?).to_string();
-    Ok(message)
 }

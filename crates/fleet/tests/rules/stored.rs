@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{DeviceConfigurationMessage, Heartbeat, SystemVendor};
+use contract::{Heartbeat, SystemVendor};
 use fleet::{
-    AppliedBy, DeletionMode, Delivery, Device, Life, Report, administration::Act, configuration::assemble,
-    playbooks::Wanted,
+    AppliedBy, DeletionMode, Delivery, Device, Life, Report, administration::Act, playbooks::Wanted,
 };
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     delivery::{naming, version},
     heartbeats::any_beat,
-    world::{World, at, demanding, hardware, namespace, reloaded, running, telling},
+    world::{World, at, demanding, hardware, reloaded, running, telling},
 };
 
 /// The value as it is stored, after reading that again gave the same value.
@@ -213,29 +212,6 @@ fn what_an_older_store_does_not_have_is_empty() {
     assert!(life.registration.keys.is_empty());
 }
 
-#[test]
-fn the_configuration_is_the_one_that_flotta_gives_a_device_without_workloads() {
-    let message = assemble(World::in_service().known()).unwrap();
-    let configuration = serde_json::to_string(&message.configuration).unwrap();
-    let sorted: serde_json::Value = serde_json::from_str(&configuration).unwrap();
-    assert_eq!(
-        sorted,
-        serde_json::json!({
-            "heartbeat": {"hardware_profile": {}, "period_seconds": 60},
-            "metrics": {"receiver": {"request_num_samples": 30000, "timeout_seconds": 10}},
-            "mounts": []
-        })
-    );
-    insta::assert_snapshot!(serde_json::to_string_pretty(&message).unwrap());
-}
-
-fn without_version(message: &DeviceConfigurationMessage) -> DeviceConfigurationMessage {
-    DeviceConfigurationMessage {
-        version: String::new(),
-        ..message.clone()
-    }
-}
-
 /// A device in some state of its life, whose id has this number.
 fn some_device(number: u8, beats: &[Heartbeat]) -> Device {
     let mut world = World::in_service();
@@ -251,31 +227,8 @@ fn some_device(number: u8, beats: &[Heartbeat]) -> Device {
 
 proptest! {
     #[test]
-    fn the_version_changes_exactly_when_the_content_does(
-        a in 0u8..3, b in 0u8..3, beats in prop::collection::vec(any_beat(), 0..3),
-    ) {
-        let one = assemble(&some_device(a, &[])).unwrap();
-        let other = assemble(&some_device(b, &beats)).unwrap();
-        prop_assert_eq!(one.version == other.version, without_version(&one) == without_version(&other));
-        prop_assert!(!one.version.is_empty());
-    }
-
-    #[test]
     fn a_device_is_read_as_it_was_stored(beats in prop::collection::vec(any_beat(), 0..4)) {
         let device = some_device(1, &beats);
         prop_assert_eq!(reloaded(&device), device);
     }
-}
-
-#[test]
-fn a_moved_device_keeps_its_configuration() {
-    let mut world = World::in_service();
-    let before = assemble(world.known()).unwrap();
-    world
-        .act(Act::Move {
-            namespace: namespace("factory"),
-        })
-        .unwrap();
-    world.register(1).unwrap();
-    assert_eq!(assemble(world.known()).unwrap(), before);
 }
