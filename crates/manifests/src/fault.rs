@@ -109,14 +109,27 @@ pub struct Findings {
     pub warnings: Vec<(Path, String)>,
 }
 
+/// Of one object, and of the syntax of one text, no more faults and no more warnings than this are told.
+pub(crate) const MAX_TOLD: usize = 200;
+/// What is told after [`MAX_TOLD`].
+pub(crate) const MORE: &str = "and more like this, which are not listed";
+
 impl Findings {
     /// Something is refused.
     pub fn fault(&mut self, path: &Path, reason: impl Into<String>) {
-        self.faults.push((path.clone(), reason.into()));
+        tell(&mut self.faults, path, reason.into());
     }
 
     /// Something was left out.
     pub fn warning(&mut self, path: &Path, reason: impl Into<String>) {
-        self.warnings.push((path.clone(), reason.into()));
+        tell(&mut self.warnings, path, reason.into());
+    }
+}
+
+fn tell(told: &mut Vec<(Path, String)>, path: &Path, reason: String) {
+    match told.len() {
+        0..MAX_TOLD => told.push((path.clone(), reason)),
+        MAX_TOLD => told.push((Path::root(), MORE.to_owned())),
+        _ => {}
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! (`structural.Prune`, `PruneNonNullableNullsWithoutDefaults`, `Default` and the validation of apiextensions-apiserver.)
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Number, Value};
 
 use super::{DefaultValue, Schema, Structure, scalars};
@@ -87,7 +89,7 @@ fn fit_value(value: Value, schema: Schema, path: &Path, findings: &mut Findings)
             Value::Array(elements)
         }
         // An API server takes `5.0` as 5, and a Go program writes it as 5.
-        (Schema::Integer(..), Value::Number(number)) => {
+        (Schema::Integer(..) | Schema::Quantity | Schema::IntOrString, Value::Number(number)) => {
             let number = scalars::whole(&number).map_or(number, Number::from);
             let number = Value::Number(number);
             scalar(&number, schema, path, findings);
@@ -108,19 +110,20 @@ fn scalar(value: &Value, schema: Schema, path: &Path, findings: &mut Findings) {
 }
 
 fn unique(elements: &[Value], keys: &[&str], path: &Path, findings: &mut Findings) {
-    let of = |element: &Value| -> Vec<Option<Value>> {
-        keys.iter().map(|key| element.get(*key).cloned()).collect()
-    };
+    let mut seen = BTreeMap::new();
     for (index, element) in elements.iter().enumerate() {
-        if let Some(first) = elements[..index]
+        let of: Vec<_> = keys
             .iter()
-            .position(|earlier| of(earlier) == of(element))
-        {
+            .map(|key| element.get(*key).map(Value::to_string))
+            .collect();
+        if let Some(first) = seen.get(&of) {
             let reason = format!(
                 "has the same {} as element {first}; take one of them out",
                 keys.join(" and ")
             );
             findings.fault(&path.index(index), reason);
+        } else {
+            seen.insert(of, index);
         }
     }
 }

@@ -15,7 +15,7 @@
 mod fit;
 mod kinds;
 mod pod;
-mod scalars;
+pub(crate) mod scalars;
 
 pub use fit::fit;
 pub(crate) use kinds::METADATA;

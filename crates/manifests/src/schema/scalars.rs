@@ -40,7 +40,7 @@ pub(super) fn check(value: &Value, schema: Schema) -> Result<(), String> {
 }
 
 /// The number, if it is a whole one of 64 bits.
-pub(super) fn whole(number: &Number) -> Option<i64> {
+pub(crate) fn whole(number: &Number) -> Option<i64> {
     #[allow(clippy::cast_possible_truncation, reason = "the bounds were compared before")]
     let of_float = |number: f64| {
         (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0).then_some(number as i64)

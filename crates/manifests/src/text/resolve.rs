@@ -3,6 +3,8 @@
 
 use serde_json::{Number, Value};
 
+use crate::schema::scalars;
+
 /// The value of a plain scalar. An error is the rest of a sentence that begins with the place.
 pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
     match text {
@@ -79,8 +81,10 @@ fn is_float(text: &str) -> bool {
     !exponent.is_empty() && digits(exponent) == exponent.len()
 }
 
+/// On its way to JSON `1.0` becomes `1`.
 fn float(text: &str) -> Option<Number> {
-    text.parse().ok().and_then(Number::from_f64)
+    let number = text.parse().ok().and_then(Number::from_f64)?;
+    Some(scalars::whole(&number).map_or(number, Number::from))
 }
 
 /// The name of a field. `kubectl` makes a text of a number or truth value; where that is another text than was written, it is
@@ -112,7 +116,7 @@ mod tests {
             ("yes", json!(true)),
             ("Off", json!(false)),
             ("0777", json!(511)),
-            ("08", json!(8.0)),
+            ("08", json!(8)),
             ("0o17", json!(15)),
             ("-0x1f", json!(-31)),
             ("1_000", json!(1000)),
@@ -122,7 +126,9 @@ mod tests {
             ("-9223372036854775808", json!(i64::MIN)),
             ("1.10", json!(1.1)),
             (".5", json!(0.5)),
-            ("1e3", json!(1000.0)),
+            ("1e3", json!(1000)),
+            ("-1.0", json!(-1)),
+            ("1e300", json!(1e300)),
             ("1.2.3", json!("1.2.3")),
             ("2022-10-14", json!("2022-10-14")),
             ("100m", json!("100m")),

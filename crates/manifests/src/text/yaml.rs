@@ -8,6 +8,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Map, Value};
 
 use super::{Document, MAX_DEPTH, MAX_WEIGHT, Unreadable, resolve};
+use crate::fault::{MAX_TOLD, MORE};
 
 /// The documents of a text. After an error of syntax nothing more is read; after any other the next document is.
 pub(super) fn documents(text: &str) -> (Vec<Document>, Vec<Unreadable>) {
@@ -70,6 +71,8 @@ struct Reader<'a> {
     faults: Vec<Unreadable>,
 }
 
+const UNSUPPORTED_TAG: &str = "has a tag (!) that is not supported; take it out";
+
 type Step<T> = Result<T, Unreadable>;
 
 fn line(span: Span) -> usize {
@@ -92,7 +95,11 @@ impl<'a> Reader<'a> {
     }
 
     fn fault(&mut self, span: Span, reason: impl Into<String>) {
-        self.faults.push(Unreadable::at(line(span), reason));
+        match self.faults.len() {
+            0..MAX_TOLD => self.faults.push(Unreadable::at(line(span), reason)),
+            MAX_TOLD => self.faults.push(Unreadable::at(line(span), MORE)),
+            _ => {}
+        }
     }
 
     fn document(&mut self) -> Step<(usize, Node)> {
@@ -192,7 +199,12 @@ impl<'a> Reader<'a> {
                         Some(text.into_owned())
                     }
                 },
-                Event::Scalar(text, _, _, _) => Some(text.into_owned()),
+                Event::Scalar(text, _, _, tag) => {
+                    if tag.is_some_and(|tag| tag.core_suffix() != Some("str")) {
+                        self.fault(span, UNSUPPORTED_TAG);
+                    }
+                    Some(text.into_owned())
+                }
                 event => {
                     self.node(event, span, depth + 1)?;
                     self.fault(span, "has a key that is no text");
@@ -249,7 +261,7 @@ impl<'a> Reader<'a> {
             None if style != ScalarStyle::Plain => return Value::from(text),
             Some(Some("str")) => return Value::from(text),
             None | Some(Some("int" | "bool" | "float" | "null")) => resolve::plain(text),
-            Some(_) => Err("has a tag (!) that is not supported; take it out"),
+            Some(_) => Err(UNSUPPORTED_TAG),
         };
         resolved.unwrap_or_else(|reason| {
             self.fault(span, reason);
@@ -259,7 +271,7 @@ impl<'a> Reader<'a> {
 
     fn collection_tag(&mut self, tag: Option<&Tag>, wanted: &str, span: Span) {
         if tag.is_some_and(|tag| tag.core_suffix() != Some(wanted)) {
-            self.fault(span, "has a tag (!) that is not supported; take it out");
+            self.fault(span, UNSUPPORTED_TAG);
         }
     }
 }

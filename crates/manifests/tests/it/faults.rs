@@ -41,6 +41,7 @@ fn of_texts_that_cannot_be_read() {
         ("a: &a [*a]\n", "an alias of itself"),
         ("a: .inf\n", "infinity"),
         ("a: !!binary aGk=\n", "a tag"),
+        ("!!int a: 1\n", "a tag of a key"),
         ("a: !secret {b: c}\n", "another tag"),
         ("b: &b {x: 1}\na: {x: 2, <<: *b}\n", "a late merge"),
         ("a: {<<: 1}\n", "a merge of nothing"),
@@ -74,6 +75,23 @@ fn of_shapes() {
 #[test]
 fn an_object_tells_all_its_faults_and_others_are_read() {
     insta::assert_snapshot!(told(include_str!("many_faults.yaml")));
+}
+
+#[test]
+fn what_is_told_has_a_bound() {
+    let keys = "on: 1\n".repeat(100_000);
+    assert_eq!(told(&keys).lines().count(), 201);
+    let ports = vec!["{}"; 100_000].join(",");
+    let workload = format!(
+        "{{apiVersion: management.project-flotta.io/v1alpha1, kind: EdgeWorkload, metadata: {{name: a}}, \
+         spec: {{pod: {{spec: {{containers: [{{ports: [{ports}]}}]}}}}}}}}"
+    );
+    let told = told(&workload);
+    assert_eq!(told.lines().count(), 201);
+    assert!(
+        told.lines().last().unwrap().contains("and more like this"),
+        "{told}"
+    );
 }
 
 #[test]
