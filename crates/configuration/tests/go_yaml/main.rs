@@ -17,7 +17,8 @@ use std::cell::{Cell, RefCell};
 
 use configuration::{go_yaml, podspec};
 use manifests::kinds::ConfigMap;
-use pods::{pod_specs, quantities};
+use manifests::schema::{Schema, pod_spec};
+use pods::{one_by_one, pod_specs, quantities};
 use program::Go;
 use proptest::{collection, prelude::*};
 use serde_json::json;
@@ -47,8 +48,20 @@ fn config_maps() -> impl Strategy<Value = ConfigMap> {
         "([A-Za-z0-9+/]{4}){0,40}([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIM]=)?",
         0..3,
     );
+    // Many, and such that there is only one order.
+    let many = collection::btree_map(
+        prop_oneof![
+            (0..500_u32).prop_map(|number| format!("key-{number}.yaml")),
+            "[A-Za-z]{1,3}"
+        ],
+        "[a-z]{0,3}",
+        13..80,
+    );
     (
-        proptest::option::weighted(0.9, collection::btree_map(keys(), texts(), 0..6)),
+        proptest::option::weighted(
+            0.9,
+            prop_oneof![20 => collection::btree_map(keys(), texts(), 0..6), 1 => many],
+        ),
         proptest::option::weighted(0.2, base64),
         proptest::option::weighted(0.2, any::<bool>()),
     )
@@ -151,6 +164,21 @@ fn pods_are_written_as_go_writes_them() {
         }
     });
     assert!(compared.get() > PODS / 2, "Go refused all but {}", compared.get());
+}
+
+#[test]
+fn each_field_alone_is_written_as_go_writes_it() {
+    let mut go = Go::start();
+    for spec in one_by_one(&Schema::Object(pod_spec())) {
+        let theirs = go.ask("PodSpec", &spec);
+        assert_eq!(
+            podspec::text(&spec)
+                .map_err(|invalid| invalid.to_string())
+                .as_ref(),
+            theirs.as_ref(),
+            "{spec}"
+        );
+    }
 }
 
 #[test]
