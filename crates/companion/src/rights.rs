@@ -128,7 +128,6 @@ pub fn table(spec: &RemoteBackendSpec, namespace: &str) -> Vec<Right> {
     add(LOOK, "", "secrets", Some(&edge_api.host_certificate_secret));
     add(LOOK_AND_PATCH, "", "secrets", Some(&spec.backend.secret));
     add(LOOK_AND_PATCH, "apps", "deployments", Some(&edge_api.deployment));
-    add(&["list"], "apps", "replicasets", None);
     // Names of pods are not known beforehand.
     add(LOOK_AND_PATCH, "", "pods", None);
     add(&["get"], "", "services", Some(&spec.backend.service));

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt};
 
 use jiff::Timestamp;
 use k8s_openapi::api::{
-    apps::v1::{Deployment, ReplicaSet},
+    apps::v1::Deployment,
     core::v1::{ConfigMap, Pod, Secret, Service},
 };
 
@@ -30,8 +30,6 @@ pub struct Observed {
     pub unreadable: Vec<String>,
     /// The Edge API's Deployment.
     pub deployment: Option<Deployment>,
-    /// Its ReplicaSets.
-    pub replica_sets: Vec<ReplicaSet>,
     /// Its pods, terminating ones included.
     pub edge_pods: Vec<Pod>,
     /// Its settings.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
-        apps::v1::{Deployment, ReplicaSet},
+        apps::v1::Deployment,
         core::v1::{ConfigMap, Namespace, Pod, Secret, Service},
     },
 };
@@ -86,7 +86,7 @@ impl Cluster {
             secret(&spec.edge_api.host_certificate_secret),
             secret(&spec.backend.secret),
         )?;
-        let (deployment, replica_sets, edge_pods) = edge_api;
+        let (deployment, edge_pods) = edge_api;
         let (server_service, server_pods) = server;
         Ok(Observed {
             now: Timestamp::now(),
@@ -94,7 +94,6 @@ impl Cluster {
             namespace_ending,
             unreadable: look.unreadable.into_inner().unwrap_or_default(),
             deployment,
-            replica_sets,
             edge_pods,
             config,
             ca,
@@ -131,19 +130,14 @@ impl Look<'_> {
     async fn edge_api(
         &self,
         spec: &plan::api::RemoteBackendSpec,
-    ) -> Result<(Option<Deployment>, Vec<ReplicaSet>, Vec<Pod>), Fault> {
+    ) -> Result<(Option<Deployment>, Vec<Pod>), Fault> {
         let deployment: Option<Deployment> =
             self.get("apps", "deployments", &spec.edge_api.deployment).await?;
-        let selector = deployment.as_ref().and_then(selector);
-        let (Some(deployment), Some(selector)) = (&deployment, selector) else {
-            return Ok((deployment, Vec::new(), Vec::new()));
+        let pods = match deployment.as_ref().and_then(selector) {
+            Some(selector) => self.list("", "pods", &selector).await?,
+            None => Vec::new(),
         };
-        let (mut sets, pods) = tokio::try_join!(
-            self.list::<ReplicaSet>("apps", "replicasets", &selector),
-            self.list::<Pod>("", "pods", &selector)
-        )?;
-        sets.retain(|set| is_owned_by(set, deployment));
-        Ok((Some(deployment.clone()), sets, pods))
+        Ok((deployment, pods))
     }
 
     async fn server(
@@ -230,13 +224,6 @@ pub(super) fn address(pod: &Pod) -> Option<IpAddr> {
         return None;
     }
     status.pod_ip.as_ref()?.parse().ok()
-}
-
-fn is_owned_by(set: &ReplicaSet, deployment: &Deployment) -> bool {
-    let uid = deployment.uid();
-    set.owner_references()
-        .iter()
-        .any(|owner| Some(&owner.uid) == uid.as_ref())
 }
 
 #[cfg(test)]

@@ -398,7 +398,6 @@ impl World {
             namespace_ending: self.ending,
             unreadable: Vec::new(),
             deployment: deployment.map(|object| serde_json::from_value(object).unwrap()),
-            replica_sets: Vec::new(),
             edge_pods: self
                 .edge
                 .iter()
