@@ -8,7 +8,7 @@
 //! * One that never had a good form is left out if the device never reported it and another workload is delivered.
 //! * What is there and cannot be read is an error for every device that needs it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 use contract::DeviceConfiguration;
@@ -28,8 +28,8 @@ use crate::{
 /// Label that names a device's set.
 const MEMBER_OF: &str = "flotta/member-of";
 
-/// A device's configuration.
-#[derive(Clone, Debug)]
+/// A device's configuration. `Debug` does not show its segments: Secrets are in them.
+#[derive(Clone)]
 pub struct Assembly {
     /// Equal for two configurations if and only if the agent finds them equal: 64 hexadecimal digits.
     pub version: String,
@@ -44,6 +44,16 @@ pub struct Assembly {
     /// Something was left out, because the device never reported it.
     pub depends_on_reports: bool,
     own_bytes: usize,
+}
+
+impl fmt::Debug for Assembly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assembly")
+            .field("version", &self.version)
+            .field("workloads", &self.workloads)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A workload in a configuration.
@@ -93,9 +103,10 @@ impl Catalogue {
     ) -> Result<DeviceConfiguration, Refusal> {
         let namespace = subject.namespace.as_str();
         let refused = |trouble: Trouble| trouble.refusal(key);
-        let document = self
-            .device(namespace, subject.id.as_str())
-            .map(|(_, device)| device);
+        let document = match self.device(namespace, subject.id.as_str()) {
+            Some((_, device)) => Some(device.as_ref().map_err(|trouble| refused(trouble.clone()))?),
+            None => None,
+        };
         let set = match subject.labels.get(MEMBER_OF) {
             None => None,
             Some(name) => {

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::{
     fault::{Fault, Trouble},
+    former::Former,
     lookup::Objects,
     render::{self, Rendering},
     sections,
@@ -83,9 +84,14 @@ pub struct Catalogue {
     pub(crate) objects: Objects,
     pub(crate) policy: Policy,
     namespaces: BTreeMap<String, InNamespace>,
-    devices: HashMap<(String, String), (BTreeMap<String, String>, EdgeDevice)>,
+    devices: HashMap<(String, String), Described>,
     faults: Vec<Fault>,
+    /// Last good forms of workloads that have no form now, because something cannot be read.
+    carried: Vec<LastGood>,
 }
+
+/// The labels of an EdgeDevice, and what it says.
+type Described = (BTreeMap<String, String>, Result<EdgeDevice, Trouble>);
 
 #[derive(Default)]
 struct InNamespace {
@@ -150,7 +156,15 @@ impl Catalogue {
                 }
                 Kind::EdgeDevice => {
                     let place = (object.key.namespace.clone(), object.key.name.clone());
-                    let device = object.read().unwrap_or_default();
+                    let device = object.read::<EdgeDevice>().map_err(|error| {
+                        let trouble = Trouble::new("ObjectInvalid", error.to_string());
+                        faults.push(fault(
+                            &object.key,
+                            &trouble,
+                            "the device keeps the configuration it has",
+                        ));
+                        trouble
+                    });
                     devices.insert(place, (object.labels.clone(), device));
                 }
                 Kind::EdgeDeviceSet => {
@@ -172,6 +186,7 @@ impl Catalogue {
             namespaces,
             devices,
             faults,
+            carried: former.carried,
         }
     }
 
@@ -190,7 +205,8 @@ impl Catalogue {
         })
     }
 
-    /// The good form of every workload that has one, to be kept with the objects.
+    /// The last good form of every workload that has one, to be kept with the objects; also of one that is not delivered now
+    /// because a Secret cannot be read.
     pub fn renderings(&self) -> Vec<LastGood> {
         let candidates = self
             .namespaces
@@ -205,6 +221,7 @@ impl Catalogue {
                 }),
                 State::Broken(_) | State::Unreadable(_) => None,
             })
+            .chain(self.carried.iter().cloned())
             .collect()
     }
 
@@ -214,11 +231,7 @@ impl Catalogue {
         self.device(namespace, id).map_or(&NONE, |(labels, _)| labels)
     }
 
-    pub(crate) fn device(
-        &self,
-        namespace: &str,
-        id: &str,
-    ) -> Option<&(BTreeMap<String, String>, EdgeDevice)> {
+    pub(crate) fn device(&self, namespace: &str, id: &str) -> Option<&Described> {
         self.devices.get(&(namespace.to_owned(), id.to_owned()))
     }
 
@@ -265,46 +278,6 @@ impl InNamespace {
     }
 }
 
-/// Last good forms by namespace and name.
-struct Former {
-    good: HashMap<(String, String), Value>,
-    lost: HashMap<(String, String), String>,
-}
-
-impl Former {
-    fn new(last_good: Vec<LastGood>, lost: Vec<UnreadableRendering>) -> Self {
-        Self {
-            good: last_good
-                .into_iter()
-                .map(|last| ((last.namespace, last.workload), last.document))
-                .collect(),
-            lost: lost
-                .into_iter()
-                .map(|lost| ((lost.namespace, lost.workload), lost.why))
-                .collect(),
-        }
-    }
-
-    fn state(&mut self, key: &Key, trouble: Trouble) -> State {
-        if trouble.unreadable {
-            return State::Unreadable(trouble);
-        }
-        let place = (key.namespace.clone(), key.name.clone());
-        if let Some(why) = self.lost.get(&place) {
-            let message = format!("{}; its last good form cannot be read: {why}", trouble.message);
-            return State::Unreadable(Trouble::unreadable(message));
-        }
-        match self.good.remove(&place).as_ref().map(Rendering::from_kept) {
-            Some(Ok(rendering)) => State::Stale(Arc::new(rendering), trouble),
-            Some(Err(error)) => State::Unreadable(Trouble::unreadable(format!(
-                "{}; its last good form is damaged: {error}",
-                trouble.message
-            ))),
-            None => State::Broken(trouble),
-        }
-    }
-}
-
 fn add(
     place: &mut InNamespace,
     object: &Object,
@@ -325,6 +298,7 @@ fn add(
                 "the namespace's devices keep what they have",
             ));
             place.unclear = Some(trouble);
+            former.carry(&key);
             return;
         }
     };
@@ -362,7 +336,7 @@ fn add(
     }
     let state = match render::workload(object, &workload, objects) {
         Ok(rendering) => State::Good(Arc::new(rendering)),
-        Err(trouble) => former.state(&key, trouble),
+        Err(trouble) => former.state(&key, trouble, objects),
     };
     if let Some(trouble) = state.trouble() {
         let follows = match &state {

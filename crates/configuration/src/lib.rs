@@ -3,6 +3,7 @@
 //! | Question | Module |
 //! |---|---|
 //! | What is there, and which workloads does a device get? | [`catalogue`], [`selector`] |
+//! | What becomes of a workload that cannot be rendered? | `former` |
 //! | How does a workload look on the wire, with its ConfigMaps and Secrets? | `render`, `references` |
 //! | What does a device get beside its workloads? | `sections`, `storage` |
 //! | What is the whole, what is its version, and when is it an error? | [`assemble`] |
@@ -13,6 +14,7 @@
 pub mod assemble;
 pub mod catalogue;
 pub mod fault;
+mod former;
 pub mod go_yaml;
 mod lookup;
 pub mod playbooks;

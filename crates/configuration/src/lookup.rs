@@ -38,6 +38,15 @@ impl Objects {
         self.found.values()
     }
 
+    /// Whether an object can be read if it is there.
+    pub(crate) fn readable(&self, kind: Kind, namespace: &str, name: &str) -> Result<(), Trouble> {
+        let key = Key::new(kind, namespace, name);
+        match self.sealed.get(&key) {
+            Some(why) => Err(Trouble::unreadable(format!("{key} cannot be read: {why}"))),
+            None => Ok(()),
+        }
+    }
+
     /// An object, `None` if it is absent.
     pub(crate) fn get<T: DeserializeOwned>(
         &self,
@@ -45,19 +54,19 @@ impl Objects {
         namespace: &str,
         name: &str,
     ) -> Result<Option<T>, Trouble> {
+        self.readable(kind, namespace, name)?;
         let key = Key::new(kind, namespace, name);
-        if let Some(why) = self.sealed.get(&key) {
-            return Err(Trouble::unreadable(format!("{key} cannot be read: {why}")));
-        }
         let Some(object) = self.found.get(&key) else {
             return Ok(None);
         };
         let read = object.read();
         read.map(Some).map_err(|error| {
-            Trouble::new(
-                "ObjectInvalid",
-                format!("{key} is not what its kind says: {error}"),
-            )
+            let message = match kind {
+                // The error's text could show a value.
+                Kind::Secret => format!("{key} is not what its kind says"),
+                _ => format!("{key} is not what its kind says: {error}"),
+            };
+            Trouble::new("ObjectInvalid", message)
         })
     }
 
@@ -95,7 +104,7 @@ pub(crate) fn value<'a>(secret: &'a Secret, place: &str, key: &str) -> Result<&'
     value.ok_or_else(|| Trouble::new("SecretKeyMissing", format!("Secret {place} has no key {key}")))
 }
 
-/// A value of a Secret as text; bytes that are no UTF-8 become U+FFFD, as Go's JSON writes them.
+/// A value of a Secret as text; each byte that is no part of UTF-8 becomes U+FFFD, as Go's JSON writes them.
 pub(crate) fn decoded(secret: &Secret, place: &str, key: &str) -> Result<String, Trouble> {
     let value = value(secret, place, key)?;
     let bytes = STANDARD.decode(value).map_err(|_| {
@@ -104,5 +113,10 @@ pub(crate) fn decoded(secret: &Secret, place: &str, key: &str) -> Result<String,
             format!("key {key} of Secret {place} is not base64"),
         )
     })?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Ok(text)
 }

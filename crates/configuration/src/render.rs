@@ -77,6 +77,24 @@ impl Rendering {
         Self::new(workload, needs, secrets)
     }
 
+    /// With the Secrets as they are now, key by key; what they lost stays, so that nothing that runs loses a key. The error is
+    /// of a Secret that cannot be read.
+    pub(crate) fn with_present_secrets(mut self, objects: &Objects) -> Result<Self, Trouble> {
+        for name in self.needs.keys() {
+            let present: Result<Option<Secret>, Trouble> =
+                objects.get(Kind::Secret, &self.workload.namespace, name);
+            match present {
+                Ok(Some(present)) => {
+                    let kept = self.secrets.entry(name.clone()).or_default();
+                    kept.data.extend(present.data);
+                }
+                Err(trouble) if trouble.unreadable => return Err(trouble),
+                Ok(None) | Err(_) => {}
+            }
+        }
+        Ok(self)
+    }
+
     /// As the store keeps it.
     pub(crate) fn kept(&self) -> Result<Value, serde_json::Error> {
         serde_json::to_value(Kept {
@@ -97,6 +115,7 @@ pub(crate) fn workload(
     let spec = &spec.spec;
     let pod = spec.pod.as_ref().map_or(&Value::Null, |pod| &pod.spec);
     let references = references::of(pod);
+    readable(spec, &references, namespace, objects)?;
     let specification = podspec::text(pod)
         .map_err(|invalid| Trouble::new("PodInvalid", format!("spec.pod.spec.{invalid}")))?;
     let workload = Workload {
@@ -116,6 +135,27 @@ pub(crate) fn workload(
         .map_err(|error| Trouble::new("WorkloadInvalid", error.to_string()))
 }
 
+/// Whether every Secret that the workload names can be read if it is there. This comes before everything else: whatever else
+/// is wrong with the workload, a Secret that cannot be read is the server's fault and never an absent one.
+fn readable(
+    spec: &kinds::WorkloadSpec,
+    references: &references::References,
+    namespace: &str,
+    objects: &Objects,
+) -> Result<(), Trouble> {
+    let registry = spec
+        .image_registries
+        .as_ref()
+        .and_then(|registries| registries.secret_ref.as_ref());
+    let registry = registry.map(|reference| reference.name.as_str());
+    references
+        .secrets
+        .keys()
+        .map(String::as_str)
+        .chain(registry)
+        .try_for_each(|name| objects.readable(Kind::Secret, namespace, name))
+}
+
 fn for_podman(entries: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     entries
         .iter()
@@ -125,7 +165,8 @@ fn for_podman(entries: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 
 fn data(data: &kinds::DataConfiguration) -> DataConfiguration {
     let paths = |paths: &Option<Vec<kinds::DataPath>>| {
-        paths.as_ref().map(|paths| {
+        // Flotta makes no difference between a list that is empty and one that is not given.
+        paths.as_ref().filter(|paths| !paths.is_empty()).map(|paths| {
             let path = |path: &kinds::DataPath| DataPath {
                 source: path.source.clone(),
                 target: path.target.clone(),

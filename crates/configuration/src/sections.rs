@@ -115,11 +115,19 @@ fn receiver(
         .map(|receiver| receiver.ca_secret_name.as_str())
         .filter(|name| !name.is_empty() && url.starts_with("https"));
     let ca_cert = match ca {
-        Some(name) => decoded(
-            &objects.secret(namespace, name)?,
-            &format!("{namespace}/{name}"),
-            CA,
-        )?,
+        Some(name) => {
+            let place = format!("{namespace}/{name}");
+            let text = decoded(&objects.secret(namespace, name)?, &place, CA)?;
+            if text.is_empty() {
+                return Err(Trouble::new(
+                    "SecretKeyEmpty",
+                    format!(
+                        "key {CA} of Secret {place} is empty; it has to hold the receiver's CA certificates"
+                    ),
+                ));
+            }
+            text
+        }
         None => String::new(),
     };
     Ok(MetricsReceiverConfiguration {

@@ -53,7 +53,10 @@ fn external(s3: &S3, namespace: &str, objects: &Objects) -> Result<S3StorageConf
     let map = objects.config_map(namespace, &s3.config_map_name)?;
     let secret = objects.secret(namespace, &s3.secret_name)?;
     let port = text(&map, &place, "BUCKET_PORT")?;
-    let port = port.parse::<i32>().ok().filter(|port| (1..=65535).contains(port));
+    // Go's ParseUint takes no sign.
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = port.parse::<i32>().ok();
+    let port = port.filter(|port| digits && (1..=65535).contains(port));
     let bucket_port = port.ok_or_else(|| {
         Trouble::new(
             "BucketPortInvalid",
@@ -96,7 +99,8 @@ fn claimed(claim: &str, namespace: &str, objects: &Objects) -> Result<S3StorageC
     Ok(S3StorageConfiguration {
         bucket_host: route.spec.host,
         bucket_port: 443,
-        bucket_name: text(&map, &place, BUCKET_NAME)?.to_owned(),
+        // Flotta does not ask for it here.
+        bucket_name: text(&map, &place, BUCKET_NAME).unwrap_or_default().to_owned(),
         // Not used by this kind of storage; Flotta writes the word.
         bucket_region: "ignore".to_owned(),
         aws_access_key_id: canonical(&secret, &place, KEY_ID)?.into(),
