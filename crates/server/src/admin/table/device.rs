@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use fleet::{State, Stray};
+use fleet::{AppliedBy, Delivery, State, Stray};
 
 use super::{table, time};
 use crate::service::{DeviceView, ListedView, StrayView};
@@ -109,6 +109,38 @@ fn state(state: &State) -> String {
     }
 }
 
+fn wanted(delivery: &Delivery) -> String {
+    let Some(wanted) = &delivery.wanted else {
+        return "none: it has not polled its configuration yet".to_owned();
+    };
+    let handed_over = match wanted.handed_over {
+        Some(at) => format!("handed over at {}", time(Some(at))),
+        None => "withheld".to_owned(),
+    };
+    format!(
+        "{} since {}, {handed_over}",
+        wanted.version,
+        time(Some(wanted.since))
+    )
+}
+
+fn applied(device: &DeviceView) -> String {
+    let Some(applied) = device
+        .delivery
+        .applied
+        .as_ref()
+        .filter(|applied| !applied.version.is_empty())
+    else {
+        return "none".to_owned();
+    };
+    let how = match device.applied_by {
+        Some(AppliedBy::Version) => "the wanted one",
+        Some(AppliedBy::Echo) => "of a backend before this one, with the content of the wanted one",
+        None => "not the wanted one",
+    };
+    format!("{} since {}: {how}", applied.version, time(Some(applied.since)))
+}
+
 /// A device with its events.
 pub(in crate::admin) fn device(device: &DeviceView) -> String {
     let mut text = String::new();
@@ -124,14 +156,8 @@ pub(in crate::admin) fn device(device: &DeviceView) -> String {
     line("Connectivity", device.connectivity.as_str());
     line("Last poll", &time(device.presence.polled));
     line("Last heartbeat", &time(device.presence.beat));
-    line(
-        "Applied version",
-        if device.report.version.is_empty() {
-            "none"
-        } else {
-            &device.report.version
-        },
-    );
+    line("Wanted version", &wanted(&device.delivery));
+    line("Applied version", &applied(device));
     for condition in &device.conditions {
         line(
             "Condition",
@@ -157,6 +183,18 @@ pub(in crate::admin) fn device(device: &DeviceView) -> String {
     }
     for (name, workload) in &device.report.workloads {
         line("Workload", &format!("{name} {}", workload.status));
+    }
+    for run in &device.report.runs.list {
+        line(
+            "Playbook run",
+            &format!(
+                "{} of EdgeConfig {}: {:?} since {}",
+                run.name,
+                run.config,
+                run.state,
+                time(Some(run.since))
+            ),
+        );
     }
     text.push('\n');
     text.push_str(&table(
