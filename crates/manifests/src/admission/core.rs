@@ -8,7 +8,7 @@ use crate::{
     fault::{Findings, Path},
 };
 
-/// All keys and values together are at most so many bytes.
+/// All values together are at most so many bytes, decoded.
 const MAX_BYTES: usize = 1 << 20;
 const MAX_KEY: usize = 253;
 
@@ -45,7 +45,7 @@ pub(super) fn config_map(document: &Value, findings: &mut Findings) {
             }
         }
     }
-    check_size(document, findings);
+    check_size(document, &["binaryData"], findings);
 }
 
 /// `stringData` becomes `data`, and counts more than it.
@@ -68,7 +68,7 @@ pub(super) fn secret(document: &mut Value, findings: &mut Findings) {
     }
     fields.entry("data").or_insert_with(|| Value::Object(Map::new()));
     fields.sort_keys();
-    check_size(document, findings);
+    check_size(document, &["data"], findings);
 }
 
 fn check_key(key: &str, path: &Path, findings: &mut Findings) {
@@ -82,18 +82,84 @@ fn check_key(key: &str, path: &Path, findings: &mut Findings) {
     }
 }
 
-fn check_size(document: &Value, findings: &mut Findings) {
+fn check_size(document: &Value, base64: &[&str], findings: &mut Findings) {
     let size = |name: &str| -> usize {
         let entries = document.get(name).and_then(Value::as_object);
-        let entries = entries.into_iter().flatten();
-        entries
-            .map(|(key, value)| key.len() + value.as_str().map_or(0, str::len))
-            .sum()
+        let values = entries
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, value)| value.as_str());
+        let size = |value: &str| {
+            if base64.contains(&name) {
+                value.trim_end_matches('=').len() * 3 / 4
+            } else {
+                value.len()
+            }
+        };
+        values.map(size).sum()
     };
-    if size("data") + size("binaryData") > MAX_BYTES + MAX_BYTES / 3 {
+    if size("data") + size("binaryData") > MAX_BYTES {
         findings.fault(
             &Path::root().field("data"),
             "is larger than the 1 MiB that Kubernetes takes",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn faults(kind: Kind, mut document: Value) -> usize {
+        let mut findings = Findings::default();
+        match kind {
+            Kind::Secret => secret(&mut document, &mut findings),
+            _ => config_map(&document, &mut findings),
+        }
+        findings.faults.len()
+    }
+
+    #[test]
+    fn values_are_at_most_a_mebibyte() {
+        let text = |size| "x".repeat(size);
+        assert_eq!(
+            faults(Kind::ConfigMap, json!({"data": {"a": text(MAX_BYTES)}})),
+            0
+        );
+        assert_eq!(
+            faults(Kind::ConfigMap, json!({"data": {"a": text(MAX_BYTES), "b": "x"}})),
+            1
+        );
+        assert_eq!(
+            faults(
+                Kind::ConfigMap,
+                json!({"binaryData": {"a": STANDARD.encode(text(MAX_BYTES))}})
+            ),
+            0
+        );
+        assert_eq!(
+            faults(
+                Kind::ConfigMap,
+                json!({"data": {"a": "x"}, "binaryData": {"b": STANDARD.encode(text(MAX_BYTES))}})
+            ),
+            1
+        );
+        assert_eq!(
+            faults(Kind::Secret, json!({"stringData": {"a": text(MAX_BYTES)}})),
+            0
+        );
+        assert_eq!(
+            faults(Kind::Secret, json!({"stringData": {"a": text(MAX_BYTES + 1)}})),
+            1
+        );
+    }
+
+    #[test]
+    fn string_data_counts_more_than_data() {
+        let mut document = json!({"data": {"b": "YQ==", "a": "YQ=="}, "stringData": {"a": "b", "0": ""}});
+        secret(&mut document, &mut Findings::default());
+        assert_eq!(document, json!({"data": {"0": "", "a": "Yg==", "b": "YQ=="}}));
     }
 }
