@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
+mod api_server;
 mod defaults;
 mod definitions;
 mod faults;

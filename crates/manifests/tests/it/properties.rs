@@ -121,7 +121,7 @@ fn value(depth: u32) -> BoxedStrategy<Value> {
 }
 
 /// An object of any kind that is taken.
-fn document() -> impl Strategy<Value = (Kind, Value)> {
+pub(crate) fn document() -> impl Strategy<Value = (Kind, Value)> {
     select(&Kind::ALL[..]).prop_flat_map(|kind| {
         let document = structure(schema::of(kind)).prop_map(move |mut document| {
             if kind == Kind::EdgeDevice && document["spec"]["storage"]["s3"]["createOBC"] == json!(true) {
