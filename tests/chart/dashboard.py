@@ -1,7 +1,7 @@
 """Whether alerts and dashboard ask for metrics that the programs have, and prints the dashboard's expressions as rules, so that
 promtool can read them.
 
-usage: dashboard.py FOLDER METRICS.rs...
+usage: dashboard.py FOLDER METRICS...      (METRICS: a file of Rust, or a folder of them with one prefix)
 """
 
 import json
@@ -19,7 +19,9 @@ def registered(sources):
     """Names as the programs register them: prefix, name, and the unit at its end."""
     names = set()
     for source in sources:
-        text = pathlib.Path(source).read_text(encoding="utf-8")
+        source = pathlib.Path(source)
+        files = sorted(source.glob("*.rs")) if source.is_dir() else [source]
+        text = "\n".join(file.read_text(encoding="utf-8") for file in files)
         prefix = re.search(r'with_prefix\("(\w+)"\)', text).group(1)
         for call, name, rest in re.findall(r'\.register(_with_unit)?\(\s*"(\w+)"(.*?)\);', text, re.S):
             unit = "_seconds" if call and "Unit::Seconds" in rest else ""

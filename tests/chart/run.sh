@@ -139,7 +139,7 @@ alerts_are_tested() {
     done < <(names_of_alerts)
 }
 
-dashboard() { python "$here/dashboard.py" "$chart/monitoring" crates/server/src/metrics.rs crates/companion/src/metrics.rs >"$work/panels.yaml" &&
+dashboard() { python "$here/dashboard.py" "$chart/monitoring" crates/server/src/metrics crates/companion/src/metrics.rs >"$work/panels.yaml" &&
     "$promtool" check rules "$work/panels.yaml"; }
 
 readme() {

@@ -26,16 +26,25 @@ none of a few; its messages for patterns help nobody, so patterns are here.
 
 {{/* Settings of `edge-config-server serve`: a test compares these names with its help. */}}
 {{- define "flotta-companion.settings" -}}
-restored events-per-device event-age max-strays approval permission-window unknown-key request-timeout max-body max-concurrent-requests max-connections handshake-timeout header-timeout idle-timeout write-timeout shutdown-timeout log-format log-level
+restored events-per-device event-age max-strays approval permission-window unknown-key request-timeout max-body max-concurrent-requests max-connections handshake-timeout header-timeout idle-timeout write-timeout shutdown-timeout log-format log-level confirm-above playbook-offers playbook-retries silent-after-periods strict
 {{- end }}
 {{- define "flotta-companion.settings.own" -}}
 config listen ops-listen admin-socket tls-cert tls-key client-ca client-pins insecure-http store store-password-file admission
 {{- end }}
 
+{{/* Settings that name a file: no volume is mounted for one. */}}
+{{- define "flotta-companion.settings.files" -}}
+manifests secret-keys
+{{- end }}
+
 {{- define "flotta-companion.checks.server" -}}
 {{- $known := splitList " " (include "flotta-companion.settings" .) }}
 {{- $own := splitList " " (include "flotta-companion.settings.own" .) }}
+{{- $files := splitList " " (include "flotta-companion.settings.files" .) }}
 {{- range $name, $value := .Values.server.settings }}
+{{- if has $name $files }}
+{{- fail (printf "server.settings.%s: it names a file, and the chart mounts none for it; remove it, and give the server its manifests by `edge-config-server manifests apply`" $name) }}
+{{- end }}
 {{- if has $name $own }}
 {{- fail (printf "server.settings.%s: the chart sets it itself; remove it here and use the values server.insecureHttp and store" $name) }}
 {{- end }}
