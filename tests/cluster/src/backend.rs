@@ -33,12 +33,13 @@ pub async fn deploy(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
     cluster.rolled_out("statefulsets", NAME, ROLL_OUT).await
 }
 
-/// `edge-config-server device ...` in the server's pod; what it printed, as JSON.
+/// `edge-config-server device ...` in a pod of the server; what it printed, as JSON.
 pub fn device(cluster: &Cluster, arguments: &[&str]) -> Result<Value> {
     let command = [
         "--namespace=flotta",
         "exec",
-        "edge-config-server-0",
+        // Whatever kind of workload the pod is of.
+        "service/edge-config-server",
         "--",
         "/edge-config-server",
         "device",

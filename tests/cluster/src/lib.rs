@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod chart;
 mod cluster;
+pub mod database;
 pub mod faults;
 pub mod flotta;
 pub mod gate;

@@ -1,6 +1,7 @@
 //! PostgreSQL as a process: Debian's server on a free port, its data in a temporary folder, a database per test.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -27,6 +28,14 @@ pub struct Postgres {
 impl Postgres {
     /// Makes a new cluster of databases and starts a server on it.
     pub async fn start() -> Result<Self> {
+        Self::start_also_at(&[]).await
+    }
+
+    /// The same, reachable at more addresses than the loopback. Who may log in from there is `pg_hba.conf`'s business, and by
+    /// itself nobody may.
+    pub async fn start_also_at(addresses: &[IpAddr]) -> Result<Self> {
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        let addresses = [&["127.0.0.1".to_owned()], &addresses[..]].concat().join(",");
         let binaries = binaries()?;
         let account = unprivileged_account()?;
         let folder = tempfile::Builder::new().prefix("flotta-postgres-").tempdir()?;
@@ -40,7 +49,7 @@ impl Postgres {
         let mut program = Program::new("postgres", binaries.join("postgres"))
             .arg("-D")
             .arg(&data)
-            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k", ""])
+            .args(["-h", &addresses, "-p", &port.to_string(), "-k", ""])
             // Durable on purpose: what a crash test finds afterwards has to have been on its way to the disk.
             .args(["-c", "fsync=on", "-c", "max_connections=200"])
             // A fast shutdown does not wait for clients to leave.
@@ -90,6 +99,16 @@ impl Postgres {
         let name = format!("test_{}", Uuid::new_v4().simple());
         self.sql("postgres", &format!("CREATE DATABASE {name}"))?;
         Ok(self.url(&name))
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of its data and its configuration files, which belong to who runs it.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// The URL of a database.

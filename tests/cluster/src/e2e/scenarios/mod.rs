@@ -14,6 +14,7 @@ mod drift;
 mod holds;
 mod install;
 mod life;
+mod postgresql;
 mod refusal;
 
 /// One of them.
@@ -221,6 +222,14 @@ pub(crate) const ALL: &[Scenario] = &[
         Switched,
         |stage| Box::pin(install::before_flotta(stage)),
     ),
+    Scenario::new(
+        "install/postgresql",
+        "two servers on PostgreSQL: one deleted, both replaced, devices served throughout; installed again",
+        Flotta,
+        Unknown,
+        |stage| Box::pin(postgresql::two_servers(stage)),
+    )
+    .on_the_node(),
     Scenario::new(
         "install/helm-3",
         "helm install with Helm 3",
