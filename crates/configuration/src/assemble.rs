@@ -19,10 +19,11 @@ use manifests::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    catalogue::{Candidate, Catalogue, State, Subject},
+    catalogue::{Catalogue, Subject},
     fault::{Fault, Refusal, Trouble},
     render::{Digest, Rendering},
     sections, storage,
+    workloads::{Candidate, State},
 };
 
 /// Label that names a device's set.
@@ -77,8 +78,8 @@ impl Catalogue {
     pub fn assemble(&self, subject: &Subject<'_>) -> Result<Assembly, Refusal> {
         let namespace = subject.namespace.as_str();
         let key = Key::new(Kind::EdgeDevice, namespace, subject.id.as_str());
-        if let Some(trouble) = self.unclear(namespace) {
-            return Err(trouble.refusal(&key));
+        if let Some((workload, trouble)) = self.unclear(namespace) {
+            return Err(trouble.refusal(workload));
         }
         let mut faults = Vec::new();
         let configuration = self.settings(subject, &key, &mut faults)?;
@@ -115,14 +116,10 @@ impl Catalogue {
                     .get(Kind::EdgeDeviceSet, namespace, name)
                     .map_err(refused)?;
                 if set.is_none() {
-                    faults.push(Fault {
-                        object: key.clone(),
-                        reason: "SetMissing",
-                        message: format!(
-                            "EdgeDeviceSet {namespace}/{name} that the device is a member of is missing; the device's own \
-                             settings count"
-                        ),
-                    });
+                    let missing =
+                        format!("EdgeDeviceSet {namespace}/{name} that the device is a member of is missing");
+                    let trouble = Trouble::new("SetMissing", missing);
+                    faults.push(trouble.fault(key, "the device's own settings count"));
                 }
                 set
             }
@@ -139,11 +136,7 @@ impl Catalogue {
         match storage::of(claim, s3, namespace, &self.objects) {
             Ok(storage) => configuration.storage = storage,
             Err(trouble) if trouble.unreadable => return Err(refused(trouble)),
-            Err(trouble) => faults.push(Fault {
-                object: key.clone(),
-                reason: trouble.reason,
-                message: format!("{}; the device gets no storage", trouble.message),
-            }),
+            Err(trouble) => faults.push(trouble.fault(key, "the device gets no storage")),
         }
         Ok(configuration)
     }
@@ -166,11 +159,7 @@ impl Catalogue {
                     return Err(trouble.refusal(&candidate.key));
                 }
                 State::Stale(rendering, trouble) => {
-                    faults.push(Fault {
-                        object: candidate.key.clone(),
-                        reason: trouble.reason,
-                        message: format!("{}; it is delivered in its last good form", trouble.message),
-                    });
+                    faults.push(trouble.fault(&candidate.key, "it is delivered in its last good form"));
                     chosen.push(Chosen {
                         rendering,
                         stale: true,
@@ -184,14 +173,10 @@ impl Catalogue {
             if chosen.is_empty() || (subject.reported)(&candidate.key.name) {
                 return Err(trouble.refusal(&candidate.key));
             }
-            faults.push(Fault {
-                object: candidate.key.clone(),
-                reason: trouble.reason,
-                message: format!(
-                    "{}; the device never had it and gets it when that is mended",
-                    trouble.message
-                ),
-            });
+            faults.push(trouble.fault(
+                &candidate.key,
+                "the device never had it and gets it when that is mended",
+            ));
         }
         Ok((chosen, !broken.is_empty()))
     }

@@ -10,7 +10,7 @@ use std::{
 use contract::{DeviceId, Namespace};
 use manifests::{
     Key, Kind, Object,
-    kinds::{EdgeDevice, EdgeDeviceSet, EdgeWorkload},
+    kinds::{EdgeDevice, EdgeDeviceSet},
 };
 use serde_json::Value;
 
@@ -18,9 +18,8 @@ use crate::{
     fault::{Fault, Trouble},
     former::Former,
     lookup::Objects,
-    render::{self, Rendering},
     sections,
-    selector::Selector,
+    workloads::{Candidate, State, Workloads},
 };
 
 /// An object that is there and cannot be read.
@@ -83,7 +82,8 @@ pub struct Subject<'a> {
 pub struct Catalogue {
     pub(crate) objects: Objects,
     pub(crate) policy: Policy,
-    namespaces: BTreeMap<String, InNamespace>,
+    /// By namespace.
+    workloads: BTreeMap<String, Workloads>,
     devices: HashMap<(String, String), Described>,
     faults: Vec<Fault>,
     /// Last good forms of workloads that have no form now, because something cannot be read.
@@ -92,47 +92,6 @@ pub struct Catalogue {
 
 /// The labels of an EdgeDevice, and what it says.
 type Described = (BTreeMap<String, String>, Result<EdgeDevice, Trouble>);
-
-#[derive(Default)]
-struct InNamespace {
-    workloads: BTreeMap<String, Candidate>,
-    /// Names of workloads for one device each.
-    by_device: HashMap<String, Vec<String>>,
-    /// Names of workloads whose devices all have this label.
-    by_label: HashMap<(String, String), Vec<String>>,
-    /// Names of the others that select any.
-    others: Vec<String>,
-    /// Workloads of which nobody can say whom they select.
-    unclear: Option<Trouble>,
-}
-
-/// A workload of a namespace.
-pub(crate) struct Candidate {
-    pub(crate) key: Key,
-    selector: Option<Selector>,
-    pub(crate) state: State,
-}
-
-/// What there is of a workload to hand out.
-pub(crate) enum State {
-    /// It could be rendered.
-    Good(Arc<Rendering>),
-    /// It cannot be rendered now; this is its last good form.
-    Stale(Arc<Rendering>, Trouble),
-    /// There never was a good form.
-    Broken(Trouble),
-    /// There is something that cannot be read.
-    Unreadable(Trouble),
-}
-
-impl State {
-    pub(crate) fn trouble(&self) -> Option<&Trouble> {
-        match self {
-            Self::Good(_) => None,
-            Self::Stale(_, trouble) | Self::Broken(trouble) | Self::Unreadable(trouble) => Some(trouble),
-        }
-    }
-}
 
 impl Catalogue {
     /// From everything that there is: a workload that cannot be rendered from the objects keeps its last good form.
@@ -145,36 +104,28 @@ impl Catalogue {
     ) -> Self {
         let objects = Objects::new(objects, sealed);
         let mut former = Former::new(last_good, lost);
-        let mut namespaces: BTreeMap<String, InNamespace> = BTreeMap::new();
+        let mut workloads: BTreeMap<String, Workloads> = BTreeMap::new();
         let mut devices = HashMap::new();
         let mut faults = Vec::new();
         for object in objects.iter() {
             match object.key.kind {
                 Kind::EdgeWorkload => {
-                    let place = namespaces.entry(object.key.namespace.clone()).or_default();
-                    add(place, object, &mut former, &objects, &mut faults);
+                    let of_namespace = workloads.entry(object.key.namespace.clone()).or_default();
+                    of_namespace.add(object, &mut former, &objects, &mut faults);
                 }
                 Kind::EdgeDevice => {
                     let place = (object.key.namespace.clone(), object.key.name.clone());
                     let device = object.read::<EdgeDevice>().map_err(|error| {
                         let trouble = Trouble::new("ObjectInvalid", error.to_string());
-                        faults.push(fault(
-                            &object.key,
-                            &trouble,
-                            "the device keeps the configuration it has",
-                        ));
+                        faults.push(trouble.fault(&object.key, "the device keeps the configuration it has"));
                         trouble
                     });
                     devices.insert(place, (object.labels.clone(), device));
                 }
                 Kind::EdgeDeviceSet => {
-                    let set: EdgeDeviceSet = object.read().unwrap_or_default();
-                    if let Err(trouble) = sections::of(&set.spec, &object.key.namespace, &objects) {
-                        faults.push(fault(
-                            &object.key,
-                            &trouble,
-                            "its members keep the configuration they have",
-                        ));
+                    if let Err(trouble) = check_set(&object.key, &objects) {
+                        faults
+                            .push(trouble.fault(&object.key, "its members keep the configuration they have"));
                     }
                 }
                 _ => {}
@@ -183,7 +134,7 @@ impl Catalogue {
         Self {
             objects,
             policy,
-            namespaces,
+            workloads,
             devices,
             faults,
             carried: former.carried,
@@ -197,32 +148,24 @@ impl Catalogue {
 
     /// All workloads, as namespace and name.
     pub fn workloads(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.namespaces.iter().flat_map(|(namespace, place)| {
-            place
-                .workloads
-                .keys()
-                .map(move |name| (namespace.as_str(), name.as_str()))
-        })
+        let all = self.workloads.values().flat_map(Workloads::iter);
+        all.map(|workload| (workload.key.namespace.as_str(), workload.key.name.as_str()))
     }
 
     /// The last good form of every workload that has one, to be kept with the objects; also of one that is not delivered now
     /// because a Secret cannot be read.
     pub fn renderings(&self) -> Vec<LastGood> {
-        let candidates = self
-            .namespaces
-            .values()
-            .flat_map(|place| place.workloads.values());
-        candidates
-            .filter_map(|candidate| match &candidate.state {
-                State::Good(rendering) | State::Stale(rendering, _) => Some(LastGood {
-                    namespace: candidate.key.namespace.clone(),
-                    workload: candidate.key.name.clone(),
-                    document: rendering.kept().ok()?,
-                }),
-                State::Broken(_) | State::Unreadable(_) => None,
-            })
-            .chain(self.carried.iter().cloned())
-            .collect()
+        let all = self.workloads.values().flat_map(Workloads::iter);
+        all.filter_map(|candidate| match &candidate.state {
+            State::Good(rendering) | State::Stale(rendering, _) => Some(LastGood {
+                namespace: candidate.key.namespace.clone(),
+                workload: candidate.key.name.clone(),
+                document: rendering.kept().ok()?,
+            }),
+            State::Broken(_) | State::Unreadable(_) => None,
+        })
+        .chain(self.carried.iter().cloned())
+        .collect()
     }
 
     /// The labels in a device's EdgeDevice; none if it has none.
@@ -245,115 +188,22 @@ impl Catalogue {
 
     /// The workloads that are selected for a device, in the order of their names.
     pub(crate) fn candidates(&self, subject: &Subject<'_>) -> Vec<&Candidate> {
-        let Some(place) = self.namespaces.get(subject.namespace.as_str()) else {
-            return Vec::new();
-        };
-        let by_device = place.by_device.get(subject.id.as_str()).into_iter().flatten();
-        let by_label = subject.labels.iter().flat_map(|(key, value)| {
-            let pair = (key.clone(), value.clone());
-            place.by_label.get(&pair).into_iter().flatten()
-        });
-        let matching = by_label
-            .chain(&place.others)
-            .filter(|name| place.selects(name, subject.labels));
-        let names: BTreeSet<&String> = by_device.chain(matching).collect();
-        names
-            .into_iter()
-            .filter_map(|name| place.workloads.get(name))
-            .collect()
-    }
-
-    /// Why nobody can say which workloads are selected in a namespace, if so.
-    pub(crate) fn unclear(&self, namespace: &str) -> Option<&Trouble> {
-        self.namespaces.get(namespace)?.unclear.as_ref()
-    }
-}
-
-impl InNamespace {
-    fn selects(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
-        self.workloads
-            .get(name)
-            .and_then(|candidate| candidate.selector.as_ref())
-            .is_some_and(|selector| selector.matches(labels))
-    }
-}
-
-fn add(
-    place: &mut InNamespace,
-    object: &Object,
-    former: &mut Former,
-    objects: &Objects,
-    faults: &mut Vec<Fault>,
-) {
-    let key = object.key.clone();
-    let read = object
-        .read::<EdgeWorkload>()
-        .map_err(|error| Trouble::new("ObjectInvalid", error.to_string()));
-    let workload = match read {
-        Ok(workload) => workload,
-        Err(trouble) => {
-            faults.push(fault(
-                &key,
-                &trouble,
-                "the namespace's devices keep what they have",
-            ));
-            place.unclear = Some(trouble);
-            former.carry(&key);
-            return;
-        }
-    };
-    let name = key.name.clone();
-    let mut selector = None;
-    if !workload.spec.device.is_empty() {
-        place
-            .by_device
-            .entry(workload.spec.device.clone())
-            .or_default()
-            .push(name.clone());
-    } else if let Some(written) = &workload.spec.device_selector {
-        match Selector::parse(written) {
-            Ok(valid) => {
-                let list = match valid.pair() {
-                    Some((key, value)) => place
-                        .by_label
-                        .entry((key.to_owned(), value.to_owned()))
-                        .or_default(),
-                    None => &mut place.others,
-                };
-                list.push(name.clone());
-                selector = Some(valid);
-            }
-            Err(invalid) => {
-                let trouble = Trouble::new("SelectorInvalid", format!("spec.deviceSelector: {invalid}"));
-                faults.push(fault(
-                    &key,
-                    &trouble,
-                    "the namespace's devices keep what they have",
-                ));
-                place.unclear = Some(trouble);
-            }
+        match self.workloads.get(subject.namespace.as_str()) {
+            Some(workloads) => workloads.selected(subject.id.as_str(), subject.labels),
+            None => Vec::new(),
         }
     }
-    let state = match render::workload(object, &workload, objects) {
-        Ok(rendering) => State::Good(Arc::new(rendering)),
-        Err(trouble) => former.state(&key, trouble, objects),
-    };
-    if let Some(trouble) = state.trouble() {
-        let follows = match &state {
-            State::Stale(..) => "devices get it in its last good form",
-            _ => "devices get it when that is mended",
-        };
-        faults.push(fault(&key, trouble, follows));
+
+    /// Why nobody can say which workloads are selected in a namespace, if so: a workload and what is wrong with it.
+    pub(crate) fn unclear(&self, namespace: &str) -> Option<&(Key, Trouble)> {
+        self.workloads.get(namespace)?.unclear()
     }
-    place.workloads.insert(name, Candidate { key, selector, state });
 }
 
-fn fault(object: &Key, trouble: &Trouble, follows: &str) -> Fault {
-    Fault {
-        object: object.clone(),
-        reason: trouble.reason,
-        message: format!("{}; {follows}", trouble.message),
-    }
+/// Whether the members of a set get what it says.
+fn check_set(key: &Key, objects: &Objects) -> Result<(), Trouble> {
+    let set: EdgeDeviceSet = objects.required(key.kind, &key.namespace, &key.name)?;
+    sections::of(&set.spec, &key.namespace, objects).map(drop)
 }
 
 impl std::fmt::Debug for Catalogue {

@@ -33,6 +33,34 @@ pub(crate) struct Trouble {
     pub(crate) unreadable: bool,
 }
 
+/// All that is wrong with one object, so that a person hears of everything at once.
+#[derive(Debug, Default)]
+pub(crate) struct Troubles(Vec<Trouble>);
+
+impl Troubles {
+    /// The value if there is one; else the trouble is noted, and the default stands for it.
+    pub(crate) fn note<T: Default>(&mut self, result: Result<T, Trouble>) -> T {
+        result.unwrap_or_else(|trouble| {
+            self.0.push(trouble);
+            T::default()
+        })
+    }
+
+    /// An error if anything was noted: as one sentence, with the reason of what cannot be read or else of the first.
+    pub(crate) fn none(self) -> Result<(), Trouble> {
+        let unreadable = self.0.iter().find(|trouble| trouble.unreadable);
+        let Some(first) = unreadable.or(self.0.first()) else {
+            return Ok(());
+        };
+        let messages: Vec<_> = self.0.iter().map(|trouble| trouble.message.as_str()).collect();
+        Err(Trouble {
+            reason: first.reason,
+            message: messages.join("; "),
+            unreadable: first.unreadable,
+        })
+    }
+}
+
 impl Trouble {
     pub(crate) fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
@@ -47,6 +75,15 @@ impl Trouble {
             reason: "SecretUnreadable",
             message: message.into(),
             unreadable: true,
+        }
+    }
+
+    /// As a fault of `object`; `follows` says what it means for devices.
+    pub(crate) fn fault(&self, object: &Key, follows: &str) -> Fault {
+        Fault {
+            object: object.clone(),
+            reason: self.reason,
+            message: format!("{}; {follows}", self.message),
         }
     }
 

@@ -8,10 +8,11 @@ use manifests::Key;
 use serde_json::Value;
 
 use crate::{
-    catalogue::{LastGood, State, UnreadableRendering},
+    catalogue::{LastGood, UnreadableRendering},
     fault::Trouble,
     lookup::Objects,
     render::Rendering,
+    workloads::State,
 };
 
 /// Last good forms by namespace and name, while a catalogue is made.

@@ -24,6 +24,7 @@ mod render;
 mod sections;
 pub mod selector;
 mod storage;
+mod workloads;
 
 pub use assemble::{Assembly, Delivered};
 pub use catalogue::{Catalogue, LastGood, Policy, SealedAway, Subject, UnreadableRendering};

@@ -70,21 +70,39 @@ impl Objects {
         })
     }
 
+    /// An object that has to be there.
+    pub(crate) fn required<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<T, Trouble> {
+        self.get(kind, namespace, name)?
+            .ok_or_else(|| missing(kind, namespace, name))
+    }
+
     /// A ConfigMap that has to be there.
     pub(crate) fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, Trouble> {
-        self.get(Kind::ConfigMap, namespace, name)?.ok_or_else(|| {
-            Trouble::new(
-                "ConfigMapMissing",
-                format!("ConfigMap {namespace}/{name} is missing"),
-            )
-        })
+        self.required(Kind::ConfigMap, namespace, name)
     }
 
     /// A Secret that has to be there.
     pub(crate) fn secret(&self, namespace: &str, name: &str) -> Result<Secret, Trouble> {
-        self.get(Kind::Secret, namespace, name)?
-            .ok_or_else(|| Trouble::new("SecretMissing", format!("Secret {namespace}/{name} is missing")))
+        self.required(Kind::Secret, namespace, name)
     }
+}
+
+fn missing(kind: Kind, namespace: &str, name: &str) -> Trouble {
+    let reason = match kind {
+        Kind::ConfigMap => "ConfigMapMissing",
+        Kind::Secret => "SecretMissing",
+        _ => "ObjectMissing",
+    };
+    let message = match name {
+        "" => format!("a {kind} is referred to without its name"),
+        name => format!("{kind} {namespace}/{name} is missing"),
+    };
+    Trouble::new(reason, message)
 }
 
 /// A text of a ConfigMap that has to be there.

@@ -8,14 +8,14 @@ use manifests::{
     Kind, Object,
     kinds::{self, EdgeWorkload, Secret},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    fault::Trouble,
+    fault::{Trouble, Troubles},
     go_yaml,
-    lookup::{Objects, decoded, text},
+    lookup::{Objects, decoded, text, value},
     podspec,
     references::{self, Need},
 };
@@ -115,45 +115,25 @@ pub(crate) fn workload(
     let spec = &spec.spec;
     let pod = spec.pod.as_ref().map_or(&Value::Null, |pod| &pod.spec);
     let references = references::of(pod);
-    readable(spec, &references, namespace, objects)?;
-    let specification = podspec::text(pod)
-        .map_err(|invalid| Trouble::new("PodInvalid", format!("spec.pod.spec.{invalid}")))?;
+    let mut troubles = Troubles::default();
+    let specification =
+        podspec::text(pod).map_err(|invalid| Trouble::new("PodInvalid", format!("spec.pod.spec.{invalid}")));
     let workload = Workload {
         name: object.key.name.clone(),
         namespace: namespace.to_owned(),
         labels: for_podman(&object.labels),
         annotations: for_podman(&object.annotations),
-        specification,
+        specification: troubles.note(specification),
         data: spec.data.as_ref().map(data),
-        image_registries: registries(spec.image_registries.as_ref(), namespace, objects)?,
-        metrics: metrics(spec.metrics.as_ref(), namespace, objects)?,
-        configmaps: config_maps(&references.config_maps, namespace, objects)?,
+        image_registries: troubles.note(registries(spec.image_registries.as_ref(), namespace, objects)),
+        metrics: troubles.note(metrics(spec.metrics.as_ref(), namespace, objects)),
+        configmaps: config_maps(&references.config_maps, namespace, objects, &mut troubles),
         log_collection: spec.log_collection.clone(),
     };
-    let secrets = secrets(&references.secrets, namespace, objects)?;
+    let secrets = secrets(&references.secrets, namespace, objects, &mut troubles);
+    troubles.none()?;
     Rendering::new(workload, references.secrets, secrets)
         .map_err(|error| Trouble::new("WorkloadInvalid", error.to_string()))
-}
-
-/// Whether every Secret that the workload names can be read if it is there. This comes before everything else: whatever else
-/// is wrong with the workload, a Secret that cannot be read is the server's fault and never an absent one.
-fn readable(
-    spec: &kinds::WorkloadSpec,
-    references: &references::References,
-    namespace: &str,
-    objects: &Objects,
-) -> Result<(), Trouble> {
-    let registry = spec
-        .image_registries
-        .as_ref()
-        .and_then(|registries| registries.secret_ref.as_ref());
-    let registry = registry.map(|reference| reference.name.as_str());
-    references
-        .secrets
-        .keys()
-        .map(String::as_str)
-        .chain(registry)
-        .try_for_each(|name| objects.readable(Kind::Secret, namespace, name))
 }
 
 fn for_podman(entries: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -246,48 +226,53 @@ fn config_maps(
     needs: &BTreeMap<String, Need>,
     namespace: &str,
     objects: &Objects,
-) -> Result<Vec<String>, Trouble> {
+    troubles: &mut Troubles,
+) -> Vec<String> {
     let mut documents = Vec::new();
     for (name, need) in needs {
-        let map: Option<kinds::ConfigMap> = objects.get(Kind::ConfigMap, namespace, name)?;
-        let Some(map) = map else {
-            if need.required {
-                return Err(Trouble::new(
-                    "ConfigMapMissing",
-                    format!("ConfigMap {namespace}/{name} is missing"),
-                ));
-            }
-            continue;
-        };
+        let found = needed::<kinds::ConfigMap>(Kind::ConfigMap, namespace, name, need, objects);
+        let Some(map) = troubles.note(found) else { continue };
+        let place = format!("{namespace}/{name}");
         for key in &need.keys {
-            text(&map, &format!("{namespace}/{name}"), key)?;
+            troubles.note(text(&map, &place, key));
         }
         documents.push(go_yaml::config_map(name, &map));
     }
-    Ok(documents)
+    documents
 }
 
 fn secrets(
     needs: &BTreeMap<String, Need>,
     namespace: &str,
     objects: &Objects,
-) -> Result<BTreeMap<String, Secret>, Trouble> {
-    let mut found = BTreeMap::new();
+    troubles: &mut Troubles,
+) -> BTreeMap<String, Secret> {
+    let mut secrets = BTreeMap::new();
     for (name, need) in needs {
-        let secret: Option<Secret> = objects.get(Kind::Secret, namespace, name)?;
-        let Some(secret) = secret else {
-            if need.required {
-                return Err(Trouble::new(
-                    "SecretMissing",
-                    format!("Secret {namespace}/{name} is missing"),
-                ));
-            }
+        let found = needed::<Secret>(Kind::Secret, namespace, name, need, objects);
+        let Some(secret) = troubles.note(found) else {
             continue;
         };
+        let place = format!("{namespace}/{name}");
         for key in &need.keys {
-            crate::lookup::value(&secret, &format!("{namespace}/{name}"), key)?;
+            troubles.note(value(&secret, &place, key));
         }
-        found.insert(name.clone(), secret);
+        secrets.insert(name.clone(), secret);
     }
-    Ok(found)
+    secrets
+}
+
+/// An object that a pod refers to; it may be missing if every reference to it is optional.
+fn needed<T: DeserializeOwned>(
+    kind: Kind,
+    namespace: &str,
+    name: &str,
+    need: &Need,
+    objects: &Objects,
+) -> Result<Option<T>, Trouble> {
+    if need.required {
+        objects.required(kind, namespace, name).map(Some)
+    } else {
+        objects.get(kind, namespace, name)
+    }
 }

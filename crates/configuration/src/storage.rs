@@ -1,19 +1,21 @@
 //! Where a device uploads data to. What is missing here leaves the section out, as with Flotta: the device keeps the bucket
 //! it had and transfers nothing meanwhile.
+//!
+//! Values of Secrets go out as they are kept: base64, which admission takes in its one canonical form only.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use contract::{S3StorageConfiguration, StorageConfiguration};
 use manifests::{
     Kind,
-    kinds::{ObjectBucketClaim, Route, S3, Secret},
+    kinds::{ConfigMap, ObjectBucketClaim, Route, S3, Secret},
 };
 
 use crate::{
-    fault::Trouble,
+    fault::{Trouble, Troubles},
     lookup::{Objects, text, value},
 };
 
 const BUCKET_NAME: &str = "BUCKET_NAME";
+const BUCKET_PORT: &str = "BUCKET_PORT";
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const CA: &str = "tls.crt";
@@ -49,53 +51,32 @@ pub(crate) fn of(
 }
 
 fn external(s3: &S3, namespace: &str, objects: &Objects) -> Result<S3StorageConfiguration, Trouble> {
-    let place = format!("{namespace}/{}", s3.config_map_name);
-    let map = objects.config_map(namespace, &s3.config_map_name)?;
-    let secret = objects.secret(namespace, &s3.secret_name)?;
-    let port = text(&map, &place, "BUCKET_PORT")?;
-    // Go's ParseUint takes no sign.
-    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
-    let port = port.parse::<i32>().ok();
-    let port = port.filter(|port| digits && (1..=65535).contains(port));
-    let bucket_port = port.ok_or_else(|| {
-        Trouble::new(
-            "BucketPortInvalid",
-            format!("BUCKET_PORT of ConfigMap {place} is no port from 1 to 65535"),
-        )
-    })?;
-    let at = format!("{namespace}/{}", s3.secret_name);
+    let mut troubles = Troubles::default();
+    let map = troubles.note(objects.config_map(namespace, &s3.config_map_name));
+    let secret = troubles.note(objects.secret(namespace, &s3.secret_name));
+    troubles.none()?;
+    let map_place = format!("{namespace}/{}", s3.config_map_name);
+    let secret_place = format!("{namespace}/{}", s3.secret_name);
     Ok(S3StorageConfiguration {
-        bucket_host: text(&map, &place, "BUCKET_HOST")?.to_owned(),
-        bucket_port,
-        bucket_name: text(&map, &place, BUCKET_NAME)?.to_owned(),
-        bucket_region: text(&map, &place, "BUCKET_REGION")?.to_owned(),
-        aws_access_key_id: canonical(&secret, &at, KEY_ID)?.into(),
-        aws_secret_access_key: canonical(&secret, &at, KEY)?.into(),
-        aws_ca_bundle: if secret.data.contains_key(CA) {
-            canonical(&secret, &at, CA)?
-        } else {
-            String::new()
-        },
+        bucket_host: text(&map, &map_place, "BUCKET_HOST")?.to_owned(),
+        bucket_port: port(&map, &map_place)?,
+        bucket_name: text(&map, &map_place, BUCKET_NAME)?.to_owned(),
+        bucket_region: text(&map, &map_place, "BUCKET_REGION")?.to_owned(),
+        aws_access_key_id: value(&secret, &secret_place, KEY_ID)?.into(),
+        aws_secret_access_key: value(&secret, &secret_place, KEY)?.into(),
+        aws_ca_bundle: ca(&secret),
     })
 }
 
 fn claimed(claim: &str, namespace: &str, objects: &Objects) -> Result<S3StorageConfiguration, Trouble> {
-    let missing = |kind: Kind, namespace: &str, name: &str| {
-        Trouble::new(
-            "BucketClaimIncomplete",
-            format!("{kind} {namespace}/{name} is missing"),
-        )
-    };
-    objects
-        .get::<ObjectBucketClaim>(Kind::ObjectBucketClaim, namespace, claim)?
-        .ok_or_else(|| missing(Kind::ObjectBucketClaim, namespace, claim))?;
+    let mut troubles = Troubles::default();
+    troubles.note(objects.required::<ObjectBucketClaim>(Kind::ObjectBucketClaim, namespace, claim));
+    let map = troubles.note(objects.config_map(namespace, claim));
+    let secret = troubles.note(objects.secret(namespace, claim));
+    let route: Route = troubles.note(objects.required(Kind::Route, ROUTE.0, ROUTE.1));
+    let router_ca = troubles.note(objects.secret(ROUTER_CA.0, ROUTER_CA.1));
+    troubles.none()?;
     let place = format!("{namespace}/{claim}");
-    let map = objects.config_map(namespace, claim)?;
-    let secret = objects.secret(namespace, claim)?;
-    let route: Route = objects
-        .get(Kind::Route, ROUTE.0, ROUTE.1)?
-        .ok_or_else(|| missing(Kind::Route, ROUTE.0, ROUTE.1))?;
-    let ca = objects.secret(ROUTER_CA.0, ROUTER_CA.1)?;
     Ok(S3StorageConfiguration {
         bucket_host: route.spec.host,
         bucket_port: 443,
@@ -103,24 +84,24 @@ fn claimed(claim: &str, namespace: &str, objects: &Objects) -> Result<S3StorageC
         bucket_name: text(&map, &place, BUCKET_NAME).unwrap_or_default().to_owned(),
         // Not used by this kind of storage; Flotta writes the word.
         bucket_region: "ignore".to_owned(),
-        aws_access_key_id: canonical(&secret, &place, KEY_ID)?.into(),
-        aws_secret_access_key: canonical(&secret, &place, KEY)?.into(),
-        aws_ca_bundle: if ca.data.contains_key(CA) {
-            canonical(&ca, &format!("{}/{}", ROUTER_CA.0, ROUTER_CA.1), CA)?
-        } else {
-            String::new()
-        },
+        aws_access_key_id: value(&secret, &place, KEY_ID)?.into(),
+        aws_secret_access_key: value(&secret, &place, KEY)?.into(),
+        aws_ca_bundle: ca(&router_ca),
     })
 }
 
-/// A value as base64 in its one canonical form, however it was written.
-fn canonical(secret: &Secret, place: &str, key: &str) -> Result<String, Trouble> {
-    let value = value(secret, place, key)?;
-    let bytes = STANDARD.decode(value).map_err(|_| {
-        Trouble::new(
-            "SecretInvalid",
-            format!("key {key} of Secret {place} is not base64"),
-        )
-    })?;
-    Ok(STANDARD.encode(bytes))
+/// As Go's `ParseUint` reads it, which takes no sign.
+fn port(map: &ConfigMap, place: &str) -> Result<i32, Trouble> {
+    let written = text(map, place, BUCKET_PORT)?;
+    let unsigned = written.bytes().all(|byte| byte.is_ascii_digit());
+    let port = written.parse().ok();
+    port.filter(|port| unsigned && (1..=65_535).contains(port))
+        .ok_or_else(|| {
+            let message = format!("{BUCKET_PORT} of ConfigMap {place} is no port from 1 to 65535");
+            Trouble::new("BucketPortInvalid", message)
+        })
+}
+
+fn ca(secret: &Secret) -> String {
+    secret.data.get(CA).cloned().unwrap_or_default()
 }

@@ -1,0 +1,155 @@
+//! The workloads of a namespace: in which form each can be handed out, and which of them a device gets.
+//!
+//! Selectors are evaluated as they are written; the two indexes only spare those that cannot match.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use manifests::{Key, Object, kinds::EdgeWorkload};
+
+use crate::{
+    fault::{Fault, Trouble},
+    former::Former,
+    lookup::Objects,
+    render::{self, Rendering},
+    selector::Selector,
+};
+
+/// What follows for the devices of a namespace with a workload of which nobody can say whom it selects.
+const NAMESPACE_WAITS: &str = "until it is mended the devices of its namespace keep what they have";
+
+/// The workloads of a namespace.
+#[derive(Default)]
+pub(crate) struct Workloads {
+    by_name: BTreeMap<String, Candidate>,
+    /// Names of workloads for one device each.
+    by_device: HashMap<String, Vec<String>>,
+    /// Names of workloads whose devices all have this label.
+    by_label: HashMap<(String, String), Vec<String>>,
+    /// Names of the others that select any.
+    others: Vec<String>,
+    /// A workload of which nobody can say whom it selects.
+    unclear: Option<(Key, Trouble)>,
+}
+
+/// A workload of a namespace.
+pub(crate) struct Candidate {
+    pub(crate) key: Key,
+    selector: Option<Selector>,
+    pub(crate) state: State,
+}
+
+/// What there is of a workload to hand out.
+pub(crate) enum State {
+    /// It could be rendered.
+    Good(Arc<Rendering>),
+    /// It cannot be rendered now; this is its last good form.
+    Stale(Arc<Rendering>, Trouble),
+    /// There never was a good form.
+    Broken(Trouble),
+    /// There is something that cannot be read.
+    Unreadable(Trouble),
+}
+
+impl Workloads {
+    /// Adds a workload, and says what is wrong with it.
+    pub(crate) fn add(
+        &mut self,
+        object: &Object,
+        former: &mut Former,
+        objects: &Objects,
+        faults: &mut Vec<Fault>,
+    ) {
+        let key = &object.key;
+        let workload: EdgeWorkload = match object.read() {
+            Ok(workload) => workload,
+            Err(error) => {
+                self.set_unclear(key, Trouble::new("ObjectInvalid", error.to_string()), faults);
+                former.carry(key);
+                return;
+            }
+        };
+        let selector = self.index(key, &workload, faults);
+        let state = match render::workload(object, &workload, objects) {
+            Ok(rendering) => State::Good(Arc::new(rendering)),
+            Err(trouble) => former.state(key, trouble, objects),
+        };
+        match &state {
+            State::Good(_) => {}
+            State::Stale(_, trouble) => {
+                faults.push(trouble.fault(key, "devices get it in its last good form"));
+            }
+            State::Broken(trouble) | State::Unreadable(trouble) => {
+                faults.push(trouble.fault(key, "devices get it when that is mended"));
+            }
+        }
+        let candidate = Candidate {
+            key: key.clone(),
+            selector,
+            state,
+        };
+        self.by_name.insert(key.name.clone(), candidate);
+    }
+
+    fn index(&mut self, key: &Key, workload: &EdgeWorkload, faults: &mut Vec<Fault>) -> Option<Selector> {
+        let name = key.name.clone();
+        if !workload.spec.device.is_empty() {
+            let device = workload.spec.device.clone();
+            self.by_device.entry(device).or_default().push(name);
+            return None;
+        }
+        match Selector::parse(workload.spec.device_selector.as_ref()?) {
+            Ok(selector) => {
+                match selector.pair() {
+                    Some((key, value)) => {
+                        let pair = (key.to_owned(), value.to_owned());
+                        self.by_label.entry(pair).or_default().push(name);
+                    }
+                    None => self.others.push(name),
+                }
+                Some(selector)
+            }
+            Err(invalid) => {
+                let trouble = Trouble::new("SelectorInvalid", format!("spec.deviceSelector: {invalid}"));
+                self.set_unclear(key, trouble, faults);
+                None
+            }
+        }
+    }
+
+    fn set_unclear(&mut self, key: &Key, trouble: Trouble, faults: &mut Vec<Fault>) {
+        faults.push(trouble.fault(key, NAMESPACE_WAITS));
+        self.unclear = Some((key.clone(), trouble));
+    }
+
+    /// Why nobody can say which workloads a device gets, if so: the workload and what is wrong with it.
+    pub(crate) fn unclear(&self) -> Option<&(Key, Trouble)> {
+        self.unclear.as_ref()
+    }
+
+    /// The workloads for a device, in the order of their names.
+    pub(crate) fn selected(&self, device: &str, labels: &BTreeMap<String, String>) -> Vec<&Candidate> {
+        let by_device = self.by_device.get(device).into_iter().flatten();
+        let by_label = labels.iter().flat_map(|(key, value)| {
+            let pair = (key.clone(), value.clone());
+            self.by_label.get(&pair).into_iter().flatten()
+        });
+        let matching = by_label.chain(&self.others).filter(|name| {
+            let candidate = self.by_name.get(*name);
+            let selector = candidate.and_then(|candidate| candidate.selector.as_ref());
+            selector.is_some_and(|selector| selector.matches(labels))
+        });
+        let names: BTreeSet<&String> = by_device.chain(matching).collect();
+        names
+            .into_iter()
+            .filter_map(|name| self.by_name.get(name))
+            .collect()
+    }
+
+    /// All of them, in the order of their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Candidate> {
+        self.by_name.values()
+    }
+}
