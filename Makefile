@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run demo demo-down test e2e images lint bench fuzz fmt clean
+.PHONY: help run demo demo-down test differential e2e images lint bench fuzz fmt clean
 
 export FLOTTA_CACHE ?= $(HOME)/.cache/flotta-companion
 BUILT := $(or $(CARGO_TARGET_DIR),target)/release
@@ -15,7 +15,7 @@ CLUSTER_ARGS ?=
 DEMO ?= /tmp/flotta-demo
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start a server with an example fleet in ./data; DATA=folder ARGS='--for 30s' (ARGS=--help says more)
 	@scripts/setup.sh cc
@@ -33,6 +33,11 @@ demo-down: ## Take the demo's Kubernetes away
 test: ## Check everything: lints, dependencies, unit, contract and end-to-end tests, fuzzing
 	@scripts/setup.sh cc rust go postgres shell deny python
 	@scripts/test.sh
+
+differential: ## Play generated fleets on Flotta's own backend and on ours, and compare; ARGS='SEED COUNT FIRST' makes a case again
+	@scripts/setup.sh cc go
+	cargo build --locked --release -p edge-config-server -p flotta-differential
+	@$(BUILT)/flotta-differential $(ARGS)
 
 e2e: ## Test on a whole cluster that is brought up for it (as root), or on yours (KUBECONFIG=...); ARGS='--list' shows what, PARTS=3 plays on three clusters side by side
 	@scripts/setup.sh cc go cluster

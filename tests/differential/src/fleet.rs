@@ -73,7 +73,16 @@ impl Fleet {
     /// The same fleet in another namespace, with other ids for its devices, so that both can be played at once.
     #[must_use]
     pub fn moved(&self, suffix: &str) -> Self {
-        let namespace = format!("{}-{suffix}", self.namespace);
+        self.renamed(format!("{}-{suffix}", self.namespace), suffix)
+    }
+
+    /// The same for one of many smaller variants of a case: their names do not grow.
+    #[must_use]
+    pub fn variant(&self, name: &str) -> Self {
+        self.renamed(format!("fleet-{:06}-{name}", self.number), name)
+    }
+
+    fn renamed(&self, namespace: String, suffix: &str) -> Self {
         let mut changes = vec![(self.namespace.clone(), namespace.clone())];
         let mut ids = self.devices();
         ids.extend(self.hardware.keys().cloned());

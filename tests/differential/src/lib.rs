@@ -1,4 +1,13 @@
 //! Fleets on Flotta's own backend and on ours, side by side, and the difference between what devices get.
+//!
+//! | Question | Module |
+//! |---|---|
+//! | What is a case, and how is one made from a seed? | [`fleet`], [`mod@generate`], [`dice`] |
+//! | What should a device run, and what can it not be given? | [`selection`], [`broken`], [`trigger`] |
+//! | How are the two sides set up and asked? | [`flotta`], [`ours`], [`in_process`], [`pool`] |
+//! | How does an agent look at an answer, and where do two differ? | [`agent`], [`compare`], [`excuses`] |
+//! | Was it right? | [`judge`], [`play`], [`run`], [`report`], [`shrink`] |
+//! | Are objects read, and workloads selected, as there? | [`admission`], [`operator`], [`strict`] |
 
 pub mod admission;
 pub mod agent;
@@ -19,5 +28,6 @@ pub mod report;
 pub mod run;
 pub mod selection;
 pub mod shrink;
+pub mod strict;
 pub mod trigger;
 mod yaml;

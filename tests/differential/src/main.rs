@@ -20,7 +20,7 @@ const COUNT: u64 = 2_000;
 /// Cases whose workloads the operator selects.
 const OPERATED: u64 = 100;
 /// Failing cases that are made small.
-const SHRUNK: usize = 3;
+const SHRUNK: usize = 2;
 
 #[tokio::main]
 #[allow(clippy::print_stdout, reason = "the report is the program's output")]

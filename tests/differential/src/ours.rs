@@ -30,24 +30,21 @@ pub struct Ours {
 impl Ours {
     /// Starts both. The server reads the fleets' objects, and those outside of all fleets.
     pub async fn start(cluster: &Cluster, fleets: &[Arc<Fleet>], world: &[Value]) -> Result<Self> {
-        Self::start_on(cluster, fleets, world, None).await
+        Self::start_with(cluster, fleets, world, |settings| settings).await
     }
 
-    /// The same on another store than SQLite in a file of its own, as a URL.
-    pub async fn start_on(
+    /// The same with other settings of the server.
+    pub async fn start_with(
         cluster: &Cluster,
         fleets: &[Arc<Fleet>],
         world: &[Value],
-        store: Option<String>,
+        change: impl FnOnce(Settings) -> Settings,
     ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("flotta-ours-").tempdir()?;
         let manifests = folder.path().join("manifests");
         write_manifests(&manifests, fleets, world)?;
-        let mut settings = Settings::new(folder.path()).flags(["--manifests", path_text(&manifests)?]);
-        if let Some(store) = store {
-            settings = settings.store(store);
-        }
-        let server = Server::start(settings).await?;
+        let settings = Settings::new(folder.path()).flags(["--manifests", path_text(&manifests)?]);
+        let server = Server::start(change(settings)).await?;
         let edge_api = EdgeApi::start(&cluster.control_plane, &server.backend_url(), None).await?;
         Ok(Self {
             edge_api,

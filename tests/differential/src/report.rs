@@ -25,7 +25,9 @@ impl Report {
     pub fn add(&mut self, outcomes: Vec<Outcome>) {
         for outcome in &outcomes {
             if let Verdict::Excused(lines) = &outcome.verdict {
-                lines.iter().for_each(|line| self.hits.count(line));
+                for line in lines {
+                    self.hits.count(line);
+                }
             }
         }
         self.outcomes.extend(outcomes);

@@ -69,14 +69,15 @@ async fn failing(
     let fleets: Vec<Arc<Fleet>> = variants
         .iter()
         .enumerate()
-        .map(|(index, variant)| Arc::new(variant.fleet.moved(&format!("{round}x{index}"))))
+        .map(|(index, variant)| Arc::new(variant.fleet.variant(&format!("{round}x{index}"))))
         .collect();
     // A variant that is not accepted is no smaller case.
     let (outcomes, _) = play(cluster, &fleets, world, via).await?;
     let found = fleets.iter().map(|fleet| {
         let same = |outcome: &&Outcome| {
-            outcome.fleet.namespace.starts_with(&fleet.namespace)
-                && outcome.verdict.kind().as_deref() == Some(kind)
+            let place = &outcome.fleet.namespace;
+            let own = *place == fleet.namespace || *place == format!("{}-bare", fleet.namespace);
+            own && outcome.verdict.kind().as_deref() == Some(kind)
         };
         outcomes.iter().find(same).cloned()
     });

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use differential::play::Via;
-use differential::{operator, run};
+use differential::{operator, run, strict};
 
 const SEED: u64 = 1;
 
@@ -24,6 +24,17 @@ async fn the_operator_selects_the_same_workloads() -> Result<()> {
         selections.complaints().is_empty(),
         "{:#?}\n{selections}",
         selections.complaints()
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strict_server_refuses_whom_flotta_refuses() -> Result<()> {
+    let (refused, differing) = strict::run(SEED, 60).await?;
+    ensure!(differing.is_empty(), "{differing:#?}");
+    ensure!(
+        refused > 3,
+        "Flotta refuses only {refused} devices: nothing is proven"
     );
     Ok(())
 }

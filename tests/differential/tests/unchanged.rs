@@ -12,6 +12,7 @@ use differential::run::world_of;
 use serde_json::{Value, json};
 use testkit::device::Device;
 use testkit::postgres::Postgres;
+use testkit::server::Settings;
 
 const SEED: u64 = 5;
 /// Polls in all, half of them on each store.
@@ -44,7 +45,11 @@ async fn never_looks_changed(cluster: &Cluster, store: Option<String>) -> Result
         .map(|number| Arc::new(fleet(SEED, number, &schemas)))
         .collect();
     let world = world_of(SEED, 0);
-    let mut ours = Ours::start_on(cluster, &fleets, &world, store).await?;
+    let on = |settings: Settings| match store {
+        Some(store) => settings.store(store),
+        None => settings,
+    };
+    let mut ours = Ours::start_with(cluster, &fleets, &world, on).await?;
     let members = cluster.members(&fleets)?;
     ours.enrol(&members).await?;
     let mut watched = watch(&ours, cluster, members).await?;

@@ -194,7 +194,7 @@ const KEYS: &[&str] = &[
 
 /// A key of a ConfigMap or Secret.
 pub(crate) fn key(dice: &mut Dice) -> &'static str {
-    *dice.pick::<&str>(KEYS)
+    dice.pick::<&str>(KEYS)
 }
 
 /// Keys of labels and annotations.
@@ -213,12 +213,12 @@ const LABEL_KEYS: &[&str] = &[
 
 /// A key of a label.
 pub(crate) fn label_key(dice: &mut Dice) -> &'static str {
-    *dice.pick::<&str>(LABEL_KEYS)
+    dice.pick::<&str>(LABEL_KEYS)
 }
 
 /// A value of a label.
 pub(crate) fn label_value(dice: &mut Dice) -> &'static str {
-    *dice.pick::<&str>(&["", "a", "b", "press", "paint", "true", "1", "v1.2_x-Y"])
+    dice.pick::<&str>(&["", "a", "b", "press", "paint", "true", "1", "v1.2_x-Y"])
 }
 
 /// A quantity, written in every way that an API server and Go read.

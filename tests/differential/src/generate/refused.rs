@@ -30,7 +30,7 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
         for (name, value) in fields.as_object().into_iter().flatten() {
             container[name] = value.clone();
         }
-        pod(json!({"containers": [container]}), path)
+        pod(&json!({"containers": [container]}), path)
     };
     vec![
         device(
@@ -78,41 +78,41 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
             "ports",
         ),
         pod(
-            json!({"containers": [{"name": "c0"}, {"name": "c0"}]}),
+            &json!({"containers": [{"name": "c0"}, {"name": "c0"}]}),
             "containers",
         ),
         pod(
-            json!({"containers": [{"name": "c0"}], "initContainers": [{"name": "c0"}]}),
+            &json!({"containers": [{"name": "c0"}], "initContainers": [{"name": "c0"}]}),
             "ontainers",
         ),
         pod(
-            json!({"containers": [{"name": "c0"}], "volumes": [{"name": "v", "emptyDir": {}}]}),
+            &json!({"containers": [{"name": "c0"}], "volumes": [{"name": "v", "emptyDir": {}}]}),
             "volumes",
         ),
         pod(
-            json!({"containers": [{"name": "c0"}], "volumes": [{"name": "v", "configMap": {"name": "m"}}]}),
+            &json!({"containers": [{"name": "c0"}], "volumes": [{"name": "v", "configMap": {"name": "m"}}]}),
             "volumes",
         ),
-        selector(json!({"matchLabels": {"line": "not valid"}})),
-        selector(json!({"matchLabels": {"not valid": "x"}})),
-        selector(json!({"matchExpressions": [{"key": "line", "operator": "Equals", "values": ["press"]}]})),
-        selector(json!({"matchExpressions": [{"key": "line", "operator": "In"}]})),
-        selector(json!({"matchExpressions": [{"key": "line", "operator": "NotIn", "values": []}]})),
-        selector(json!({"matchExpressions": [{"key": "line", "operator": "Exists", "values": ["press"]}]})),
-        selector(json!({"matchExpressions": [{"key": "", "operator": "Exists"}]})),
+        selector(&json!({"matchLabels": {"line": "not valid"}})),
+        selector(&json!({"matchLabels": {"not valid": "x"}})),
+        selector(&json!({"matchExpressions": [{"key": "line", "operator": "Equals", "values": ["press"]}]})),
+        selector(&json!({"matchExpressions": [{"key": "line", "operator": "In"}]})),
+        selector(&json!({"matchExpressions": [{"key": "line", "operator": "NotIn", "values": []}]})),
+        selector(&json!({"matchExpressions": [{"key": "line", "operator": "Exists", "values": ["press"]}]})),
+        selector(&json!({"matchExpressions": [{"key": "", "operator": "Exists"}]})),
         pod(
-            json!({"containers": [{"name": "c0"}], "initContainers": [{"name": "i", "livenessProbe": {}}]}),
+            &json!({"containers": [{"name": "c0"}], "initContainers": [{"name": "i", "livenessProbe": {}}]}),
             "livenessProbe",
         ),
     ]
 }
 
-fn pod(spec: Value, path: &'static str) -> (&'static str, Value, &'static str) {
+fn pod(spec: &Value, path: &'static str) -> (&'static str, Value, &'static str) {
     let spec = json!({"type": "pod", "deviceSelector": {"matchLabels": {"nobody": "has-it"}}, "pod": {"spec": spec}});
     ("EdgeWorkload", spec, path)
 }
 
-fn selector(selector: Value) -> (&'static str, Value, &'static str) {
+fn selector(selector: &Value) -> (&'static str, Value, &'static str) {
     let spec =
         json!({"type": "pod", "deviceSelector": selector, "pod": {"spec": {"containers": [{"name": "c0"}]}}});
     ("EdgeWorkload", spec, "spec.deviceSelector")
