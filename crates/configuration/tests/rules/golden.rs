@@ -15,14 +15,10 @@ fn golden(manifests: &str) -> String {
 /// The same, with this specification of the device.
 fn of_device(spec: &str, others: &str) -> String {
     let device = format!(
-        "apiVersion: management.project-flotta.io/v1alpha1\nkind: EdgeDevice\nmetadata: {{name: press-1}}\nspec:\n{}",
-        indented(spec)
+        "apiVersion: management.project-flotta.io/v1alpha1\nkind: EdgeDevice\nmetadata: {{name: press-1}}\nspec:\n  {}",
+        spec.replace('\n', "\n  ")
     );
     golden(&format!("{device}\n---\n{others}"))
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
 #[test]

@@ -1,15 +1,13 @@
-//! What devices are configured with, held against what Flotta's sources say and against naive recomputations.
+//! What devices are configured with, case by case. What holds of generated fleets is in `tests/properties`.
 //!
 //! | Question | Module |
 //! |---|---|
 //! | How do objects and devices come into a test? | `world` |
 //! | What is each section on the wire, byte for byte? | `golden` |
-//! | What follows from each thing that can be missing or wrong? | `failures` |
-//! | Which workloads does a device get? | `selection`, `selectors` |
-//! | What are generated fleets made of, and what changes in them? | `fleets` |
-//! | When does the agent find two configurations equal, and is the version then? | `agent`, `versions` |
-//! | Does a change reach exactly the devices that it concerns? | `reach` |
-//! | Can anything take a workload or a key from a device? | `wipes`, `last_good` |
+//! | What follows from what a workload needs and does not find? | `failures` |
+//! | What follows from faults in a device's own settings, or in its set's? | `settings` |
+//! | When does a last good form begin and end, and what is in it? | `last_good` |
+//! | Which selectors are valid, and whom do they select? | `selectors` |
 //! | Which playbooks is a device to run? | `playbooks` |
 
 #![allow(
@@ -19,5 +17,10 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod failures;
 mod golden;
+mod last_good;
+mod playbooks;
+mod selectors;
+mod settings;
 mod world;

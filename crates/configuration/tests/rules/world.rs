@@ -5,30 +5,32 @@ use std::{
     sync::Arc,
 };
 
-use configuration::{Assembly, Catalogue, LastGood, Policy, Refusal, SealedAway, Subject, UnreadableRendering};
+use configuration::{
+    Assembly, Catalogue, LastGood, Policy, Refusal, SealedAway, Subject, UnreadableRendering,
+};
 use contract::{DeviceConfigurationEnvelope, DeviceConfigurationMessage, DeviceId, Namespace};
 use manifests::{Key, Kind, Object};
 
 /// Everything that a catalogue is made of.
 #[derive(Clone, Debug, Default)]
-pub struct World {
-    pub objects: BTreeMap<Key, Arc<Object>>,
-    pub sealed: BTreeSet<Key>,
+pub(crate) struct World {
+    pub(crate) objects: BTreeMap<Key, Arc<Object>>,
+    pub(crate) sealed: BTreeSet<Key>,
     /// As the store keeps it: text.
-    pub last_good: BTreeMap<(String, String), String>,
-    pub lost: BTreeSet<(String, String)>,
-    pub strict: bool,
+    pub(crate) last_good: BTreeMap<(String, String), String>,
+    pub(crate) lost: BTreeSet<(String, String)>,
+    pub(crate) strict: bool,
 }
 
 impl World {
     /// From manifests that have no fault.
-    pub fn of(manifests: &str) -> Self {
+    pub(crate) fn of(manifests: &str) -> Self {
         let mut world = Self::default();
         world.apply(manifests);
         world
     }
 
-    pub fn apply(&mut self, manifests: &str) {
+    pub(crate) fn apply(&mut self, manifests: &str) {
         let reading = manifests::read(manifests, "test");
         assert!(reading.faults.is_empty(), "{:?}", reading.faults);
         assert!(!reading.objects.is_empty(), "no object in {manifests:?}");
@@ -38,26 +40,26 @@ impl World {
     }
 
     /// An object that is in the store although admission would refuse it.
-    pub fn force(&mut self, manifest: &str, change: impl FnOnce(&mut Object)) {
+    pub(crate) fn force(&mut self, manifest: &str, change: impl FnOnce(&mut Object)) {
         let reading = manifests::read(manifest, "test");
         let mut object = reading.objects.into_iter().next().expect("an object");
         change(&mut object);
         self.objects.insert(object.key.clone(), Arc::new(object));
     }
 
-    pub fn remove(&mut self, kind: Kind, name: &str) {
+    pub(crate) fn remove(&mut self, kind: Kind, name: &str) {
         let key = Key::new(kind, "default", name);
         assert!(self.objects.remove(&key).is_some(), "there is no {key}");
     }
 
     /// Makes a Secret one that is there and cannot be read.
-    pub fn seal(&mut self, name: &str) {
+    pub(crate) fn seal(&mut self, name: &str) {
         let key = Key::new(Kind::Secret, "default", name);
         assert!(self.objects.remove(&key).is_some(), "there is no {key}");
         self.sealed.insert(key);
     }
 
-    pub fn catalogue(&self) -> Catalogue {
+    pub(crate) fn catalogue(&self) -> Catalogue {
         let why = || "it is sealed with key 7, which is not at hand".to_owned();
         let sealed = self.sealed.iter().map(|key| SealedAway {
             key: key.clone(),
@@ -71,14 +73,11 @@ impl World {
                 workload: workload.clone(),
                 document: serde_json::from_str(text).expect("kept as JSON"),
             });
-        let lost = self
-            .lost
-            .iter()
-            .map(|(namespace, workload)| UnreadableRendering {
-                namespace: namespace.clone(),
-                workload: workload.clone(),
-                why: why(),
-            });
+        let lost = self.lost.iter().map(|(namespace, workload)| UnreadableRendering {
+            namespace: namespace.clone(),
+            workload: workload.clone(),
+            why: why(),
+        });
         Catalogue::new(
             self.objects.values().cloned().collect(),
             sealed.collect(),
@@ -89,7 +88,7 @@ impl World {
     }
 
     /// What a server does with each change: the renderings are stored with the objects.
-    pub fn store(&mut self) {
+    pub(crate) fn store(&mut self) {
         let renderings = self.catalogue().renderings();
         self.last_good = renderings
             .into_iter()
@@ -100,15 +99,15 @@ impl World {
 
 /// A device of the namespace `default` that never reported a workload.
 #[derive(Clone, Debug)]
-pub struct Device {
-    pub id: DeviceId,
-    pub namespace: Namespace,
-    pub labels: BTreeMap<String, String>,
-    pub reported: BTreeSet<String>,
+pub(crate) struct Device {
+    pub(crate) id: DeviceId,
+    pub(crate) namespace: Namespace,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) reported: BTreeSet<String>,
 }
 
 impl Device {
-    pub fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str) -> Self {
         Self {
             id: DeviceId::parse(id).unwrap(),
             namespace: Namespace::parse("default").unwrap(),
@@ -117,17 +116,17 @@ impl Device {
         }
     }
 
-    pub fn labelled(mut self, key: &str, value: &str) -> Self {
+    pub(crate) fn labelled(mut self, key: &str, value: &str) -> Self {
         self.labels.insert(key.to_owned(), value.to_owned());
         self
     }
 
-    pub fn having_reported(mut self, workload: &str) -> Self {
+    pub(crate) fn having_reported(mut self, workload: &str) -> Self {
         self.reported.insert(workload.to_owned());
         self
     }
 
-    pub fn subject(&self) -> Subject<'_> {
+    pub(crate) fn subject(&self) -> Subject<'_> {
         Subject {
             id: &self.id,
             namespace: &self.namespace,
@@ -136,29 +135,29 @@ impl Device {
         }
     }
 
-    pub fn ask(&self, world: &World) -> Result<Assembly, Refusal> {
+    pub(crate) fn ask(&self, world: &World) -> Result<Assembly, Refusal> {
         world.catalogue().assemble(&self.subject())
     }
 
     /// The configuration of a device that gets one.
-    pub fn gets(&self, world: &World) -> DeviceConfigurationMessage {
+    pub(crate) fn gets(&self, world: &World) -> DeviceConfigurationMessage {
         message(&self.ask(world).expect("a configuration"))
     }
 }
 
 /// The body of the answer.
-pub fn text(assembly: &Assembly) -> String {
+pub(crate) fn text(assembly: &Assembly) -> String {
     String::from_utf8(assembly.segments.concat()).expect("UTF-8")
 }
 
 /// The answer as the Edge API reads it.
-pub fn message(assembly: &Assembly) -> DeviceConfigurationMessage {
+pub(crate) fn message(assembly: &Assembly) -> DeviceConfigurationMessage {
     let envelope: DeviceConfigurationEnvelope = serde_json::from_str(&text(assembly)).expect("an envelope");
     envelope.device_configuration
 }
 
 /// The names of the workloads in an answer.
-pub fn names(message: &DeviceConfigurationMessage) -> Vec<&str> {
+pub(crate) fn names(message: &DeviceConfigurationMessage) -> Vec<&str> {
     message
         .workloads
         .iter()
@@ -167,7 +166,7 @@ pub fn names(message: &DeviceConfigurationMessage) -> Vec<&str> {
 }
 
 /// JSON text with a line for each element and nothing else changed, for golden files.
-pub fn in_lines(json: &str) -> String {
+pub(crate) fn in_lines(json: &str) -> String {
     let (mut lines, mut depth, mut quoted, mut escaped) = (String::new(), 0_usize, false, false);
     let mut letters = json.chars().peekable();
     while let Some(letter) = letters.next() {

@@ -1,0 +1,154 @@
+//! Which selectors are valid, and whom they select: the rules of Kubernetes' `LabelSelectorAsSelector`.
+
+use std::collections::BTreeMap;
+
+use configuration::Selector;
+use manifests::kinds::LabelSelector;
+use serde_json::{Value, json};
+
+use super::world::{Device, World, names};
+
+fn parse(selector: Value) -> Result<Selector, String> {
+    let written: LabelSelector = serde_json::from_value(selector).unwrap();
+    Selector::parse(&written).map_err(|invalid| invalid.to_string())
+}
+
+fn expression(key: &str, operator: &str, values: &[&str]) -> Result<Selector, String> {
+    parse(json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]}))
+}
+
+fn labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+    labels
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+#[test]
+fn operators() {
+    let (absent, listed, other) = (labels(&[]), labels(&[("line", "a")]), labels(&[("line", "c")]));
+    for (operator, values, holds) in [
+        ("In", &["a", "b"][..], [false, true, false]),
+        ("NotIn", &["a", "b"], [true, false, true]),
+        ("Exists", &[], [false, true, true]),
+        ("DoesNotExist", &[], [true, false, false]),
+    ] {
+        let selector = expression("line", operator, values).unwrap();
+        let found = [&absent, &listed, &other].map(|labels| selector.matches(labels));
+        assert_eq!(found, holds, "{operator}");
+    }
+}
+
+#[test]
+fn every_part_must_hold() {
+    let selector = parse(json!({
+        "matchLabels": {"a": "1", "b": "2"},
+        "matchExpressions": [{"key": "c", "operator": "Exists"}, {"key": "d", "operator": "NotIn", "values": ["4"]}],
+    }))
+    .unwrap();
+    let all = [("a", "1"), ("b", "2"), ("c", "3")];
+    assert!(selector.matches(&labels(&all)));
+    for missing in 0..all.len() {
+        let mut fewer = all.to_vec();
+        fewer.remove(missing);
+        assert!(!selector.matches(&labels(&fewer)), "without {:?}", all[missing]);
+    }
+    assert!(!selector.matches(&labels(&[all[0], all[1], all[2], ("d", "4")])));
+    // The empty value is one, and is not absence.
+    assert!(
+        parse(json!({"matchLabels": {"a": ""}}))
+            .unwrap()
+            .matches(&labels(&[("a", "")]))
+    );
+    assert!(
+        !parse(json!({"matchLabels": {"a": ""}}))
+            .unwrap()
+            .matches(&labels(&[]))
+    );
+    assert!(
+        parse(json!({})).unwrap().matches(&labels(&[])),
+        "an empty selector selects all"
+    );
+}
+
+#[test]
+fn what_kubernetes_refuses_is_refused() {
+    let long = "a".repeat(64);
+    for (key, operator, values) in [
+        ("line", "In", &[][..]),
+        ("line", "NotIn", &[]),
+        ("line", "Exists", &["a"]),
+        ("line", "DoesNotExist", &["a"]),
+        ("line", "in", &["a"]),
+        ("line", "Equals", &["a"]),
+        ("line", "", &[]),
+        ("", "Exists", &[]),
+        ("a/b/c", "Exists", &[]),
+        ("/a", "Exists", &[]),
+        ("a/", "Exists", &[]),
+        ("a b", "Exists", &[]),
+        (long.as_str(), "Exists", &[]),
+        ("line", "In", &["a b"]),
+        ("line", "In", &["a", "-b"]),
+        ("line", "NotIn", &[long.as_str()]),
+    ] {
+        let refused =
+            expression(key, operator, values).expect_err(&format!("{key:?} {operator:?} {values:?}"));
+        assert!(refused.contains(key), "{refused}");
+    }
+    for selector in [
+        json!({"matchLabels": {"a b": "1"}}),
+        json!({"matchLabels": {"a": "1/2"}}),
+    ] {
+        assert!(parse(selector).is_err());
+    }
+    // Twice the same value is none.
+    assert!(expression("a.example/line_1", "In", &["a", "a", ""]).is_ok());
+}
+
+/// Keys with a slash cannot be selected with Flotta, since its index makes an illegal label of them.
+#[test]
+fn any_label_can_be_selected_and_a_name_counts_before_a_selector() {
+    let workload = |name: &str, whom: &str| {
+        format!(
+            "
+---
+apiVersion: management.project-flotta.io/v1alpha1
+kind: EdgeWorkload
+metadata: {{name: {name}}}
+spec: {{type: pod, {whom}, pod: {{spec: {{containers: [{{name: c, image: i}}]}}}}}}
+"
+        )
+    };
+    let world = World::of(
+        &[
+            workload("all", "deviceSelector: {}"),
+            workload("by-name", "device: press-1"),
+            workload("by-name-alone", "device: press-2, deviceSelector: {}"),
+            workload(
+                "by-set",
+                "deviceSelector: {matchLabels: {flotta/member-of: presses}}",
+            ),
+            workload(
+                "by-hardware",
+                "deviceSelector: {matchLabels: {device.cpu-architecture: aarch64}}",
+            ),
+            workload("for-nobody", "logCollection: central"),
+            workload("for-an-empty-name", "device: ''"),
+            workload("elsewhere", "deviceSelector: {}").replace("{name:", "{namespace: plant-a, name:"),
+        ]
+        .concat(),
+    );
+    let device = Device::new("press-1")
+        .labelled("flotta/member-of", "presses")
+        .labelled("device.cpu-architecture", "aarch64");
+    let got = device.gets(&world);
+    assert_eq!(names(&got), ["all", "by-hardware", "by-name", "by-set"]);
+    let selected = world.catalogue().selected(&device.subject());
+    assert_eq!(selected.iter().collect::<Vec<_>>(), names(&got));
+    assert_eq!(
+        names(&Device::new("press-2").gets(&world)),
+        ["all", "by-name-alone"]
+    );
+    assert_eq!(world.catalogue().workloads().count(), 8);
+}
