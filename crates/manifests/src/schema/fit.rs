@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use serde_json::{Map, Number, Value};
 
 use super::{DefaultValue, Schema, Structure, scalars};
@@ -94,6 +95,10 @@ fn fit_value(value: Value, schema: Schema, path: &Path, findings: &mut Findings)
             let number = Value::Number(number);
             scalar(&number, schema, path, findings);
             number
+        }
+        // Whoever reads it later need not know how Go reads it.
+        (Schema::Base64, Value::String(text)) if let Ok(bytes) = scalars::BASE64.decode(&text) => {
+            Value::from(scalars::BASE64.encode(bytes))
         }
         (Schema::Any, value) => value,
         (_, value) => {

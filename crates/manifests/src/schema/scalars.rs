@@ -1,9 +1,18 @@
 //! Whether a single value fits. The sentences name types, never the value.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _, alphabet,
+    engine::{GeneralPurpose, GeneralPurposeConfig},
+};
 use serde_json::{Number, Value};
 
 use super::Schema;
+
+/// As Go reads it: bits that are left over in the last letter may be set.
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 /// Whether `value` is what `schema` allows; if not, the rest of a sentence that begins with its path.
 pub(super) fn check(value: &Value, schema: Schema) -> Result<(), String> {
@@ -28,7 +37,7 @@ pub(super) fn check(value: &Value, schema: Schema) -> Result<(), String> {
         (Schema::Quantity, Value::String(text)) => is_quantity(text)
             .then_some(())
             .ok_or_else(|| "is no quantity; write it as 2, 100m, 1.5 or 64Mi".to_owned()),
-        (Schema::Base64, Value::String(text)) => STANDARD
+        (Schema::Base64, Value::String(text)) => BASE64
             .decode(text)
             .map(drop)
             .map_err(|_| "is not base64; encode it with `base64 -w0`".to_owned()),
