@@ -43,11 +43,29 @@ impl Unreadable {
     }
 }
 
+/// The first document of a text that others have read so far, as they read it.
+pub(crate) fn leniently(text: &str) -> Result<Option<Value>, Unreadable> {
+    if text.len() > MAX_BYTES {
+        return Err(too_large());
+    }
+    let (documents, faults) = yaml::leniently(text);
+    match faults.into_iter().next() {
+        Some(fault) => Err(fault),
+        None => Ok(documents.into_iter().next().map(|document| document.value)),
+    }
+}
+
+fn too_large() -> Unreadable {
+    Unreadable {
+        line: None,
+        reason: format!("is larger than {} MiB; split it", MAX_BYTES >> 20),
+    }
+}
+
 /// The documents of a text, empty ones left out, and why reading ended early or left out a document.
 pub(crate) fn documents(text: &str) -> (Vec<Document>, Vec<Unreadable>) {
     if text.len() > MAX_BYTES {
-        let reason = format!("is larger than {} MiB; split it", MAX_BYTES >> 20);
-        return (Vec::new(), vec![Unreadable { line: None, reason }]);
+        return (Vec::new(), vec![too_large()]);
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (mut documents, faults) = if text.trim_start().starts_with('{') {

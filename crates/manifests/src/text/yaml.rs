@@ -12,6 +12,22 @@ use crate::fault::{MAX_TOLD, MORE};
 
 /// The documents of a text. After an error of syntax nothing more is read; after any other the next document is.
 pub(super) fn documents(text: &str) -> (Vec<Document>, Vec<Unreadable>) {
+    read(text, Twice::Fault)
+}
+
+/// The same for a text that others have read so far: of a key that is there twice the last counts, as in Go.
+pub(super) fn leniently(text: &str) -> (Vec<Document>, Vec<Unreadable>) {
+    read(text, Twice::LastCounts)
+}
+
+/// What a second key of one name is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Twice {
+    Fault,
+    LastCounts,
+}
+
+fn read(text: &str, twice: Twice) -> (Vec<Document>, Vec<Unreadable>) {
     let mut options = Options::default();
     // On if any other crate of the build asks for the feature.
     options.set_emit_comments(false);
@@ -20,6 +36,7 @@ pub(super) fn documents(text: &str) -> (Vec<Document>, Vec<Unreadable>) {
         anchors: HashMap::new(),
         weight: 0,
         faults: Vec::new(),
+        twice,
     };
     let mut documents = Vec::new();
     let end = loop {
@@ -69,6 +86,7 @@ struct Reader<'a> {
     anchors: HashMap<usize, Node>,
     weight: usize,
     faults: Vec<Unreadable>,
+    twice: Twice,
 }
 
 const UNSUPPORTED_TAG: &str = "has a tag (!) that is not supported; take it out";
@@ -217,7 +235,7 @@ impl<'a> Reader<'a> {
             deepest = deepest.max(node.depth);
             match key {
                 None => self.merge(&own, &mut merged, node.value, span),
-                Some(key) if own.contains_key(&key) => {
+                Some(key) if self.twice == Twice::Fault && own.contains_key(&key) => {
                     self.fault(span, format!("has the key {key:?} twice; take one of them out"));
                 }
                 Some(key) => {
