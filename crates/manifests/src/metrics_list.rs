@@ -54,6 +54,8 @@ mod tests {
             Ok(Some(vec!["a".to_owned(), "b".to_owned()]))
         );
         assert_eq!(names("{\"names\": []}"), Ok(Some(Vec::new())));
+        assert_eq!(names("NAMES: [a]"), Ok(Some(vec!["a".to_owned()])));
+        assert_eq!(names("{names: [a], Names: [b]}"), Ok(Some(vec!["a".to_owned()])));
         for text in ["", "{}", "other: 1", "names:"] {
             assert_eq!(names(text), Ok(None), "{text:?}");
         }
