@@ -79,7 +79,7 @@ fn it_outlives_a_change_of_the_workload_that_is_broken_too() {
     assert_eq!(text(&device().ask(&world).unwrap()), text(&before));
     world.store();
     world.force(WEB, |web| {
-        web.document["spec"]["pod"]["spec"]["containers"] = json!(7)
+        web.document["spec"]["pod"]["spec"]["containers"] = json!(7);
     });
     assert_eq!(text(&device().ask(&world).unwrap()), text(&before));
 }

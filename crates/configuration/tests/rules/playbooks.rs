@@ -70,7 +70,7 @@ fn a_playbook_execution_is_for_the_device_that_its_name_begins_with() {
     for key in ["config/device-by-config", "config/x", "config/"] {
         assert_eq!(
             of(&Device::new("press-1").labelled(key, "reboot"), &world),
-            [three.clone()],
+            std::slice::from_ref(&three),
             "{key}"
         );
     }
