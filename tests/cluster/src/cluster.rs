@@ -91,6 +91,10 @@ impl Cluster {
         };
         let kubeconfig = fs::canonicalize(&kubeconfig)
             .with_context(|| format!("KUBECONFIG names no file: {}", kubeconfig.display()))?;
+        // Said now and not in every scenario.
+        for image in Image::ALL {
+            image.users_reference()?;
+        }
         let folder = tempfile::Builder::new().prefix("flotta-client-").tempdir()?;
         let kubectl = folder.path().join("kubectl");
         let program = format!("#!/bin/sh\nexec '{}' kubectl \"$@\"\n", peer("node")?.display());

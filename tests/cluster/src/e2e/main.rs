@@ -4,7 +4,7 @@
 //!
 //! Without names all scenarios are played but those that take a quarter of an hour; with `--all` these too. A name is that
 //! of a scenario or of a group. `--keep` leaves a throwaway cluster
-//! running after the last one. Prints a timeline; ends with the line `N passed, N failed`. A throwaway cluster needs root.
+//! running after the last one, and what is on a cluster of yours, which has nothing of Flotta otherwise, before and after. Prints a timeline; ends with the line `N passed, N failed`. A throwaway cluster needs root.
 
 mod report;
 mod scenarios;
@@ -67,13 +67,19 @@ fn run() -> Result<Count> {
     let (stage, count) = runtime.block_on(async {
         let mut stage = Stage::new(cluster, timeline).await?;
         let count = play(&mut stage, &chosen).await;
+        if !stage.cluster().is_throwaway() && !flag("--keep") {
+            stage
+                .leave()
+                .await
+                .context("the cluster could not be left as it was found")?;
+        }
         anyhow::Ok((stage, count))
     })?;
     drop(runtime);
     let (cluster, mut timeline) = stage.into_cluster();
     if flag("--keep") {
         println!("{}", cluster.keep()?);
-    } else {
+    } else if cluster.is_throwaway() {
         cluster.down()?;
         timeline.reached("the cluster is down");
     }

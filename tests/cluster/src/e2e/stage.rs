@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use cluster::chart::{self, Chart};
-use cluster::flotta::Flotta;
+use cluster::flotta::{self, Flotta};
 use cluster::timeline::Timeline;
 use cluster::{Cluster, Helm};
 use serde_json::{Value, json};
@@ -19,6 +19,11 @@ const COMPANION_GROUP: &str = "/apis/companion.project-flotta.io/v1alpha1/remote
 const COMPANION_CRD: &str =
     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/remotebackends.companion.project-flotta.io";
 const MANAGEMENT: &str = "/apis/management.project-flotta.io/v1alpha1";
+/// Of Flotta and of ours: with one of these goes every object of its kind, wherever it is.
+const DEFINITIONS: [&str; 2] = [
+    COMPANION_CRD,
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/edgedevices.management.project-flotta.io",
+];
 
 /// What a scenario finds, or leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +48,15 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// On a throwaway cluster that is new, or on one of the user's that has no namespace `flotta`.
+    /// On a throwaway cluster that is new, or on one of the user's that has nothing of Flotta: these tests remove the namespace
+    /// `flotta`, and devices wherever they are.
     pub(crate) async fn new(cluster: Cluster, timeline: Timeline) -> Result<Self> {
-        let found = cluster.object(NAMESPACE).await?;
-        ensure!(
-            found.is_none(),
-            "the cluster has a namespace flotta already, which these tests would remove; name one without"
-        );
+        for path in [&[NAMESPACE], &DEFINITIONS[..]].concat() {
+            ensure!(
+                cluster.object(path).await?.is_none(),
+                "the cluster has something of Flotta already ({path}), which these tests would remove; name one without"
+            );
+        }
         Ok(Self {
             cluster,
             timeline,
@@ -112,6 +119,16 @@ impl Stage {
             self.state = State::Switched;
             self.reached("the chart is installed, the switch verified");
         }
+        Ok(())
+    }
+
+    /// Leaves one of the user's as it was found: nothing of Flotta or of ours.
+    pub(crate) async fn leave(&mut self) -> Result<()> {
+        self.reset().await?;
+        let manifests = flotta::manifests(&self.cluster)?;
+        self.cluster
+            .kubectl_with(&["delete", "--ignore-not-found"], &manifests)?;
+        self.reached("Flotta's definitions and rights are gone too");
         Ok(())
     }
 
