@@ -10,13 +10,12 @@ use serde_json::Value;
 use crate::fleet::{Fleet, containers};
 
 /// Texts of allow lists that Go cannot read into a list of names.
-const UNREADABLE_LISTS: [&str; 7] = [
+const UNREADABLE_LISTS: [&str; 6] = [
     "names: [",
     "names: text",
     "- names",
     "text",
     "names: {a: b}",
-    "\tnames: [a]",
     "names: [[a]]",
 ];
 
@@ -58,13 +57,18 @@ fn lacks_reference(fleet: &Fleet, pod: &Value, kind: &str, whole: &str, single: 
         .any(|(name, key)| !has_keys(fleet, kind, name, key.as_slice()))
 }
 
-/// Whether a device cannot be configured, whatever it runs.
-pub fn device(fleet: &Fleet, id: &str) -> bool {
+/// The spec that a device's settings come from: its set's, if it is in one that exists, or its own.
+pub fn effective_spec<'a>(fleet: &'a Fleet, id: &str) -> Option<&'a Value> {
     let set = fleet.labels(id).get("flotta/member-of").cloned();
     let set = set.and_then(|name| fleet.object("EdgeDeviceSet", &name));
-    let spec = match set.or_else(|| fleet.object("EdgeDevice", id)) {
-        Some(object) => &object["spec"],
-        None => return true,
+    set.or_else(|| fleet.object("EdgeDevice", id))
+        .map(|object| &object["spec"])
+}
+
+/// Whether a device cannot be configured, whatever it runs.
+pub fn device(fleet: &Fleet, id: &str) -> bool {
+    let Some(spec) = effective_spec(fleet, id) else {
+        return true;
     };
     let metrics = &spec["metrics"];
     let lists = ["system", "dataTransfer"].map(|section| metrics[section]["allowList"]["name"].as_str());

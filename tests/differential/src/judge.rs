@@ -34,7 +34,7 @@ pub fn expected(fleet: &Fleet, device: &str) -> Expected {
             .object("EdgeWorkload", name)
             .is_some_and(|workload| what(fleet, workload))
     };
-    if selected.iter().any(|name| is(name, trigger::has)) {
+    if trigger::of_device(fleet, device) || selected.iter().any(|name| is(name, trigger::has)) {
         return Expected::Trigger;
     }
     if broken::device(fleet, device) {
@@ -128,7 +128,7 @@ pub fn judge(fleet: &Fleet, device: &str, expected: &Expected, flotta: &Polled, 
 
 fn delivers_all(fleet: &Fleet, device: &str, content: &Value) -> bool {
     let delivered = content["workloads"].as_array().map_or(0, Vec::len);
-    delivered == selection::select(fleet, device).len()
+    trigger::of_device(fleet, device) || delivered == selection::select(fleet, device).len()
 }
 
 fn short(polled: &Polled) -> String {

@@ -5,6 +5,7 @@
 //! | an environment variable with a plain value | its handler crashes |
 //! | a character that JSON leaves bare and go-yaml refuses to read, in a pod | leaves the workload out, without an error |
 //! | the same in a ConfigMap | refuses the whole configuration |
+//! | a tab before the first key of an allow list | the same |
 //!
 //! The fleet without triggers is compared with Flotta; here ours with them is compared with ours without them. Nothing but
 //! what holds them may differ.
@@ -25,12 +26,36 @@ use crate::selection;
 /// Whether Flotta cannot configure a device that runs this workload, although nothing is wrong with it.
 pub fn has(fleet: &Fleet, workload: &Value) -> bool {
     let pod = &workload["spec"]["pod"]["spec"];
-    plain_env(pod) || unwritable(pod) || uses_unwritable_map(fleet, pod)
+    let metrics = &workload["spec"]["metrics"];
+    let measured = metrics["port"].as_i64().unwrap_or_default() > 0;
+    plain_env(pod)
+        || unwritable(pod)
+        || uses_unwritable_map(fleet, pod)
+        || (measured && has_tab(fleet, &metrics["allowList"]))
+}
+
+/// Whether Flotta cannot configure a device, whatever it runs.
+pub fn of_device(fleet: &Fleet, device: &str) -> bool {
+    let metrics = broken::effective_spec(fleet, device).map(|spec| &spec["metrics"]);
+    metrics.is_some_and(|metrics| {
+        ["system", "dataTransfer"]
+            .iter()
+            .any(|section| has_tab(fleet, &metrics[section]["allowList"]))
+    })
 }
 
 /// Whether a fleet has any.
 pub fn anywhere(fleet: &Fleet) -> bool {
     fleet.of("EdgeWorkload").any(|workload| has(fleet, workload))
+        || fleet.devices().iter().any(|device| of_device(fleet, device))
+}
+
+fn has_tab(fleet: &Fleet, list: &Value) -> bool {
+    let map = list["name"]
+        .as_str()
+        .and_then(|name| fleet.object("ConfigMap", name));
+    let text = map.and_then(|map| map["data"]["metrics_list.yaml"].as_str());
+    text.is_some_and(|text| text.starts_with('\t'))
 }
 
 /// The fleet without them and nothing else changed, in a namespace of its own.
@@ -45,10 +70,15 @@ pub fn without(fleet: &Fleet) -> Fleet {
                     take_out_unwritable(pod);
                 }
             }
-            "ConfigMap" => object
-                .pointer_mut("/data")
-                .into_iter()
-                .for_each(take_out_unwritable),
+            "ConfigMap" => {
+                if let Some(Value::String(list)) = object.pointer_mut("/data/metrics_list.yaml") {
+                    *list = list.trim_start_matches('\t').to_owned();
+                }
+                object
+                    .pointer_mut("/data")
+                    .into_iter()
+                    .for_each(take_out_unwritable);
+            }
             _ => {}
         }
     }
