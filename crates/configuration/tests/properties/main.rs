@@ -15,15 +15,16 @@ mod wipes;
 mod world;
 
 use configuration::Policy;
+use manifests::Kind;
 use proptest::prelude::*;
 use world::{DEVICES, World, changes, labels};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_device_gets_what_a_recomputation_says(
-        history in changes(30), labels in labels(), strict in any::<bool>(), reported in any::<bool>(),
+        history in changes(60), labels in labels(), strict in any::<bool>(), reported in any::<bool>(),
     ) {
         let world = World::after(&history);
         let policy = Policy { strict };
@@ -43,6 +44,22 @@ proptest! {
                 let typed: contract::DeviceConfigurationEnvelope = serde_json::from_slice(&joined).unwrap();
                 prop_assert_eq!(&joined, &serde_json::to_vec(&typed).unwrap());
             }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_whatever_else_is_missing(history in changes(40), labels in labels()) {
+        let mut world = World::after(&history);
+        world.objects.retain(|key, _| key.kind != Kind::ConfigMap);
+        world.sealed = world.objects.keys().filter(|key| key.kind == Kind::Secret).cloned().collect();
+        let catalogue = world.catalogue(Vec::new(), Vec::new(), Policy::default());
+        for (device, labels) in DEVICES.iter().zip(&labels) {
+            let subject = world::subject(device, labels, |_| false);
+            let touched = catalogue.selected(&subject).iter().any(|name| {
+                let text = world.objects[&objects::key(Kind::EdgeWorkload, name)].document.to_string();
+                world.sealed.iter().any(|secret| text.contains(&format!("\"name\":\"{}\"", secret.name)))
+            });
+            prop_assert!(!touched || catalogue.assemble(&subject).is_err());
         }
     }
 

@@ -36,7 +36,7 @@ impl fmt::Debug for Shown {
 pub(crate) fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         5 => object().prop_map(put),
-        2 => breakage(),
+        3 => breakage(),
         1 => select(&WORKLOADS[..]).prop_map(|name| Change::Remove(key(Kind::EdgeWorkload, name))),
     ]
 }
@@ -50,7 +50,7 @@ pub(crate) fn breakage() -> impl Strategy<Value = Change> {
     ];
     prop_oneof![
         3 => referenced.prop_map(Change::Remove),
-        2 => (select(&SECRETS[..]), any::<bool>()).prop_map(|(name, sealed)| Change::Seal(key(Kind::Secret, name), sealed)),
+        3 => (select(&SECRETS[..]), prop::bool::weighted(0.7)).prop_map(|(name, sealed)| Change::Seal(key(Kind::Secret, name), sealed)),
         4 => prop_oneof![map(), secret()].prop_map(put),
         2 => workload().prop_map(put),
     ]

@@ -26,7 +26,7 @@ fn equal_for_the_agent(one: &Value, other: &Value) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn versions_are_equal_exactly_when_the_agent_finds_no_change(
