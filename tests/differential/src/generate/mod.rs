@@ -41,6 +41,11 @@ impl Schemas {
         let pod = pod.context("the definition of EdgeWorkload has no schema of a pod")?;
         Ok(Self { pod: pod.clone() })
     }
+
+    /// Of a pod's spec.
+    pub fn pod(&self) -> &Value {
+        &self.pod
+    }
 }
 
 /// What a fleet is made of, for the parts that refer to each other.

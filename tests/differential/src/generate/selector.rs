@@ -30,6 +30,9 @@ impl Maker<'_> {
     }
 
     fn label(&mut self) -> (String, String) {
+        if self.dice.percent(12) {
+            return ("no-device-has-it".into(), "x".into());
+        }
         if self.dice.percent(15) {
             return ("device.cpu-architecture".into(), "x86_64".into());
         }
