@@ -78,29 +78,29 @@ impl AsyncWork<(Arc<Fleet>, Arc<Fleet>), Session, ()> for Apply {
     async fn call(&self, (before, now): (Arc<Fleet>, Arc<Fleet>), api: &mut Session) -> Result<()> {
         for old in &before.objects {
             let (kind, name) = key(old);
-            let path = format!("{}/{name}", collection(old)?);
+            let place = format!("{}/{name}", collection(old)?);
             let answer = match now.object(kind, name) {
                 None => {
                     // Somebody takes it from all devices first, and then away.
-                    api.patch(&path, PatchKind::Json, &selecting(&nobody(), ""))
+                    api.patch(&place, PatchKind::Json, &selecting(&nobody(), ""))
                         .await?;
-                    api.call(Method::DELETE, &path, None).await?
+                    api.call(Method::DELETE, &place, None).await?
                 }
                 Some(new) if kind == "EdgeDevice" && new != old => {
                     let labels = merged(&old["metadata"]["labels"], &new["metadata"]["labels"]);
                     let patch = json!({"metadata": {"labels": labels}});
-                    api.patch(&path, PatchKind::Merge, &patch).await?
+                    api.patch(&place, PatchKind::Merge, &patch).await?
                 }
                 Some(new) if new != old => {
                     let device = new["spec"]["device"].as_str().unwrap_or_default();
                     let patch = selecting(&new["spec"]["deviceSelector"], device);
-                    api.patch(&path, PatchKind::Json, &patch).await?
+                    api.patch(&place, PatchKind::Json, &patch).await?
                 }
                 Some(_) => continue,
             };
             ensure!(
                 answer.status < 300,
-                "changing {path} was answered {}: {}",
+                "changing {place} was answered {}: {}",
                 answer.status,
                 answer.text()
             );

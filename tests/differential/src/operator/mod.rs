@@ -160,12 +160,11 @@ impl Selections {
             let wrong = wrongly_delivered(now, &delivered);
             wrong.is_empty().then_some(delivered)
         });
-        match waited.await {
-            Ok(delivered) => self.asked_ours += delivered.len(),
-            Err(_) => {
-                let delivered = delivered(provisioning, members).await?;
-                self.wrong.extend(wrongly_delivered(now, &delivered));
-            }
+        if let Ok(delivered) = waited.await {
+            self.asked_ours += delivered.len();
+        } else {
+            let delivered = delivered(provisioning, members).await?;
+            self.wrong.extend(wrongly_delivered(now, &delivered));
         }
         Ok(())
     }
