@@ -208,6 +208,28 @@ fn what_cannot_be_read_is_an_error_and_the_form_is_kept() {
     assert_eq!(damaged.catalogue().renderings().len(), 1);
 }
 
+/// Also if only the last good form needs it: what a device would get of it nobody knows.
+#[test]
+fn a_secret_of_the_form_that_cannot_be_read_is_an_error() {
+    let mut world = stored();
+    let before = world.last_good.clone();
+    world.force(WEB, |web| {
+        web.document["spec"]["pod"]["spec"] = json!({"containers": 7});
+    });
+    assert!(is_stale(&device().ask(&world).unwrap()));
+    world.seal("credentials");
+    world.store();
+    let refusal = device().ask(&world).unwrap_err();
+    assert!(refusal.server_fault);
+    assert!(
+        refusal
+            .message
+            .contains("Secret default/credentials cannot be read"),
+        "{refusal:?}"
+    );
+    assert_eq!(world.last_good, before);
+}
+
 #[test]
 fn nothing_secret_is_shown() {
     let mut world = stored();

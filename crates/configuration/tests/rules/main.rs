@@ -7,6 +7,7 @@
 //! | What follows from what a workload needs and does not find? | `failures` |
 //! | What follows from faults in a device's own settings, or in its set's? | `settings` |
 //! | When does a last good form begin and end, and what is in it? | `last_good` |
+//! | What of a pod, a Secret or a device is looked at, and what is shared? | `parts` |
 //! | Which selectors are valid, and whom do they select? | `selectors` |
 //! | Which playbooks is a device to run? | `playbooks` |
 
@@ -20,6 +21,7 @@
 mod failures;
 mod golden;
 mod last_good;
+mod parts;
 mod playbooks;
 mod selectors;
 mod settings;

@@ -167,3 +167,70 @@ spec: {metrics: {system: {allowList: {name: missing}}}}
     assert_eq!(member.ask(&world).unwrap_err().reason, "ObjectInvalid");
     assert_eq!(world.catalogue().faults()[0].reason, "ObjectInvalid");
 }
+
+#[test]
+fn storage_by_one_name_needs_the_other_too() {
+    let device = Device::new("press-1");
+    for (s3, reason) in [
+        (json!({"configMapName": "bucket"}), "SecretMissing"),
+        (json!({"secretName": "bucket-keys"}), "ConfigMapMissing"),
+    ] {
+        let mut world = World::of(DEVICE);
+        world.force(DEVICE, |device| device.document["spec"]["storage"]["s3"] = s3);
+        let faults = device.ask(&world).unwrap().faults;
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].reason, reason);
+        assert!(faults[0].message.contains("without its name"), "{faults:?}");
+    }
+}
+
+/// The claim is the device's own, whatever set it is a member of. Flotta does not ask for the bucket's name.
+#[test]
+fn a_claim_counts_before_the_set_s_storage() {
+    let mut world = World::of(
+        "
+{apiVersion: management.project-flotta.io/v1alpha1, kind: EdgeDevice, metadata: {name: press-1}, status: {dataObc: claim}}
+---
+{apiVersion: management.project-flotta.io/v1alpha1, kind: EdgeDeviceSet, metadata: {name: presses},
+ spec: {storage: {s3: {configMapName: bucket, secretName: bucket-keys}}}}
+---
+{apiVersion: objectbucket.io/v1alpha1, kind: ObjectBucketClaim, metadata: {name: claim}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: claim}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: claim},
+ stringData: {AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: key, tls.crt: not this one}}
+---
+{apiVersion: route.openshift.io/v1, kind: Route, metadata: {name: s3, namespace: openshift-storage}, spec: {host: h}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: router-ca, namespace: openshift-ingress-operator}}
+",
+    );
+    let member = Device::new("press-1").labelled("flotta/member-of", "presses");
+    let assembly = member.ask(&world).unwrap();
+    assert_eq!(assembly.faults, []);
+    let s3 = message(&assembly)
+        .configuration
+        .unwrap()
+        .storage
+        .unwrap()
+        .s3
+        .unwrap();
+    assert_eq!(
+        (
+            s3.bucket_host.as_str(),
+            s3.bucket_name.as_str(),
+            s3.aws_ca_bundle.as_str()
+        ),
+        ("h", "", "")
+    );
+    for key in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        let secret = format!(
+            "{{apiVersion: v1, kind: Secret, metadata: {{name: claim}}, stringData: {{{key}: only}}}}"
+        );
+        world.apply(&secret);
+        let assembly = member.ask(&world).unwrap();
+        assert_eq!(message(&assembly).configuration.unwrap().storage, None);
+        assert_eq!(assembly.faults[0].reason, "SecretKeyMissing");
+    }
+}
