@@ -38,15 +38,6 @@ impl Objects {
         self.found.values()
     }
 
-    /// Whether an object can be read if it is there.
-    pub(crate) fn readable(&self, kind: Kind, namespace: &str, name: &str) -> Result<(), Trouble> {
-        let key = Key::new(kind, namespace, name);
-        match self.sealed.get(&key) {
-            Some(why) => Err(Trouble::unreadable(format!("{key} cannot be read: {why}"))),
-            None => Ok(()),
-        }
-    }
-
     /// An object, `None` if it is absent.
     pub(crate) fn get<T: DeserializeOwned>(
         &self,
@@ -54,8 +45,10 @@ impl Objects {
         namespace: &str,
         name: &str,
     ) -> Result<Option<T>, Trouble> {
-        self.readable(kind, namespace, name)?;
         let key = Key::new(kind, namespace, name);
+        if let Some(why) = self.sealed.get(&key) {
+            return Err(Trouble::unreadable(format!("{key} cannot be read: {why}")));
+        }
         let Some(object) = self.found.get(&key) else {
             return Ok(None);
         };
