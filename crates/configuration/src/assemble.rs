@@ -187,18 +187,14 @@ struct Chosen<'a> {
     stale: bool,
 }
 
-/// The Secrets of the chosen workloads. Where a last good form had keys that the Secret has lost, they stay, so that nothing
-/// that runs loses one; the values of the others are the present ones.
+/// The Secrets of the chosen workloads. All have the present values (see [`Rendering::with_present_secrets`]); a last good form
+/// may have keys beside them that its Secret has lost.
 fn secrets(chosen: &[Chosen<'_>]) -> BTreeMap<String, Secret> {
     let mut secrets: BTreeMap<String, Secret> = BTreeMap::new();
-    for stale in [false, true] {
-        for workload in chosen.iter().filter(|workload| workload.stale == stale) {
-            for (name, secret) in &workload.rendering.secrets {
-                let kept = secrets.entry(name.clone()).or_default();
-                for (key, value) in &secret.data {
-                    kept.data.entry(key.clone()).or_insert_with(|| value.clone());
-                }
-            }
+    for (name, secret) in chosen.iter().flat_map(|workload| &workload.rendering.secrets) {
+        let kept = secrets.entry(name.clone()).or_default();
+        for (key, value) in &secret.data {
+            kept.data.entry(key.clone()).or_insert_with(|| value.clone());
         }
     }
     secrets

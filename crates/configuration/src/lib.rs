@@ -2,7 +2,8 @@
 //!
 //! | Question | Module |
 //! |---|---|
-//! | What is there, and which workloads does a device get? | [`catalogue`], [`selector`] |
+//! | What is there? | [`catalogue`], `lookup` |
+//! | Which workloads does a device get? | `workloads`, [`selector`] |
 //! | What becomes of a workload that cannot be rendered? | `former` |
 //! | How does a workload look on the wire, with its ConfigMaps and Secrets? | `render`, `references` |
 //! | What does a device get beside its workloads? | `sections`, `storage` |
