@@ -27,6 +27,8 @@ pub enum Via {
     EdgeApi,
     /// The crates, called directly: quick, and for a first look only.
     Crates,
+    /// The crates with a mistake: they forget the annotations of pods. Proves that a mistake is found.
+    Mistaken,
 }
 
 /// What became of a device.
@@ -72,6 +74,7 @@ pub async fn play(
 
     let ours = match via {
         Via::Crates => in_process::poll(&all, world, &members)?,
+        Via::Mistaken => in_process::mistaken(in_process::poll(&all, world, &members)?),
         Via::EdgeApi => {
             let ours = Ours::start(cluster, &all, world).await?;
             ours.enrol(&members).await?;

@@ -12,7 +12,7 @@ use crate::fleet::{Fleet, key};
 use crate::flotta::Cluster;
 use crate::play::{Outcome, Via, play};
 
-/// Rounds; each takes some seconds.
+/// Rounds; each takes some seconds. The namespaces of earlier ones stay.
 const ROUNDS: usize = 14;
 /// Variants of one round.
 const VARIANTS: usize = 150;
@@ -23,13 +23,13 @@ pub async fn shrink(outcome: &Outcome, world: &[Value], via: Via) -> Result<Outc
     let Some(kind) = outcome.verdict.kind() else {
         return Ok(smallest);
     };
+    let cluster = Cluster::start().await?;
+    cluster.put_world(world).await?;
     for round in 0..ROUNDS {
         let candidates = variants(&smallest.fleet);
         if candidates.is_empty() {
             break;
         }
-        let cluster = Cluster::start().await?;
-        cluster.put_world(world).await?;
         let failing = failing(&cluster, &candidates, world, round, &kind, via).await?;
         let Some(first) = failing.iter().flatten().next() else {
             break;

@@ -1,7 +1,8 @@
 //! The smaller run that every change is tested with; `make differential` is the large one.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use differential::play::Via;
+use differential::shrink::shrink;
 use differential::{operator, run, strict};
 
 const SEED: u64 = 1;
@@ -36,5 +37,28 @@ async fn a_strict_server_refuses_whom_flotta_refuses() -> Result<()> {
         refused > 3,
         "Flotta refuses only {refused} devices: nothing is proven"
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mistake_is_found_and_its_case_made_small() -> Result<()> {
+    let report = run::run(SEED, 0, 25, Via::Mistaken, |_| ()).await?;
+    let first = report.failing().next().context("the mistake was not found")?;
+    for outcome in report.failing() {
+        let kind = outcome.verdict.kind().unwrap_or_default();
+        ensure!(
+            kind.starts_with("/workloads/*/annotations"),
+            "another difference: {kind}"
+        );
+    }
+    let small = shrink(first, &run::world_of(SEED, first.fleet.number), Via::Mistaken).await?;
+    let objects = &small.fleet.objects;
+    ensure!(
+        small.verdict.kind() == first.verdict.kind(),
+        "another failure: {:?}",
+        small.verdict
+    );
+    // A device, and a workload with an annotation that is selected for it.
+    ensure!(objects.len() == 2, "not small: {objects:#?}");
     Ok(())
 }
