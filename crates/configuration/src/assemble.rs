@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     catalogue::{Catalogue, Subject},
-    fault::{Fault, Refusal, Trouble},
+    fault::{Fault, Refusal, Trouble, Troubles},
     render::{Digest, Rendering},
     sections, storage,
     workloads::{Candidate, State},
@@ -82,12 +82,20 @@ impl Catalogue {
             return Err(trouble.refusal(workload));
         }
         let mut faults = Vec::new();
-        let configuration = self.settings(subject, &key, &mut faults)?;
+        let configuration = self.settings(subject, &key, &mut faults);
+        let chosen = self.choose(subject, &mut faults);
+        // What the server cannot read comes first.
+        if let Err(refusal) = &chosen
+            && refusal.server_fault
+        {
+            return Err(refusal.clone());
+        }
+        let configuration = configuration?;
+        let (chosen, left_out) = chosen?;
         let period_seconds = configuration
             .heartbeat
             .as_ref()
             .map_or(0, |heartbeat| heartbeat.period_seconds);
-        let (chosen, left_out) = self.choose(subject, &mut faults)?;
         let secrets = secrets(&chosen);
         write(subject, &configuration, period_seconds, &chosen, &secrets).map(|mut assembly| {
             assembly.faults = faults;
@@ -130,14 +138,16 @@ impl Catalogue {
             (None, Some(device)) => &device.spec,
             (None, None) => &none,
         };
-        let mut configuration = sections::of(settings, namespace, &self.objects).map_err(refused)?;
+        let mut troubles = Troubles::default();
+        let mut configuration = troubles.note(sections::of(settings, namespace, &self.objects));
         let claim = document.map_or("", |device| device.status.data_obc.as_str());
         let s3 = settings.storage.as_ref().and_then(|storage| storage.s3.as_ref());
         match storage::of(claim, s3, namespace, &self.objects) {
             Ok(storage) => configuration.storage = storage,
-            Err(trouble) if trouble.unreadable => return Err(refused(trouble)),
+            Err(trouble) if trouble.unreadable => troubles.note(Err(trouble)),
             Err(trouble) => faults.push(trouble.fault(key, "the device gets no storage")),
         }
+        troubles.none().map_err(refused)?;
         Ok(configuration)
     }
 
@@ -149,6 +159,7 @@ impl Catalogue {
     ) -> Result<(Vec<Chosen<'_>>, bool), Refusal> {
         let mut chosen = Vec::new();
         let mut broken: Vec<(&Candidate, &Trouble)> = Vec::new();
+        let mut refused = None;
         for candidate in self.candidates(subject) {
             match &candidate.state {
                 State::Good(rendering) => chosen.push(Chosen {
@@ -156,7 +167,7 @@ impl Catalogue {
                     stale: false,
                 }),
                 State::Stale(_, trouble) | State::Broken(trouble) if self.policy.strict => {
-                    return Err(trouble.refusal(&candidate.key));
+                    refused.get_or_insert_with(|| trouble.refusal(&candidate.key));
                 }
                 State::Stale(rendering, trouble) => {
                     faults.push(trouble.fault(&candidate.key, "it is delivered in its last good form"));
@@ -168,6 +179,9 @@ impl Catalogue {
                 State::Broken(trouble) => broken.push((candidate, trouble)),
                 State::Unreadable(trouble) => return Err(trouble.refusal(&candidate.key)),
             }
+        }
+        if let Some(refusal) = refused {
+            return Err(refusal);
         }
         for (candidate, trouble) in &broken {
             if chosen.is_empty() || (subject.reported)(&candidate.key.name) {

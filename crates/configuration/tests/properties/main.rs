@@ -48,18 +48,20 @@ proptest! {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error_whatever_else_is_missing(history in changes(40), labels in labels()) {
+    fn what_cannot_be_read_is_an_error_whatever_else_is_missing(
+        history in changes(40), labels in labels(), strict in any::<bool>(),
+    ) {
         let mut world = World::after(&history);
         world.objects.retain(|key, _| key.kind != Kind::ConfigMap);
         world.sealed = world.objects.keys().filter(|key| key.kind == Kind::Secret).cloned().collect();
-        let catalogue = world.catalogue(Vec::new(), Vec::new(), Policy::default());
+        let catalogue = world.catalogue(Vec::new(), Vec::new(), Policy { strict });
         for (device, labels) in DEVICES.iter().zip(&labels) {
             let subject = world::subject(device, labels, |_| false);
             let touched = catalogue.selected(&subject).iter().any(|name| {
                 let text = world.objects[&objects::key(Kind::EdgeWorkload, name)].document.to_string();
                 world.sealed.iter().any(|secret| text.contains(&format!("\"name\":\"{}\"", secret.name)))
             });
-            prop_assert!(!touched || catalogue.assemble(&subject).is_err());
+            prop_assert!(!touched || catalogue.assemble(&subject).is_err_and(|refusal| refusal.server_fault));
         }
     }
 

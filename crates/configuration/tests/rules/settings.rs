@@ -144,6 +144,22 @@ fn settings_of_a_device() {
     assert_snapshot!(table);
 }
 
+/// Whatever else is wrong, and wherever.
+#[test]
+fn what_the_server_cannot_read_comes_first() {
+    let device = Device::new("press-1");
+    for secret in ["receiver-ca", "bucket-keys"] {
+        let mut world = World::of(&format!("{OTHER}\n---\n{DEVICE}"));
+        world.seal(secret);
+        for name in ["allowed", "syslog", "bucket"] {
+            assert!(device.ask(&world).unwrap_err().server_fault, "{secret} {name}");
+            world.remove(Kind::ConfigMap, name);
+        }
+        world.force(OTHER, |other| other.document["spec"]["pod"] = json!({"spec": 7}));
+        assert!(device.ask(&world).unwrap_err().server_fault, "{secret}");
+    }
+}
+
 #[test]
 fn a_set_that_is_missing_leaves_the_device_s_own_settings() {
     let mut world = World::of(&format!("{OTHER}\n---\n{DEVICE}"));
