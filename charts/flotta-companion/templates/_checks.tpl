@@ -43,7 +43,7 @@ manifests secret-keys
 {{- $files := splitList " " (include "flotta-companion.settings.files" .) }}
 {{- range $name, $value := .Values.server.settings }}
 {{- if has $name $files }}
-{{- fail (printf "server.settings.%s: it names a file, and the chart mounts none for it; remove it, and give the server its manifests by `edge-config-server manifests apply`" $name) }}
+{{- fail (printf "server.settings.%s: it names a file, and the chart mounts none for it; remove it here and use configuration.manifests and configuration.secretKeys" $name) }}
 {{- end }}
 {{- if has $name $own }}
 {{- fail (printf "server.settings.%s: the chart sets it itself; remove it here and use the values server.insecureHttp and store" $name) }}

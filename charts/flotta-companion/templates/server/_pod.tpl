@@ -1,6 +1,8 @@
 {{/* The server's pod, the same in both kinds of workload but for where the fleet is. */}}
 {{- define "flotta-companion.server.pod" -}}
 {{- $postgres := eq .Values.store.kind "postgres" }}
+{{- $manifests := .Values.configuration.manifests }}
+{{- $configured := or $manifests.configMaps $manifests.secrets }}
 metadata:
   labels:
     {{- include "flotta-companion.podLabels" (dict "root" . "name" "edge-config-server" "component" .Values.store.kind "extra" .Values.server.podLabels) | nindent 4 }}
@@ -36,6 +38,12 @@ spec:
         - {{ printf "--store=%s" (include "flotta-companion.server.postgres" .) | quote }}
         - --store-password-file=/etc/edge-config-server/postgres/password
         {{- end }}
+        {{- if $configured }}
+        - --manifests=/etc/edge-config-server/manifests
+        {{- end }}
+        {{- if .Values.configuration.secretKeys }}
+        - --secret-keys=/etc/edge-config-server/secret-keys/keys
+        {{- end }}
         {{- range $name, $value := .Values.server.settings }}
         {{- if and (kindIs "float64" $value) (eq $value (floor $value)) }}
         {{- /* Helm reads numbers as floats: 1024000 would be written 1.024e+06. */}}
@@ -65,6 +73,12 @@ spec:
         {{- if $postgres }}
         - {name: postgres, mountPath: /etc/edge-config-server/postgres, readOnly: true}
         {{- end }}
+        {{- if $configured }}
+        - {name: manifests, mountPath: /etc/edge-config-server/manifests, readOnly: true}
+        {{- end }}
+        {{- if .Values.configuration.secretKeys }}
+        - {name: secret-keys, mountPath: /etc/edge-config-server/secret-keys, readOnly: true}
+        {{- end }}
   volumes:
     - name: run
       emptyDir: {medium: Memory, sizeLimit: 1Mi}
@@ -85,6 +99,28 @@ spec:
               items:
                 - {key: {{ $.Values.store.postgres.caKey | quote }}, path: ca.crt}
           {{- end }}
+    {{- end }}
+    {{- if $configured }}
+    # One volume, so that all of it changes at once.
+    - name: manifests
+      projected:
+        defaultMode: 0440
+        sources:
+          {{- range $manifests.configMaps }}
+          - configMap: {name: {{ . | quote }}, optional: false}
+          {{- end }}
+          {{- range $manifests.secrets }}
+          - secret: {name: {{ . | quote }}, optional: false}
+          {{- end }}
+    {{- end }}
+    {{- with .Values.configuration.secretKeys }}
+    - name: secret-keys
+      secret:
+        secretName: {{ . | quote }}
+        optional: false
+        defaultMode: 0440
+        items:
+          - {key: {{ $.Values.configuration.secretKeysKey | quote }}, path: keys}
     {{- end }}
 {{- end }}
 
