@@ -67,6 +67,14 @@ impl Cluster {
         Ok(())
     }
 
+    /// Makes objects that are there into those of the same fleets at a later time; what is gone then is deleted.
+    pub async fn change(&self, before: &[Arc<Fleet>], now: &[Arc<Fleet>]) -> Result<()> {
+        let pairs = before.iter().cloned().zip(now.iter().cloned()).collect();
+        let client = self.control_plane.client().clone();
+        pool::each(pairs, || client.session(), Change).await?;
+        Ok(())
+    }
+
     /// Starts an Edge API with the CRD backend. It reads what is there when it is first asked.
     pub async fn edge_api(&self) -> Result<EdgeApi> {
         EdgeApi::with_settings(&self.control_plane, &[("BACKEND", "crd")], None).await
@@ -181,6 +189,51 @@ impl Put {
         }
         Ok(())
     }
+}
+
+#[derive(Clone)]
+struct Change;
+
+impl AsyncWork<(Arc<Fleet>, Arc<Fleet>), Session, ()> for Change {
+    async fn call(&self, (before, now): (Arc<Fleet>, Arc<Fleet>), api: &mut Session) -> Result<()> {
+        for old in &before.objects {
+            let (kind, name) = key(old);
+            let place = format!("{}/{name}", collection(old)?);
+            let answer = match now.object(kind, name) {
+                None => api.call(Method::DELETE, &place, None).await?,
+                Some(new) if new == old => continue,
+                Some(new) => {
+                    api.patch(&place, PatchKind::Merge, &merge_patch(old, new))
+                        .await?
+                }
+            };
+            if answer.status >= 300 {
+                bail!(
+                    "changing {place} was answered {}: {}",
+                    answer.status,
+                    answer.text()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The patch of RFC 7386 that makes one object of another.
+fn merge_patch(old: &Value, new: &Value) -> Value {
+    let (Value::Object(before), Value::Object(now)) = (old, new) else {
+        return new.clone();
+    };
+    let gone = before.keys().filter(|key| !now.contains_key(*key));
+    let gone = gone.map(|key| (key.clone(), Value::Null));
+    let changed = now.iter().filter(|(key, value)| before.get(*key) != Some(value));
+    let changed = changed.map(|(key, value)| {
+        let value = before
+            .get(key)
+            .map_or_else(|| value.clone(), |before| merge_patch(before, value));
+        (key.clone(), value)
+    });
+    gone.chain(changed).collect()
 }
 
 async fn expect(api: &mut Session, collection: &str, object: &Value) -> Result<()> {

@@ -7,11 +7,13 @@
 //! | How are the two sides set up and asked? | [`flotta`], [`ours`], [`in_process`], [`pool`] |
 //! | How does an agent look at an answer, and where do two differ? | [`agent`], [`compare`], [`excuses`] |
 //! | Was it right? | [`judge`], [`play`], [`run`], [`report`], [`shrink`] |
+//! | Does ours follow changes? | [`change`] |
 //! | Are objects read, and workloads selected, as there? | [`admission`], [`operator`], [`strict`] |
 
 pub mod admission;
 pub mod agent;
 pub mod broken;
+pub mod change;
 pub mod compare;
 pub mod dice;
 pub mod excuses;

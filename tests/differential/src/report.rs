@@ -43,6 +43,11 @@ impl Report {
         self.outcomes.iter().filter(|outcome| outcome.verdict.fails())
     }
 
+    /// How many devices got the same from both, in every respect.
+    pub fn agreed(&self) -> usize {
+        self.count(|outcome| outcome.verdict == Verdict::Agreed)
+    }
+
     /// What is wrong with how many devices.
     fn kinds(&self) -> BTreeMap<String, usize> {
         let mut kinds = BTreeMap::new();
@@ -68,7 +73,7 @@ impl Report {
         }
         // A device that stops Flotta is counted where it was compared: without the trigger.
         let devices = self.count(|outcome| outcome.verdict != Verdict::Triggered);
-        let agreed = self.count(|outcome| outcome.verdict == Verdict::Agreed);
+        let agreed = self.agreed();
         if agreed * 100 < devices * LEAST_COMPARED {
             complaints.push(format!(
                 "only {agreed} of {devices} devices were compared without an excuse"
@@ -94,10 +99,7 @@ impl std::fmt::Display for Report {
             |outcome: &Outcome| matches!(outcome.expected, Expected::Rest(_)) && !outcome.verdict.fails();
         let rows = [
             ("devices", self.outcomes.len()),
-            (
-                "  agreed",
-                self.count(|outcome| outcome.verdict == Verdict::Agreed),
-            ),
+            ("  agreed", self.agreed()),
             ("    of these without broken workloads", self.count(rest)),
             (
                 "  excused by the allow-list",

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use differential::play::Via;
 use differential::shrink::shrink;
-use differential::{operator, run, strict};
+use differential::{change, operator, run, strict};
 
 const SEED: u64 = 1;
 
@@ -60,5 +60,13 @@ async fn a_mistake_is_found_and_its_case_made_small() -> Result<()> {
     );
     // A device, and a workload with an annotation that is selected for it.
     ensure!(objects.len() == 2, "not small: {objects:#?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_fleets_get_what_flotta_gives_them_then() -> Result<()> {
+    let report = change::run(SEED, 40, 4).await?;
+    ensure!(report.failing().next().is_none(), "{report}");
+    ensure!(report.agreed() > 300, "only {} looks at devices", report.agreed());
     Ok(())
 }

@@ -84,7 +84,8 @@ pub async fn run(seed: u64, first: u64, count: u64) -> Result<Selections> {
         fleets.iter().map(|fleet| Arc::new(change(fleet))).collect()
     };
     let changed = after(&before, change::changed);
-    let retired = after(&changed, change::retired);
+    let deselected = after(&changed, change::deselected);
+    let deleted = after(&deselected, change::deleted);
     let world = world_of(seed, first);
     let cluster = Cluster::start().await?;
     cluster.put_world(&world).await?;
@@ -93,11 +94,12 @@ pub async fn run(seed: u64, first: u64, count: u64) -> Result<Selections> {
 
     let mut result = Selections::default();
     result.operator(&cluster, &before, None).await?;
-    change::apply(&cluster, &before, &changed).await?;
+    cluster.change(&before, &changed).await?;
     result.operator(&cluster, &changed, Some(&before)).await?;
-    change::apply(&cluster, &changed, &retired).await?;
+    cluster.change(&changed, &deselected).await?;
+    cluster.change(&deselected, &deleted).await?;
     // What was forgotten after the first change may still be.
-    result.operator(&cluster, &retired, Some(&before)).await?;
+    result.operator(&cluster, &deleted, Some(&before)).await?;
     drop(operator);
 
     // A fleet loses workloads of a good part of its devices here, and that is meant.
@@ -107,7 +109,7 @@ pub async fn run(seed: u64, first: u64, count: u64) -> Result<Selections> {
     ours.enrol(&members).await?;
     let provisioning = ours.edge_api.provisioning(&cluster.flotta).await?;
     result.ours(&provisioning, &members, &before).await?;
-    for fleets in [&changed, &retired] {
+    for fleets in [&changed, &deleted] {
         write_manifests(&ours.manifests(), fleets, &world)?;
         result.ours(&provisioning, &members, fleets).await?;
     }
