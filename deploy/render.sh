@@ -19,7 +19,7 @@ cat <<'EOF'
 #   kubectl -n flotta patch remotebackend flotta --type merge -p '{"spec":{"mode":"Crd"}}'
 #   kubectl -n flotta wait remotebackend flotta --for=jsonpath='{.status.phase}'=Crd --timeout=5m
 #   kubectl -n flotta delete remotebackend flotta
-#   kubectl delete -f deploy/flotta-companion.yaml
+#   kubectl delete --ignore-not-found -f deploy/flotta-companion.yaml
 EOF
 "${1:-helm}" template flotta-companion "$root/charts/flotta-companion" --namespace flotta --no-hooks \
     --kube-version 1.34 "${@:2}" |

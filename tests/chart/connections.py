@@ -2,10 +2,11 @@
 cluster need not enforce: a connection that a policy would stop is a fault, a rule that nothing used is told.
 
 usage: connections.py SECONDS [POLICIES.yaml]      (inside the network of the node, as root, with kubectl in PATH)
+       connections.py - [POLICIES.yaml]            (until standard input ends; so do the scenarios of make e2e)
 
 The policies are those of the cluster (install the chart with networkPolicy.enabled=true), or those in a file that was rendered
 with the values of the release: `tests/cluster/enter.sh FOLDER python3 tests/chart/connections.py 60`.
-It needs PyYAML. Connections are those that the node's kernel
+With a file it needs PyYAML. Connections are those that the node's kernel
 tracks (/proc/net/nf_conntrack), after the address of a Service was replaced by a pod's. What comes from the node itself are
 probes, which no NetworkPolicy stops.
 """
@@ -13,11 +14,10 @@ probes, which no NetworkPolicy stops.
 import json
 import pathlib
 import re
+import select
 import subprocess
 import sys
 import time
-
-import yaml
 
 NAMESPACE = "flotta"
 TRACKED = re.compile(r"(tcp|udp) .*? src=(\S+) .*? src=(\S+) dst=\S+ sport=(\d+) ")
@@ -70,11 +70,13 @@ def judge(policies, side, peers, labels, peer, protocol, port, used):
 
 def in_force():
     command = ["kubectl", "get", "networkpolicies", f"--namespace={NAMESPACE}", "--output=json"]
-    answer = subprocess.run(command, capture_output=True, check=True, timeout=30)
-    return json.loads(answer.stdout)["items"]
+    answer = subprocess.run(command, capture_output=True, check=False, timeout=30)
+    return [] if answer.returncode else json.loads(answer.stdout)["items"]
 
 
 def rendered(path):
+    import yaml  # Not needed, and so not asked for, where the policies are those of the cluster.
+
     documents = yaml.safe_load_all(pathlib.Path(path).read_text(encoding="utf-8"))
     return [document for document in documents if document and document["kind"] == "NetworkPolicy"]
 
@@ -84,15 +86,26 @@ def name_of(labels):
     return labels.get("app.kubernetes.io/name", labels.get("app", "elsewhere"))
 
 
+def looks(seconds):
+    """Every two seconds, until the time is over or standard input has ended."""
+    end = None if seconds == "-" else time.monotonic() + float(seconds)
+    while end is None or time.monotonic() < end:
+        yield
+        if end is not None:
+            time.sleep(2)
+        elif select.select([sys.stdin], [], [], 2)[0] and not sys.stdin.buffer.read1():
+            break
+    yield
+
+
 def main(seconds, path=None):
-    policies = rendered(path) if path else in_force()
     # Judged in the end: a pod is often called before it is listed with its address.
-    addresses, tracked = {}, set()
-    end = time.monotonic() + float(seconds)
-    while time.monotonic() < end:
+    addresses, tracked, policies = {}, set(), rendered(path) if path else []
+    for _ in looks(seconds):
         tracked.update(connections())
         addresses.update(pods())
-        time.sleep(2)
+        # Of the last time that there were any: a test may have removed them since.
+        policies = policies if path else in_force() or policies
     seen, used = {}, set()
     for protocol, caller, answerer, port in tracked:
         source, target = addresses.get(caller), addresses.get(answerer)

@@ -97,6 +97,7 @@ impl Database {
             .set(format!("store.postgres.url={url}"))
             .set(format!("store.postgres.existingSecret={SECRET}"))
             .set(format!("store.postgres.caConfigMap={CA}"))
+            .set("networkPolicy.enabled=true")
             .set(format!("networkPolicy.postgresPort={}", self.postgres.port()))
             .set("server.replicas=2")
     }

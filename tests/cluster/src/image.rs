@@ -22,7 +22,8 @@ impl Image {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::EdgeApi, Self::EdgeConfigServer, Self::FlottaCompanion];
 
-    fn name(self) -> &'static str {
+    /// Its name, wherever it is kept.
+    pub fn name(self) -> &'static str {
         match self {
             Self::EdgeApi => "edge-api",
             Self::EdgeConfigServer => "edge-config-server",

@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod chart;
 mod cluster;
+pub mod connections;
 pub mod database;
 pub mod faults;
 pub mod flotta;
@@ -22,3 +23,4 @@ pub mod watcher;
 
 pub use cluster::{Cluster, Helm};
 pub use image::Image;
+pub use script::place;

@@ -13,7 +13,7 @@ pub(crate) fn script(name: &str) -> Command {
 }
 
 /// Where a file of `tests/cluster` is.
-pub(crate) fn place(name: &str) -> PathBuf {
+pub fn place(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 

@@ -1,15 +1,17 @@
 //! From `helm install` to a verified switch.
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use cluster::Helm;
 use cluster::chart::{Chart, switched};
+use cluster::connections::Connections;
 use cluster::flotta::{Flotta, approve_as_operator};
 use cluster::hands;
 use cluster::remote_backend::{Expected, RemoteBackend};
+use cluster::{Helm, Image, place};
 
-use super::holds::{on_custom_resources, on_our_store, restarts};
+use super::holds::{looked_again, on_custom_resources, on_our_store, restarts};
 use crate::stage::Stage;
 
 /// Until something is noticed and said.
@@ -31,6 +33,84 @@ pub(crate) async fn https(stage: &mut Stage) -> Result<()> {
         "the id of the store is not recorded: {seen}"
     );
     Ok(())
+}
+
+/// With NetworkPolicies: they let through all that is used, from the installation to the way back, and nothing else.
+pub(crate) async fn network_policies(stage: &mut Stage) -> Result<()> {
+    let connections = Connections::watch(stage.cluster())?;
+    let chart = Chart::default().set("networkPolicy.enabled=true");
+    switches_with_one_restart(stage, chart.clone()).await?;
+    chart.test(stage.cluster())?;
+    chart
+        .set("remoteBackend.devices.leaving=DisconnectThemAndRemoveTheirWorkloads")
+        .upgrade(stage.cluster())?;
+    Chart::default().uninstall(stage.cluster(), &[])?;
+    on_custom_resources(stage).await?;
+    let compared = connections.compare()?;
+    stage.reached(&format!("let through: {}", compared.seen.join(", ")));
+    ensure!(
+        compared.unused.is_empty(),
+        "the NetworkPolicies let through what nobody uses: {}",
+        compared.unused.join("; ")
+    );
+    Ok(())
+}
+
+/// Without Helm, by the manifests in `deploy/` and the commands in their first lines.
+pub(crate) async fn plain_manifests(stage: &mut Stage) -> Result<()> {
+    let cluster = stage.cluster();
+    let before = restarts(cluster).await?;
+    let definitions = place("../../charts/flotta-companion/crds").display().to_string();
+    cluster.kubectl(&["apply", "--server-side", "--filename", &definitions])?;
+    let definition = "crd/remotebackends.companion.project-flotta.io";
+    cluster.kubectl(&["wait", "--for=condition=Established", definition])?;
+    let mut manifests = fs::read_to_string(place("../../deploy/flotta-companion.yaml"))?;
+    for image in [Image::EdgeConfigServer, Image::FlottaCompanion] {
+        let published = format!("image: {}:{}", image.name(), env!("CARGO_PKG_VERSION"));
+        ensure!(
+            manifests.contains(&published),
+            "the manifests have no {published}"
+        );
+        manifests = manifests.replace(&published, &format!("image: {}", cluster.image(image)?));
+    }
+    cluster.kubectl_with(&["apply", "--server-side"], &manifests)?;
+    switched(cluster).await?;
+    ensure!(
+        restarts(cluster).await? == before + 1,
+        "a switch restarts the Edge API once"
+    );
+    stage.reached("the switch is verified");
+    again_and_back(stage, &manifests).await
+}
+
+/// The same manifests once more change nothing; then back, and all of it removed.
+async fn again_and_back(stage: &mut Stage, manifests: &str) -> Result<()> {
+    let before = restarts(stage.cluster()).await?;
+    stage
+        .cluster()
+        .kubectl_with(&["apply", "--server-side"], manifests)?;
+    looked_again(stage.cluster()).await?;
+    switched(stage.cluster()).await?;
+    ensure!(
+        restarts(stage.cluster()).await? == before,
+        "the same manifests once more restarted the Edge API"
+    );
+    stage.reached("applied once more, nothing is restarted");
+    let resource = ["--namespace=flotta", "remotebackend", "flotta"];
+    let command = |verb: &'static str, more: &[&'static str]| [&[verb], &resource[..], more].concat();
+    let mode = command(
+        "patch",
+        &["--type=merge", "--patch", r#"{"spec":{"mode":"Crd"}}"#],
+    );
+    let there = command("wait", &["--for=jsonpath={.status.phase}=Crd", "--timeout=5m"]);
+    for arguments in [mode, there, command("delete", &[])] {
+        stage.cluster().kubectl(&arguments)?;
+    }
+    stage
+        .cluster()
+        .kubectl_with(&["delete", "--ignore-not-found"], manifests)?;
+    stage.reached("led back and removed");
+    on_custom_resources(stage).await
 }
 
 /// With Helm 3.

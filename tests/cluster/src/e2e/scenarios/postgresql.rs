@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cluster::chart::{Chart, SWITCH, switched};
+use cluster::connections::Connections;
 use cluster::database::Database;
 use cluster::hands;
 use cluster::remote_backend::RemoteBackend;
@@ -24,6 +25,7 @@ pub(crate) async fn two_servers(stage: &mut Stage) -> Result<()> {
     let database = Database::start(stage.cluster()).await?;
     database.make_known(stage.cluster()).await?;
     stage.reached("a PostgreSQL runs that pods reach over TLS, by a password");
+    let connections = Connections::watch(stage.cluster())?;
     let before = restarts(stage.cluster()).await?;
     let chart = database.chart();
     let first = chart.switch(stage.cluster()).await?;
@@ -77,6 +79,11 @@ pub(crate) async fn two_servers(stage: &mut Stage) -> Result<()> {
     chart.test(stage.cluster())?;
     stage.reached("devices were served throughout, and helm test agrees");
 
+    let compared = connections.compare()?;
+    stage.reached(&format!(
+        "no NetworkPolicy would have stopped: {}",
+        compared.seen.join(", ")
+    ));
     goes_and_comes(stage, &chart, first.store_id()).await
 }
 
