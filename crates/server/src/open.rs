@@ -32,7 +32,6 @@ pub async fn store(settings: &Settings, health: &Health) -> anyhow::Result<Arc<d
                 bounds: settings.bounds,
                 restored: settings.restored,
                 keyring,
-                ..OpenOptions::default()
             };
             let path = path.clone();
             let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, options));

@@ -104,7 +104,7 @@ impl Health {
             self.documents
                 .get()
                 .into_iter()
-                .flat_map(|documents| documents.not_ready_because()),
+                .filter_map(|documents| documents.not_ready_because()),
         );
         reasons.extend(self.not_serving().map(|reason| reason.to_string()));
         if let Some(keeper) = &self.keeper

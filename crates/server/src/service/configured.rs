@@ -16,9 +16,6 @@ use store::Revision;
 
 use crate::documents::Current;
 
-/// Bytes that are kept, estimated. A device's own part is about a kilobyte.
-const CAPACITY: u64 = 256 * 1024 * 1024;
-
 /// What an entry takes beside the assembly's own bytes and the labels.
 const OVERHEAD: usize = 1024;
 
@@ -39,9 +36,10 @@ struct Kept {
 }
 
 impl Configurations {
-    pub(super) fn new() -> Self {
+    /// Keeps at most so many bytes, estimated; a device's own part is about a kilobyte.
+    pub(super) fn new(capacity: usize) -> Self {
         let kept = Cache::builder()
-            .max_capacity(CAPACITY)
+            .max_capacity(capacity as u64)
             .weigher(|_: &DeviceId, kept: &Arc<Kept>| kept.weight())
             .build();
         Self { kept }
@@ -80,7 +78,6 @@ impl Configurations {
         (self.kept.weighted_size(), self.kept.entry_count())
     }
 
-    #[cfg(test)]
     pub(super) fn evict(&self) {
         self.kept.invalidate_all();
     }

@@ -14,9 +14,6 @@ use moka::sync::Cache;
 use store::Revision;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
-/// Bytes of devices that are kept, estimated. A device without hardware is about 2 KiB, with hardware 20.
-const CAPACITY: u64 = 512 * 1024 * 1024;
-
 /// Turns are shared by hash: two devices may wait for each other, never wrongly for long.
 const TURNS: usize = 4096;
 
@@ -74,10 +71,11 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(exclusive: bool) -> Self {
+    /// Keeps at most so many bytes of devices, estimated: a device without hardware is about 2 KiB, with hardware 20.
+    pub(super) fn new(exclusive: bool, capacity: usize) -> Self {
         let devices = exclusive.then(|| {
             Cache::builder()
-                .max_capacity(CAPACITY)
+                .max_capacity(capacity as u64)
                 .weigher(|_: &DeviceId, entry: &Arc<Entry>| entry.weight())
                 .build()
         });

@@ -62,6 +62,9 @@ const ROUNDS: usize = 16;
 /// a store hangs, this keeps decisions from piling up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Bytes of devices and their configurations that are kept in memory unless it is said, estimated.
+pub const DEFAULT_CACHE: usize = 128 * 1024 * 1024;
+
 /// Where the present time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -108,7 +111,29 @@ impl Service {
         clock: Clock,
         on_commit: CommitObserver,
     ) -> Self {
-        let memory = Memory::new(store.is_exclusive());
+        Self::with_cache(
+            store,
+            policy,
+            admission,
+            documents,
+            clock,
+            on_commit,
+            DEFAULT_CACHE,
+        )
+    }
+
+    /// The same with another size of what is kept in memory, in bytes.
+    pub fn with_cache(
+        store: Arc<dyn Store>,
+        policy: Policy,
+        admission: Option<Arc<admission::Keeper>>,
+        documents: Arc<documents::Keeper>,
+        clock: Clock,
+        on_commit: CommitObserver,
+        cache: usize,
+    ) -> Self {
+        // Devices are larger than what is their own of their configurations.
+        let memory = Memory::new(store.is_exclusive(), cache / 4 * 3);
         let serving_since = clock();
         Self(Arc::new(Inner {
             store,
@@ -117,7 +142,7 @@ impl Service {
             documents,
             clock,
             memory,
-            configurations: Configurations::new(),
+            configurations: Configurations::new(cache / 4),
             pending: Pending::default(),
             serving_since,
             on_commit,

@@ -319,6 +319,17 @@ pub struct Options {
         default_value = "800ms"
     )]
     pub request_timeout: String,
+    /// Memory for devices and their configurations, so that polls are answered without the store; an estimate, beside what
+    /// the manifests take and the process itself
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_CACHE",
+        hide_env_values = true,
+        help_heading = "Limits",
+        value_name = "SIZE",
+        default_value = "128MiB"
+    )]
+    pub cache: String,
     /// Longest body of a request
     #[arg(
         long,

@@ -58,6 +58,8 @@ pub struct Settings {
     pub policy: Policy,
     /// How much the store keeps.
     pub bounds: Bounds,
+    /// Bytes of devices and configurations that are kept in memory.
+    pub cache: usize,
     /// What a caller of the device plane may use.
     pub limits: Limits,
     /// Time to stop in.
@@ -120,6 +122,7 @@ fn read(layers: &mut Layers<'_>) -> Option<Settings> {
     let policy = policy(layers);
     let bounds = bounds(layers);
     let shutdown_timeout = layers.optional("shutdown-timeout", value::duration);
+    let cache = layers.optional("cache", value::size);
     let limits = limits(layers, shutdown_timeout.unwrap_or_default());
     let log_format = layers.optional("log-format", value::log_format);
     let log_level = layers.optional("log-level", value::log_level);
@@ -141,6 +144,7 @@ fn read(layers: &mut Layers<'_>) -> Option<Settings> {
         strict: strict?,
         policy: policy?,
         bounds: bounds?,
+        cache: cache?,
         limits: limits?,
         shutdown_timeout: shutdown_timeout?,
         log_format: log_format?,
