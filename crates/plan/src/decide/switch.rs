@@ -350,6 +350,7 @@ fn roll_out(view: &View<'_>, report: &mut Report, inputs: &str) -> Option<Step> 
     let attempt = view.attempt()?;
     if view.all_pods_run(Some(inputs)) {
         if attempt.rolled_out.is_none() {
+            verifying(report);
             if let Some(attempt) = report.status.attempt.as_mut() {
                 attempt.rolled_out = Some(view.o.now.to_string());
             }
@@ -380,12 +381,16 @@ pub(super) fn unfinished(view: &View<'_>) -> String {
     )
 }
 
-fn prove(view: &View<'_>, report: &mut Report, inputs: &str) -> Step {
+fn verifying(report: &mut Report) {
     report.phase(
         Phase::Verifying,
         Reason::Verifying,
         "calls the Edge API as a device would",
     );
+}
+
+fn prove(view: &View<'_>, report: &mut Report, inputs: &str) -> Step {
+    verifying(report);
     report.fails(
         ConditionType::Switched,
         Reason::Verifying,
