@@ -10,6 +10,7 @@
 
 mod naive;
 mod objects;
+mod reach;
 mod versions;
 mod wipes;
 mod world;

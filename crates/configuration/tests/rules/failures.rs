@@ -305,10 +305,14 @@ fn a_workload_that_cannot_be_understood_stops_its_namespace() {
             refusal.message.starts_with("EdgeWorkload default/other"),
             "{refusal:?}"
         );
-        assert_eq!(
-            world.catalogue().renderings().len(),
-            2,
-            "both last good forms stay"
+        let catalogue = world.catalogue();
+        assert_eq!(catalogue.renderings().len(), 2, "both last good forms stay");
+        let faults = catalogue.faults();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(
+            faults[0]
+                .message
+                .ends_with("the devices of its namespace keep what they have")
         );
         let mut elsewhere = Device::new("press-1");
         elsewhere.namespace = contract::Namespace::parse("plant-a").unwrap();
