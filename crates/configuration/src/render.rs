@@ -1,6 +1,6 @@
 //! A workload as it goes to every device that runs it. It does not depend on the device, so it is made once and shared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use contract::{ContainerMetrics, DataConfiguration, DataPath, ImageRegistries, Workload, WorkloadMetrics};
@@ -37,24 +37,25 @@ pub(crate) struct Rendering {
     /// The workload as JSON; shared by all that hand it out.
     pub(crate) json: Bytes,
     pub(crate) digest: Digest,
-    /// By name, how each is needed.
-    pub(crate) needs: BTreeMap<String, Need>,
-    /// By name, as they were.
+    /// Names of the Secrets that its pod refers to, also of those that are not there.
+    refers: BTreeSet<String>,
+    /// Those that are there, by name.
     pub(crate) secrets: BTreeMap<String, Secret>,
 }
 
-/// A rendering as the store keeps it.
+/// A rendering as the store keeps it. What a later version adds has to have a default: a form that cannot be read is an error
+/// for every device that needs it.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     workload: Workload,
-    needs: BTreeMap<String, Need>,
+    refers: BTreeSet<String>,
     secrets: BTreeMap<String, Secret>,
 }
 
 impl Rendering {
     fn new(
         workload: Workload,
-        needs: BTreeMap<String, Need>,
+        refers: BTreeSet<String>,
         secrets: BTreeMap<String, Secret>,
     ) -> Result<Self, serde_json::Error> {
         let json = serde_json::to_vec(&workload)?;
@@ -62,7 +63,7 @@ impl Rendering {
             workload,
             digest: Sha256::digest(&json).into(),
             json: json.into(),
-            needs,
+            refers,
             secrets,
         })
     }
@@ -71,16 +72,16 @@ impl Rendering {
     pub(crate) fn from_kept(kept: &Value) -> Result<Self, serde_json::Error> {
         let Kept {
             workload,
-            needs,
+            refers,
             secrets,
         } = Kept::deserialize(kept)?;
-        Self::new(workload, needs, secrets)
+        Self::new(workload, refers, secrets)
     }
 
     /// With the Secrets as they are now, key by key; what they lost stays, so that nothing that runs loses a key. The error is
     /// of a Secret that cannot be read.
     pub(crate) fn with_present_secrets(mut self, objects: &Objects) -> Result<Self, Trouble> {
-        for name in self.needs.keys() {
+        for name in &self.refers {
             let present: Result<Option<Secret>, Trouble> =
                 objects.get(Kind::Secret, &self.workload.namespace, name);
             match present {
@@ -99,7 +100,7 @@ impl Rendering {
     pub(crate) fn kept(&self) -> Result<Value, serde_json::Error> {
         serde_json::to_value(Kept {
             workload: self.workload.clone(),
-            needs: self.needs.clone(),
+            refers: self.refers.clone(),
             secrets: self.secrets.clone(),
         })
     }
@@ -132,7 +133,7 @@ pub(crate) fn workload(
     };
     let secrets = secrets(&references.secrets, namespace, objects, &mut troubles);
     troubles.none()?;
-    Rendering::new(workload, references.secrets, secrets)
+    Rendering::new(workload, references.secrets.into_keys().collect(), secrets)
         .map_err(|error| Trouble::new("WorkloadInvalid", error.to_string()))
 }
 

@@ -68,6 +68,23 @@ fn it_is_byte_for_byte_what_was_delivered_before_however_often_it_is_stored() {
     }
 }
 
+/// What servers have stored has to be readable for ever: a form that is not is an error for every device that needs it. So
+/// this file is never written anew; another version of the form gets another file beside it.
+#[test]
+fn the_stored_form_is_still_read() {
+    let kept = include_str!("kept.json");
+    let written: serde_json::Value = serde_json::from_str(kept).unwrap();
+    let mut world = stored();
+    assert_eq!(world.catalogue().renderings()[0].document, written);
+    let before = device().ask(&world).unwrap();
+    world.remove(Kind::ConfigMap, "settings");
+    world.remove(Kind::Secret, "credentials");
+    for last_good in world.last_good.values_mut() {
+        kept.clone_into(last_good);
+    }
+    assert_eq!(text(&device().ask(&world).unwrap()), text(&before));
+}
+
 #[test]
 fn it_outlives_a_change_of_the_workload_that_is_broken_too() {
     let mut world = stored();
@@ -140,6 +157,35 @@ fn a_secret_of_it_has_the_present_values_and_loses_no_key() {
     world.store();
     world.remove(Kind::Secret, "credentials");
     assert_eq!(credentials(&world), expected, "also when it is gone later");
+}
+
+/// What has the same name in another namespace is something else.
+#[test]
+fn the_present_values_are_those_of_the_workload_s_namespace() {
+    let elsewhere = |text: &str| text.replace("metadata: {name:", "metadata: {namespace: plant-a, name:");
+    let mut world = stored();
+    for manifests in [WEB, SETTINGS, SECRETS] {
+        world.apply(&elsewhere(manifests));
+    }
+    world.store();
+    assert_eq!(world.last_good.len(), 2);
+    let rotated = "{apiVersion: v1, kind: Secret, metadata: {name: credentials}, stringData: {user: new}}";
+    world.apply(&elsewhere(rotated));
+    world.objects.retain(|key, _| key.kind != Kind::ConfigMap);
+    let mut there = device();
+    there.namespace = contract::Namespace::parse("plant-a").unwrap();
+    let data = |device: &Device| -> serde_json::Value {
+        let secrets = device.gets(&world).secrets;
+        serde_json::from_str(secrets[0].data.expose()).unwrap()
+    };
+    assert_eq!(data(&there), json!({"user": "bmV3", "password": "cA=="}));
+    assert_eq!(data(&device()), json!({"user": "dQ==", "password": "cA=="}));
+
+    // And a form that cannot be read is that of one workload of one namespace.
+    world.last_good.remove(&("plant-a".to_owned(), "web".to_owned()));
+    world.lost.insert(("plant-a".to_owned(), "web".to_owned()));
+    assert!(there.ask(&world).unwrap_err().server_fault);
+    assert!(is_stale(&device().ask(&world).unwrap()));
 }
 
 #[test]
