@@ -4,6 +4,7 @@
 mod back;
 mod contest;
 mod preflight;
+mod prepare;
 mod proof;
 mod restart;
 mod server;

@@ -4,17 +4,16 @@ use jiff::SignedDuration;
 
 use super::{
     back, contest,
-    preflight::{self, Blocker, MEND},
+    preflight::{self, MEND},
+    prepare,
     proof::{self, Proof},
-    server::{self, Prepared},
-    steady,
+    server, steady,
 };
 use crate::{
     action::Action,
     api::{Attempt, ConditionType, Failures, Mode, Phase, Reason},
     previous::Previous,
     report::{IDLE, Report, SOON, Step},
-    server::Admission,
     settings,
     view::View,
 };
@@ -30,9 +29,6 @@ const PROOF: SignedDuration = SignedDuration::from_secs(60);
 
 /// A failed proof is tried again after this time.
 const PROVE_AGAIN: SignedDuration = SignedDuration::from_secs(3);
-
-/// The call that a switch is begun on is not older than this.
-const FRESH: SignedDuration = SignedDuration::from_secs(30);
 
 /// Leads to the remote backend and keeps it there.
 pub(super) fn remote(view: &View<'_>, report: &mut Report) -> Step {
@@ -68,7 +64,7 @@ fn runs_already(view: &View<'_>) -> bool {
 }
 
 fn observe(view: &View<'_>, report: &mut Report) -> Step {
-    match prepare(view, report) {
+    match prepare::prepare(view, report) {
         Ok(()) => {
             report.ready(
                 Phase::Observing,
@@ -87,95 +83,9 @@ fn observe(view: &View<'_>, report: &mut Report) -> Step {
     }
 }
 
-/// Everything before the first touch of Flotta's objects. Tells what is missing.
-fn prepare(view: &View<'_>, report: &mut Report) -> Result<(), Step> {
-    let absent = preflight::absent(view);
-    report.fails(ConditionType::Switched, Reason::Pending, "not switched yet");
-    if !absent.is_empty() {
-        return Err(stop(
-            report,
-            Phase::Pending,
-            "waits for Flotta's Edge API",
-            absent,
-        ));
-    }
-    if let Some(step) = preflight::rights(view) {
-        report.phase(
-            Phase::Preparing,
-            Reason::Pending,
-            "looks at the companion's rights",
-        );
-        return Err(step);
-    }
-    preflight::trusted(view, report);
-    let faults = preflight::faults(view);
-    if !faults.is_empty() {
-        return Err(stop(report, Phase::Blocked, "waits until this is mended", faults));
-    }
-    if let Some(step) = server::record_store(view, report) {
-        report.phase(Phase::Preparing, Reason::Pending, "records the server's store");
-        return Err(step);
-    }
-    let prepared = server::prepare(view, report, Admission::Hold);
-    ready(report, "gives the server its certificate", prepared)?;
-    let stored = server::store(view);
-    ready(report, "looks at the server's store", stored)?;
-    let called = server::backend(view, report, FRESH);
-    ready(report, "calls the backend as the Edge API would", called)?;
-    let counted = server::devices(view, report, FRESH);
-    ready(report, "compares the devices here and there", counted)?;
-    if let Some(lost) = server::lost_devices(view) {
-        return Err(stop(
-            report,
-            Phase::Blocked,
-            "switches when no device would be lost",
-            vec![lost],
-        ));
-    }
-    Ok(())
-}
-
-fn ready(report: &mut Report, doing: &str, prepared: Prepared) -> Result<(), Step> {
-    match prepared {
-        Prepared::Yes => Ok(()),
-        Prepared::Step(step) => {
-            report.phase(Phase::Preparing, Reason::Pending, doing);
-            Err(step)
-        }
-        Prepared::Blocked(blocker) => {
-            let comes_by_itself = matches!(blocker.reason, Reason::LoadingMaterial | Reason::ServerNotReady);
-            let phase = if comes_by_itself {
-                Phase::Preparing
-            } else {
-                Phase::Blocked
-            };
-            if !report.is_true(ConditionType::BackendReachable) {
-                report.fails(
-                    ConditionType::BackendReachable,
-                    blocker.reason,
-                    blocker.sentence.clone(),
-                );
-            }
-            stop(report, phase, doing, vec![blocker]);
-            Err(if comes_by_itself { SOON } else { MEND })
-        }
-    }
-}
-
-fn stop(report: &mut Report, phase: Phase, doing: &str, blockers: Vec<Blocker>) -> Step {
-    let reason = blockers.first().map_or(Reason::Pending, |blocker| blocker.reason);
-    report.blocked(
-        phase,
-        reason,
-        doing,
-        blockers.into_iter().map(|blocker| blocker.sentence).collect(),
-    );
-    MEND
-}
-
 fn switch(view: &View<'_>, report: &mut Report) -> Step {
     let Some(attempt) = view.attempt() else {
-        if let Err(step) = prepare(view, report) {
+        if let Err(step) = prepare::prepare(view, report) {
             return step;
         }
         if let Some(step) = exhausted(view, report) {
@@ -267,7 +177,7 @@ fn exhausted(view: &View<'_>, report: &mut Report) -> Option<Step> {
         None
     } else {
         let called = server::backend(view, report, SignedDuration::ZERO);
-        ready(report, "calls the backend as the Edge API would", called).err()
+        prepare::ready(report, "calls the backend as the Edge API would", called).err()
     }
 }
 

@@ -1,0 +1,105 @@
+//! What holds before anything of Flotta's is touched: its objects are there and sane, our server has its certificate and
+//! answers a call as the Edge API makes it, and no device would be lost.
+
+use jiff::SignedDuration;
+
+use super::{
+    preflight::{self, Blocker, MEND},
+    server::{self, Prepared},
+};
+use crate::{
+    api::{ConditionType, Phase, Reason},
+    report::{Report, SOON, Step},
+    server::Admission,
+    view::View,
+};
+
+/// The call that a switch is begun on is not older than this.
+const FRESH: SignedDuration = SignedDuration::from_secs(30);
+
+/// Everything before the first touch of Flotta's objects. Tells what is missing.
+pub(super) fn prepare(view: &View<'_>, report: &mut Report) -> Result<(), Step> {
+    let absent = preflight::absent(view);
+    report.fails(ConditionType::Switched, Reason::Pending, "not switched yet");
+    if !absent.is_empty() {
+        return Err(stop(
+            report,
+            Phase::Pending,
+            "waits for Flotta's Edge API",
+            absent,
+        ));
+    }
+    if let Some(step) = preflight::rights(view) {
+        report.phase(
+            Phase::Preparing,
+            Reason::Pending,
+            "looks at the companion's rights",
+        );
+        return Err(step);
+    }
+    preflight::trusted(view, report);
+    let faults = preflight::faults(view);
+    if !faults.is_empty() {
+        return Err(stop(report, Phase::Blocked, "waits until this is mended", faults));
+    }
+    if let Some(step) = server::record_store(view, report) {
+        report.phase(Phase::Preparing, Reason::Pending, "records the server's store");
+        return Err(step);
+    }
+    let prepared = server::prepare(view, report, Admission::Hold);
+    ready(report, "gives the server its certificate", prepared)?;
+    let stored = server::store(view);
+    ready(report, "looks at the server's store", stored)?;
+    let called = server::backend(view, report, FRESH);
+    ready(report, "calls the backend as the Edge API would", called)?;
+    let counted = server::devices(view, report, FRESH);
+    ready(report, "compares the devices here and there", counted)?;
+    if let Some(lost) = server::lost_devices(view) {
+        return Err(stop(
+            report,
+            Phase::Blocked,
+            "switches when no device would be lost",
+            vec![lost],
+        ));
+    }
+    Ok(())
+}
+
+/// Goes on, or says what is done meanwhile or what is in the way.
+pub(super) fn ready(report: &mut Report, doing: &str, prepared: Prepared) -> Result<(), Step> {
+    match prepared {
+        Prepared::Yes => Ok(()),
+        Prepared::Step(step) => {
+            report.phase(Phase::Preparing, Reason::Pending, doing);
+            Err(step)
+        }
+        Prepared::Blocked(blocker) => {
+            let comes_by_itself = matches!(blocker.reason, Reason::LoadingMaterial | Reason::ServerNotReady);
+            let phase = if comes_by_itself {
+                Phase::Preparing
+            } else {
+                Phase::Blocked
+            };
+            if !report.is_true(ConditionType::BackendReachable) {
+                report.fails(
+                    ConditionType::BackendReachable,
+                    blocker.reason,
+                    blocker.sentence.clone(),
+                );
+            }
+            stop(report, phase, doing, vec![blocker]);
+            Err(if comes_by_itself { SOON } else { MEND })
+        }
+    }
+}
+
+fn stop(report: &mut Report, phase: Phase, doing: &str, blockers: Vec<Blocker>) -> Step {
+    let reason = blockers.first().map_or(Reason::Pending, |blocker| blocker.reason);
+    report.blocked(
+        phase,
+        reason,
+        doing,
+        blockers.into_iter().map(|blocker| blocker.sentence).collect(),
+    );
+    MEND
+}
