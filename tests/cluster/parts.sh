@@ -40,7 +40,19 @@ for ((part = 1; part <= parts; part++)); do
     read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$logs/$part" | tail -n 1)
     passed=$((passed + ${good:-0})) failed=$((failed + ${bad:-1}))
 done
+# Side by side on a busy machine a deadline of Kubernetes' own can pass, so what failed is played once more, alone. It is said.
+mapfile -t again < <(sed -n 's/^failed: //p' "$logs"/[0-9]*)
+alone=0
+if [ ${#again[@]} -gt 0 ]; then
+    printf '\n##### once more, alone: %s\n' "${again[*]}"
+    "$program" "${again[@]}" </dev/null 2>&1 | tee "$logs/again"
+    read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$logs/again" | tail -n 1)
+    alone=${good:-0}
+    passed=$((passed + alone)) failed=$((failed - alone))
+    [ "${bad:-1}" -ne 0 ] || ended=0
+fi
 echo
-grep -h '^failed: ' "$logs"/*
+[ ! -e "$logs/again" ] || grep -h '^failed: ' "$logs/again"
+[ "$alone" -eq 0 ] || echo "$alone of them passed only when played alone: ${again[*]}"
 echo "$passed passed, $failed failed"
 [ "$ended" -eq 0 ] && [ "$failed" -eq 0 ]
