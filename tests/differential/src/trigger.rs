@@ -4,7 +4,8 @@
 //! |---|---|
 //! | an environment variable with a plain value | its handler crashes |
 //! | a character that JSON leaves bare and go-yaml refuses to read, in a pod | leaves the workload out, without an error |
-//! | the same in a ConfigMap | refuses the whole configuration |
+//! | U+0085 before `--- ` or `... ` in a pod: the end of a document to go-yaml | the same |
+//! | one of these in a ConfigMap | refuses the whole configuration |
 //! | a tab before the first key of an allow list | the same |
 //!
 //! The fleet without triggers is compared with Flotta; here ours with them is compared with ours without them. Nothing but
@@ -182,15 +183,22 @@ fn take_out_plain_env(pod: &mut Value) {
     }
 }
 
+/// JSON leaves U+0085 bare; to go-yaml it ends a line, and what begins the next one ends a document.
+const DOCUMENT_ENDS: [&str; 4] = ["\u{85}--- ", "\u{85}---\u{85}", "\u{85}... ", "\u{85}...\u{85}"];
+
 fn unwritable(value: &Value) -> bool {
     let text = value.to_string();
-    UNWRITABLE.iter().any(|character| text.contains(*character))
+    text.contains(UNWRITABLE) || DOCUMENT_ENDS.iter().any(|end| text.contains(end))
 }
 
 /// Such a character becomes a plain letter.
 fn take_out_unwritable(value: &mut Value) {
     if unwritable(value) {
-        let text = value.to_string().replace(UNWRITABLE, "u");
+        let mut text = value.to_string().replace(UNWRITABLE, "u");
+        for end in DOCUMENT_ENDS {
+            // As a line end within a text reads.
+            text = text.replace(end, &end.replacen('\u{85}', " ", 1));
+        }
         *value = serde_json::from_str(&text).unwrap_or_default();
     }
 }
