@@ -1,6 +1,6 @@
 //! A workload as it goes to every device that runs it. It does not depend on the device, so it is made once and shared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use contract::{ContainerMetrics, DataConfiguration, DataPath, ImageRegistries, Workload, WorkloadMetrics};
@@ -37,9 +37,7 @@ pub(crate) struct Rendering {
     /// The workload as JSON; shared by all that hand it out.
     pub(crate) json: Bytes,
     pub(crate) digest: Digest,
-    /// Names of the Secrets that its pod refers to, also of those that are not there.
-    refers: BTreeSet<String>,
-    /// Those that are there, by name.
+    /// By name, those that are there.
     pub(crate) secrets: BTreeMap<String, Secret>,
 }
 
@@ -48,47 +46,34 @@ pub(crate) struct Rendering {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     workload: Workload,
-    refers: BTreeSet<String>,
     secrets: BTreeMap<String, Secret>,
 }
 
 impl Rendering {
-    fn new(
-        workload: Workload,
-        refers: BTreeSet<String>,
-        secrets: BTreeMap<String, Secret>,
-    ) -> Result<Self, serde_json::Error> {
+    fn new(workload: Workload, secrets: BTreeMap<String, Secret>) -> Result<Self, serde_json::Error> {
         let json = serde_json::to_vec(&workload)?;
         Ok(Self {
             workload,
             digest: Sha256::digest(&json).into(),
             json: json.into(),
-            refers,
             secrets,
         })
     }
 
     /// From what the store kept.
     pub(crate) fn from_kept(kept: &Value) -> Result<Self, serde_json::Error> {
-        let Kept {
-            workload,
-            refers,
-            secrets,
-        } = Kept::deserialize(kept)?;
-        Self::new(workload, refers, secrets)
+        let Kept { workload, secrets } = Kept::deserialize(kept)?;
+        Self::new(workload, secrets)
     }
 
     /// With the Secrets as they are now, key by key; what they lost stays, so that nothing that runs loses a key. The error is
     /// of a Secret that cannot be read.
     pub(crate) fn with_present_secrets(mut self, objects: &Objects) -> Result<Self, Trouble> {
-        for name in &self.refers {
+        for (name, kept) in &mut self.secrets {
             let present: Result<Option<Secret>, Trouble> =
                 objects.get(Kind::Secret, &self.workload.namespace, name);
             match present {
-                Ok(Some(present)) => {
-                    let kept = self.secrets.entry(name.clone()).or_default();
-                    kept.data.extend(present.data);
-                }
+                Ok(Some(present)) => kept.data.extend(present.data),
                 Err(trouble) if trouble.unreadable => return Err(trouble),
                 Ok(None) | Err(_) => {}
             }
@@ -100,7 +85,6 @@ impl Rendering {
     pub(crate) fn kept(&self) -> Result<Value, serde_json::Error> {
         serde_json::to_value(Kept {
             workload: self.workload.clone(),
-            refers: self.refers.clone(),
             secrets: self.secrets.clone(),
         })
     }
@@ -133,8 +117,7 @@ pub(crate) fn workload(
     };
     let secrets = secrets(&references.secrets, namespace, objects, &mut troubles);
     troubles.none()?;
-    Rendering::new(workload, references.secrets.into_keys().collect(), secrets)
-        .map_err(|error| Trouble::new("WorkloadInvalid", error.to_string()))
+    Rendering::new(workload, secrets).map_err(|error| Trouble::new("WorkloadInvalid", error.to_string()))
 }
 
 fn for_podman(entries: &BTreeMap<String, String>) -> BTreeMap<String, String> {

@@ -144,6 +144,20 @@ fn settings_of_a_device() {
     assert_snapshot!(table);
 }
 
+#[test]
+fn everything_is_looked_up_in_the_namespace_of_the_device() {
+    let elsewhere = DEVICE.replace("metadata: {name:", "metadata: {namespace: plant-a, name:");
+    let mut there = Device::new("press-1");
+    there.namespace = contract::Namespace::parse("plant-a").unwrap();
+    let assembly = there.ask(&World::of(&elsewhere)).unwrap();
+    assert_eq!(assembly.faults, []);
+    let here = Device::new("press-1").gets(&World::of(DEVICE));
+    assert_eq!(message(&assembly).configuration, here.configuration);
+    let bare = Device::new("press-1").gets(&World::default());
+    assert_eq!(there.gets(&World::of(DEVICE)).configuration, bare.configuration);
+    assert_ne!(here.configuration, bare.configuration);
+}
+
 /// Whatever else is wrong, and wherever.
 #[test]
 fn what_the_server_cannot_read_comes_first() {
