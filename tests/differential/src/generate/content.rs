@@ -99,10 +99,6 @@ impl Maker<'_> {
             let key = odd::key(&mut self.dice).to_owned();
             data.insert(key, json!(odd::text(&mut self.dice)));
         }
-        if self.dice.percent(3) {
-            // go-yaml finds each of them before the next, and the last before the first.
-            data.extend(["1e3", "2", "10"].map(|key| (key.to_owned(), json!("circle"))));
-        }
         let keys = data.keys().cloned().collect();
         let mut map = self.map(name, &data);
         if data.is_empty()

@@ -107,6 +107,7 @@ pub fn fleet(seed: u64, number: u64, schemas: &Schemas) -> Fleet {
     maker.add_sets();
     let hardware = maker.add_devices();
     maker.add_workloads();
+    maker.add_known_oddities(number);
     maker.add_bystanders();
     let refused = if maker.dice.percent(10) {
         maker.refused()
@@ -152,6 +153,32 @@ impl Maker<'_> {
     fn add_workloads(&mut self) {
         for index in 0..self.dice.count(1..6) {
             let workload = self.workload(index);
+            self.objects.push(workload);
+        }
+    }
+
+    /// What Flotta is known to do oddly, so often that also a small run meets it.
+    fn add_known_oddities(&mut self, number: u64) {
+        let pod = |container: Value| json!({"spec": {"containers": [container]}});
+        if number % 20 == 3 {
+            // go-yaml finds each of these keys before the next, and the last before the first.
+            let mut map = self.object("v1", "ConfigMap", "circle");
+            map["data"] = json!({"1e3": "a", "2": "b", "10": "c"});
+            let mut workload = self.object(FLOTTA, "EdgeWorkload", "circle");
+            let source = json!({"configMapRef": {"name": "circle"}});
+            workload["spec"] = json!({
+                "type": "pod", "deviceSelector": {},
+                "pod": pod(json!({"name": "c0", "envFrom": [source]})),
+            });
+            self.objects.extend([map, workload]);
+        }
+        if number % 20 == 7 {
+            let mut workload = self.object(FLOTTA, "EdgeWorkload", "unlisted");
+            let unlisted = json!({"key": "no-device-has-it", "operator": "NotIn", "values": ["x"]});
+            workload["spec"] = json!({
+                "type": "pod", "deviceSelector": {"matchExpressions": [unlisted]},
+                "pod": pod(json!({"name": "c0"})),
+            });
             self.objects.push(workload);
         }
     }

@@ -30,7 +30,7 @@ impl Maker<'_> {
     }
 
     fn label(&mut self) -> (String, String) {
-        if self.dice.percent(12) {
+        if self.dice.percent(3) {
             return ("no-device-has-it".into(), "x".into());
         }
         if self.dice.percent(15) {
