@@ -226,8 +226,8 @@ fn secrets(settings: &Settings, inspection: Option<&Inspection>) -> Vec<Finding>
 fn sources(path: &Path) -> Vec<Finding> {
     match manifests::source::read(path) {
         Err(error) => error
-            .faults()
-            .iter()
+            .to_string()
+            .lines()
             .map(|fault| problem(format!("manifests: {fault}")))
             .collect(),
         Ok(reading) if reading.is_empty() => vec![problem(format!(

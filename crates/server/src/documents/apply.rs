@@ -16,7 +16,7 @@ use store::{
     StoreError,
 };
 
-use super::{Current, Keeper, Loss, NotConfigured, current::Damaged};
+use super::{Current, Keeper, Loss};
 use crate::service::selected;
 
 /// How often a change is decided anew because another server changed the documents meanwhile.
@@ -76,12 +76,6 @@ pub enum ApplyError {
     /// The store could not read or write.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What is there cannot be read, so nothing can be decided on it.
-    #[error(transparent)]
-    Damaged(#[from] Damaged),
-    /// There is no catalogue to begin with.
-    #[error(transparent)]
-    NotConfigured(#[from] NotConfigured),
     /// An object could not be written as JSON.
     #[error("an object cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -100,14 +94,15 @@ impl Keeper {
         }
         let _one_at_a_time = self.applying.lock().await;
         for _ in 0..ROUNDS {
-            let before = Current::read(self.store.documents().await?, self.strict)?;
+            let (before, damage) = Current::salvage(self.store.documents().await?, self.strict);
             let change = Change::between(&before, source, &reading.objects)?;
             let after = before.with(source, &change.put, &change.remove, self.strict);
-            if let Some(objection) = loss(&*self.store, &before, &after)
-                .await?
-                .objection(self.allowed)
-                .filter(|_| confirmed != Some(reading.digest.as_str()))
-            {
+            let objection = match damage.first() {
+                // Nobody can compute what devices would lose, whatever share of them may.
+                Some(damaged) => Some(damaged.to_string()),
+                None => loss(&*self.store, &before, &after).await?.objection(self.allowed),
+            };
+            if let Some(objection) = objection.filter(|_| confirmed != Some(reading.digest.as_str())) {
                 return Err(ApplyError::Unconfirmed {
                     source_name: source.to_owned(),
                     digest: reading.digest.clone(),
@@ -117,7 +112,7 @@ impl Keeper {
             let write = change.write(&before, &after, source, reading, self.now())?;
             match self.store.apply_documents(write).await {
                 Ok(_) => {
-                    self.refresh().await?;
+                    self.catch_up().await;
                     return Ok(change.told(source, reading));
                 }
                 Err(StoreError::Conflict) => {}
@@ -201,7 +196,12 @@ impl Change {
                 state: reading.objects.len().to_string(),
             },
             put,
-            remove: self.remove.iter().map(place).collect(),
+            remove: self
+                .remove
+                .iter()
+                .map(place)
+                .chain(before.foreign(source).cloned())
+                .collect(),
             renderings: Some(renderings),
             at,
         })

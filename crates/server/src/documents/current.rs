@@ -6,7 +6,7 @@ use configuration::{Catalogue, LastGood, Policy, SealedAway, UnreadableRendering
 use contract::{DeviceId, Namespace};
 use fleet::enrolment::Preapproval;
 use manifests::{Key, Kind, Object, kinds::EdgeDeviceSignedRequest};
-use store::{Body, Document, Documents, Revision};
+use store::{Body, DocumentKey, Documents, Revision};
 
 /// Everything that configurations follow from, at one revision of the store's documents.
 #[derive(Debug)]
@@ -30,46 +30,116 @@ struct Contents {
     objects: BTreeMap<Key, Arc<Object>>,
     /// Which source each object is from, also of those that cannot be read.
     sources: BTreeMap<Key, String>,
+    /// Documents of kinds that this program does not know, with their sources.
+    foreign: Vec<(DocumentKey, String)>,
     sealed: Vec<SealedAway>,
     last_good: Vec<LastGood>,
     lost: Vec<UnreadableRendering>,
 }
 
-/// A document that is no Secret and cannot be read. Nobody can be configured without knowing what it says.
+/// What the store holds is not whole. Nobody can be configured without knowing all of it: a device that it says nothing
+/// about would lose what it runs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{place} in the store cannot be read: {reason}; restore the store from a backup, or apply the source of this object again"
-)]
-pub struct Damaged {
-    place: String,
-    reason: String,
+pub enum Damaged {
+    /// A document that is no Secret cannot be read.
+    #[error(
+        "{key} in the store cannot be read: {reason}; restore the store from a backup, or take source {source_name:?} over \
+         again and confirm it"
+    )]
+    Document {
+        /// Which one.
+        key: Key,
+        /// Why not.
+        reason: String,
+        /// Where it is from.
+        source_name: String,
+    },
+    /// A source has not as many documents as were written.
+    #[error(
+        "the store holds {found} of the {written} objects of source {source_name:?}; restore the whole store from a backup, or \
+         take that source over again and confirm it"
+    )]
+    Incomplete {
+        /// The source.
+        source_name: String,
+        /// How many were written.
+        written: usize,
+        /// How many are there.
+        found: usize,
+    },
+    /// Something was written once, and nothing is there; no source can be taken over that is empty.
+    #[error(
+        "the store holds no manifest although it was given some; restore the whole store from a backup, or take all sources \
+         over again and confirm it"
+    )]
+    Gone,
+    /// There is a last good form of a workload that is not there.
+    #[error(
+        "the store holds the last good form of EdgeWorkload {namespace}/{name} and not the workload; restore the whole store \
+         from a backup, or take the source of the workload over again and confirm it"
+    )]
+    Orphan {
+        /// The workload's namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
 }
 
 impl Current {
     /// Reads the documents of a store.
     pub fn read(documents: Documents, strict: bool) -> Result<Self, Damaged> {
+        let (current, damage) = Self::salvage(documents, strict);
+        match damage.into_iter().next() {
+            Some(damaged) => Err(damaged),
+            None => Ok(current),
+        }
+    }
+
+    /// What can be read of the documents of a store, and what is wrong with the rest. No device may be configured by it
+    /// unless nothing is.
+    pub(super) fn salvage(documents: Documents, strict: bool) -> (Self, Vec<Damaged>) {
         let mut contents = Contents::default();
+        let mut damage = incomplete(&documents);
         for document in documents.documents {
             // Of a newer program that also said it can be worked on without it.
             let Some(kind) = Kind::named(&document.key.kind) else {
+                contents.foreign.push((document.key, document.source));
                 continue;
             };
             let key = Key::new(kind, document.key.namespace.clone(), document.key.name.clone());
-            match object(&key, &document)? {
-                Read::Object(object) => {
+            match object(&key, &document.body) {
+                Ok(object) => {
                     contents.objects.insert(key.clone(), Arc::new(object));
                 }
-                Read::Sealed { why } => contents.sealed.push(SealedAway {
+                Err(why) if kind == Kind::Secret => contents.sealed.push(SealedAway {
                     key: key.clone(),
                     why,
+                }),
+                Err(reason) => damage.push(Damaged::Document {
+                    key: key.clone(),
+                    reason,
+                    source_name: document.source.clone(),
                 }),
             }
             contents.sources.insert(key, document.source);
         }
         for rendering in documents.renderings {
             let (namespace, workload) = (rendering.key.namespace, rendering.key.name);
+            let key = Key::new(Kind::EdgeWorkload, namespace.clone(), workload.clone());
+            if !contents.sources.contains_key(&key) {
+                // The store keeps what nobody here could read, also of a workload that was removed since.
+                if matches!(rendering.body, Body::Plain(_)) {
+                    damage.push(Damaged::Orphan {
+                        namespace,
+                        name: workload,
+                    });
+                }
+                continue;
+            }
             let read = match rendering.body {
-                Body::Plain(text) => serde_json::from_str(&text).map_err(|error| error.to_string()),
+                // The error's text could show a value.
+                Body::Plain(text) => serde_json::from_str(&text).map_err(|_| "it is no JSON".to_owned()),
                 Body::Unreadable { why, .. } => Err(why),
             };
             match read {
@@ -85,7 +155,8 @@ impl Current {
                 }),
             }
         }
-        Ok(Self::of(contents, documents.revision, documents.sources, strict))
+        let current = Self::of(contents, documents.revision, documents.sources, strict);
+        (current, damage)
     }
 
     /// What the store would hold after a change.
@@ -156,6 +227,15 @@ impl Current {
             .map(|(key, _)| key)
     }
 
+    /// The documents of a source that are of no known kind, so that its next change removes them.
+    pub(super) fn foreign<'a>(&'a self, source: &'a str) -> impl Iterator<Item = &'a DocumentKey> {
+        self.contents
+            .foreign
+            .iter()
+            .filter(move |(_, of)| of == source)
+            .map(|(key, _)| key)
+    }
+
     /// Every object with its source, also of those that cannot be read.
     pub fn keys(&self) -> impl Iterator<Item = (&Key, &str)> {
         self.contents
@@ -175,28 +255,44 @@ impl Current {
     }
 }
 
-enum Read {
-    Object(Object),
-    Sealed { why: String },
+fn object(key: &Key, body: &Body) -> Result<Object, String> {
+    match body {
+        Body::Plain(text) => match serde_json::from_str::<Object>(text) {
+            Ok(object) if object.key == *key => Ok(object),
+            Ok(other) => Err(format!("it calls itself {}", other.key)),
+            // The error's text could show a value of a Secret.
+            Err(_) if key.kind == Kind::Secret => {
+                Err("it is no Secret as this server writes them".to_owned())
+            }
+            Err(error) => Err(error.to_string()),
+        },
+        Body::Unreadable { why, .. } => Err(why.clone()),
+    }
 }
 
-fn object(key: &Key, document: &Document) -> Result<Read, Damaged> {
-    let reason = match &document.body {
-        Body::Plain(text) => match serde_json::from_str::<Object>(text) {
-            Ok(object) if object.key == *key => return Ok(Read::Object(object)),
-            Ok(other) => format!("it calls itself {}", other.key),
-            Err(error) => error.to_string(),
-        },
-        Body::Unreadable { why, .. } => why.clone(),
+/// What is missing, as far as it can be seen: sources have as many documents as their last change left.
+fn incomplete(documents: &Documents) -> Vec<Damaged> {
+    let found = |source: &str| {
+        let of = documents
+            .documents
+            .iter()
+            .filter(|document| document.source == source);
+        of.count()
     };
-    if key.kind == Kind::Secret {
-        Ok(Read::Sealed { why: reason })
-    } else {
-        Err(Damaged {
-            place: key.to_string(),
-            reason,
+    let differs = |source: &store::Source| {
+        let written: usize = source.state.parse().ok()?;
+        let found = found(&source.name);
+        (found != written).then(|| Damaged::Incomplete {
+            source_name: source.name.clone(),
+            written,
+            found,
         })
-    }
+    };
+    let gone = (documents.documents.is_empty() && documents.revision != Revision::default())
+        .then_some(Damaged::Gone);
+    gone.into_iter()
+        .chain(documents.sources.iter().filter_map(differs))
+        .collect()
 }
 
 /// An approval in an EdgeDeviceSignedRequest. Its own namespace does not matter, as in Flotta: it names the target.

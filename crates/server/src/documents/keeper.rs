@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,6 +29,10 @@ pub struct Keeper {
     pub(super) allowed: Share,
     /// Held while a source is being taken over.
     pub(super) applying: tokio::sync::Mutex<()>,
+    /// Held while the store is read, so that an earlier reading never comes after a later one.
+    reading: tokio::sync::Mutex<()>,
+    /// The store holds something that was written here and not read since.
+    behind: AtomicBool,
     /// Whether `--manifests` was given: then nobody is configured before it was taken over once.
     watched: bool,
     clock: Clock,
@@ -121,6 +128,8 @@ impl Keeper {
             strict: options.strict,
             allowed: options.allowed,
             applying: tokio::sync::Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
+            behind: AtomicBool::new(false),
             watched: options.watched,
             clock,
             metrics,
@@ -195,6 +204,11 @@ impl Keeper {
             let source = sources.entry(applied.name.clone()).or_default();
             source.digest = Some(applied.digest.clone());
             source.applied_at = Some(applied.applied_at);
+            // It was confirmed at another server of this store.
+            if source.unconfirmed.as_ref() == Some(&applied.digest) {
+                source.unconfirmed = None;
+                source.faults.clear();
+            }
         }
         for (name, source) in &mut sources {
             source.name.clone_from(name);
@@ -211,6 +225,17 @@ impl Keeper {
 
     /// Reads the store's documents if they have changed.
     pub async fn refresh(&self) -> Result<(), StoreError> {
+        let _in_order = self.reading.lock().await;
+        // Before it is read: what is written from here on is another's to read.
+        let behind = self.behind.swap(false, Ordering::AcqRel);
+        let outcome = self.read().await;
+        if outcome.is_err() && behind {
+            self.behind.store(true, Ordering::Release);
+        }
+        outcome
+    }
+
+    async fn read(&self) -> Result<(), StoreError> {
         let known = self.current.load().as_ref().map(|current| current.revision);
         if known.is_some() && known == Some(self.store.documents_revision().await?) {
             return Ok(());
@@ -235,6 +260,17 @@ impl Keeper {
         Ok(())
     }
 
+    /// Reads what was written here just now. If that fails, [`Keeper::follow`] tries again: it is written, whatever comes.
+    pub(super) async fn catch_up(&self) {
+        self.behind.store(true, Ordering::Release);
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(
+                error = telemetry::chain(&error),
+                "what was taken over is stored and cannot be read yet; devices get it as soon as it can be"
+            );
+        }
+    }
+
     /// A catalogue that was good stays.
     fn damaged(&self, damaged: &Damaged) {
         let mut state = self.state();
@@ -256,7 +292,10 @@ impl Keeper {
                 _ = tick.tick() => {}
             }
             // An exclusive store has no other writer.
-            if self.store.is_exclusive() && self.current.load().is_some() {
+            if self.store.is_exclusive()
+                && self.current.load().is_some()
+                && !self.behind.load(Ordering::Acquire)
+            {
                 continue;
             }
             let outcome = self.refresh().await;

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use manifests::source::{self, SourceReading};
+use manifests::source::{self, SourceError, SourceReading};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::spawn_blocking,
@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{ApplyError, Keeper, WATCHED};
+use super::{Applied, ApplyError, Keeper, WATCHED};
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -36,6 +36,8 @@ pub struct Watched {
     /// What a person has confirmed.
     confirmed: Mutex<Option<String>>,
     asked: tokio::sync::Notify,
+    /// What was wrong last, so that it is said once.
+    told: Mutex<Vec<String>>,
 }
 
 impl Watched {
@@ -45,6 +47,7 @@ impl Watched {
             path,
             confirmed: Mutex::default(),
             asked: tokio::sync::Notify::new(),
+            told: Mutex::default(),
         })
     }
 
@@ -60,6 +63,76 @@ impl Watched {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+    /// Reads the source and has it taken over; whether that is to be tried again though nothing changes.
+    pub async fn look(&self, keeper: &Keeper) -> bool {
+        let path = self.path.clone();
+        let read = match spawn_blocking(move || source::read(&path)).await {
+            Ok(Ok(reading)) => Ok(reading),
+            Ok(Err(SourceError::Faults(faults))) => {
+                Err((faults.iter().map(ToString::to_string).collect(), false))
+            }
+            // Names, sizes and times do not show when it can be read again.
+            Ok(Err(error)) => Err((vec![error.to_string()], true)),
+            Err(_) => {
+                let defect = "reading it failed because of a defect in this program";
+                Err((vec![defect.to_owned()], true))
+            }
+        };
+        let (outcome, unconfirmed, repeat) = match read {
+            Err((faults, repeat)) => (Err(faults), None, repeat),
+            Ok(reading) => self.apply(keeper, &reading).await,
+        };
+        keeper.remember(WATCHED, &outcome, unconfirmed);
+        self.tell(outcome);
+        repeat
+    }
+
+    async fn apply(&self, keeper: &Keeper, reading: &SourceReading) -> Outcome {
+        let confirmed = self.confirmed();
+        match keeper.apply(WATCHED, reading, confirmed.as_deref()).await {
+            Ok(applied) => {
+                // It was said of this change, not of every later one to the same content.
+                if confirmed.as_ref() == Some(&reading.digest) {
+                    self.confirmed
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .take();
+                }
+                (Ok(applied), None, false)
+            }
+            Err(error) => {
+                let repeat = matches!(error, ApplyError::Store(_));
+                (Err(vec![error.to_string()]), error.unconfirmed(), repeat)
+            }
+        }
+    }
+
+    fn tell(&self, outcome: Result<Applied, Vec<String>>) {
+        let path = self.path.display();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(applied) => {
+                told.clear();
+                tracing::info!(
+                    %path,
+                    objects = applied.objects,
+                    changed = applied.changed.len(),
+                    removed = applied.removed.len(),
+                    "manifests taken over"
+                );
+                for warning in &applied.warnings {
+                    tracing::warn!(reason = warning, "something in the manifests was passed over");
+                }
+            }
+            Err(faults) if *told != faults => {
+                for fault in &faults {
+                    tracing::error!(%path, reason = fault, "the manifests were not taken over; what was before stays");
+                }
+                *told = faults;
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 /// Has the source taken over whenever it changed, until `shutdown`.
@@ -72,7 +145,6 @@ pub async fn watch(
     let mut tick = interval(PERIOD);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen: Option<Trace> = None;
-    let mut told: Vec<String> = Vec::new();
     let mut again: Option<tokio::time::Instant> = None;
     loop {
         let mut asked = false;
@@ -91,67 +163,12 @@ pub async fn watch(
             continue;
         }
         seen = Some(trace);
-        let repeat = look(&watched, &keeper, &mut told).await;
+        let repeat = watched.look(&keeper).await;
         again = repeat.then(|| tokio::time::Instant::now() + AGAIN);
     }
 }
 
-/// Reads and applies; whether it is to be tried again though nothing changes.
-async fn look(watched: &Watched, keeper: &Keeper, told: &mut Vec<String>) -> bool {
-    let path = watched.path.clone();
-    let read = match spawn_blocking(move || source::read(&path)).await {
-        Ok(Ok(reading)) => Ok(reading),
-        Ok(Err(error)) => Err(error.faults().iter().map(ToString::to_string).collect()),
-        Err(_) => Err(vec![
-            "reading it failed because of a defect in this program".to_owned(),
-        ]),
-    };
-    let (outcome, unconfirmed, repeat) = match read {
-        Err(faults) => (Err(faults), None, false),
-        Ok(reading) => apply(watched, keeper, &reading).await,
-    };
-    keeper.remember(WATCHED, &outcome, unconfirmed);
-    match outcome {
-        Ok(applied) => {
-            told.clear();
-            tracing::info!(
-                path = %watched.path.display(),
-                objects = applied.objects,
-                changed = applied.changed.len(),
-                removed = applied.removed.len(),
-                "manifests taken over"
-            );
-            for warning in &applied.warnings {
-                tracing::warn!(reason = warning, "something in the manifests was passed over");
-            }
-        }
-        Err(faults) => {
-            if *told != faults {
-                for fault in &faults {
-                    tracing::error!(path = %watched.path.display(), reason = fault, "the manifests were not taken over; what was before stays");
-                }
-                *told = faults;
-            }
-        }
-    }
-    repeat
-}
-
-type Outcome = (Result<super::Applied, Vec<String>>, Option<String>, bool);
-
-async fn apply(watched: &Watched, keeper: &Keeper, reading: &SourceReading) -> Outcome {
-    let confirmed = watched.confirmed();
-    match keeper.apply(WATCHED, reading, confirmed.as_deref()).await {
-        Ok(applied) => (Ok(applied), None, false),
-        Err(error) => {
-            let repeat = matches!(
-                error,
-                ApplyError::Store(_) | ApplyError::Damaged(_) | ApplyError::NotConfigured(_)
-            );
-            (Err(vec![error.to_string()]), error.unconfirmed(), repeat)
-        }
-    }
-}
+type Outcome = (Result<Applied, Vec<String>>, Option<String>, bool);
 
 /// What shows that something was changed. An entry that cannot be looked at shows as one without size and time, and reading
 /// tells why.

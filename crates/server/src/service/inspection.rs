@@ -45,6 +45,11 @@ impl Service {
         (labels, conditions)
     }
 
+    /// Forgets all configurations that are kept: each is assembled again when its device asks.
+    pub fn forget_configurations(&self) {
+        self.0.configurations.evict();
+    }
+
     /// The configuration that a device gets as things stand; nothing is handed over by it.
     pub async fn show_configuration(&self, id: DeviceId, secrets: bool) -> Result<Value, ServiceError> {
         let (device, _) = self

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::Page;
 
-use super::{Service, ServiceError, configured::selected};
+use super::{Inner, Service, ServiceError, configured::selected};
 use crate::documents::Current;
 
 /// The state in which podman reports a pod that runs.
@@ -59,20 +59,20 @@ pub struct WorkloadDevice {
 }
 
 impl WorkloadView {
-    fn count(&mut self, device: &Device, listed: bool) {
+    fn count(&mut self, device: &Device, current: bool, listed: bool) {
         let report = device.report.workloads.get(&self.name);
         let delivery = &device.life.delivery;
         let phase = report.map(|report| report.status.clone()).unwrap_or_default();
         self.wanted += 1;
         self.running += usize::from(phase == RUNNING);
-        self.behind += usize::from(delivery.applied_by().is_none());
+        self.behind += usize::from(!current);
         *self.phases.entry(phase.clone()).or_default() += 1;
         if listed {
             self.devices.push(WorkloadDevice {
                 id: device.id.clone(),
                 phase,
                 since: report.and_then(|report| report.changed),
-                current: delivery.applied_by().is_some(),
+                current,
                 message: delivery
                     .meanwhile
                     .as_ref()
@@ -96,9 +96,11 @@ impl Service {
             .collect();
         self.each_approved(|device| {
             let namespace = device.life.namespace.to_string();
-            for name in selected(device, &current) {
+            let names = selected(device, &current);
+            let is_current = !names.is_empty() && self.0.is_current(device, &current);
+            for name in names {
                 if let Some(view) = views.get_mut(&(namespace.clone(), name)) {
-                    view.count(device, false);
+                    view.count(device, is_current, false);
                 }
             }
         })
@@ -119,7 +121,7 @@ impl Service {
         let mut view = begin(&current, namespace, name);
         self.each_approved(|device| {
             if device.life.namespace.as_str() == namespace && selected(device, &current).contains(name) {
-                view.count(device, true);
+                view.count(device, self.0.is_current(device, &current), true);
             }
         })
         .await?;
@@ -142,6 +144,21 @@ impl Service {
                 Some(last) if listed.len() == page.limit => page.after = Some(last.id.clone()),
                 _ => return Ok(()),
             }
+        }
+    }
+}
+
+impl Inner {
+    /// Whether a device has the configuration that it should have now, be it that it has not asked for it yet.
+    fn is_current(&self, device: &Device, current: &Current) -> bool {
+        let delivery = &device.life.delivery;
+        let outcome = self
+            .configurations
+            .of(device, self.store.identity().epoch, current);
+        let wanted = delivery.wanted.as_ref().map(|wanted| wanted.version.as_str());
+        match &*outcome {
+            Ok(assembly) => delivery.applied_by().is_some() && wanted == Some(assembly.version.as_str()),
+            Err(_) => false,
         }
     }
 }

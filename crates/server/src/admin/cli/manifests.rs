@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 
 use super::{Connection, print, write};
@@ -66,7 +66,15 @@ pub async fn run(args: ManifestsArgs) -> anyhow::Result<()> {
             let status = client.confirm(&digest).await?;
             print(output, &status, table::manifests)?
         }
-        Command::Rekey => print(output, &client.rekey().await?, table::rekeyed)?,
+        Command::Rekey => {
+            let rekeyed = client.rekey().await?;
+            write(&print(output, &rekeyed, table::rekeyed)?)?;
+            ensure!(
+                rekeyed.leftover.is_none(),
+                "plain text is left in the store's files"
+            );
+            return Ok(());
+        }
     };
     write(&text)
 }

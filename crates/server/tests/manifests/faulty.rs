@@ -1,0 +1,191 @@
+//! A store whose calls can be counted and made to fail.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use contract::DeviceId;
+use fleet::{Phase, RecordedEvent, Stray};
+use jiff::Timestamp;
+use store::{
+    Census, Changed, Documents, DocumentsWrite, Identity, Listed, Page, Rekeyed, Revision, Sighting, Store,
+    StoreError, Stored, Write,
+};
+
+/// What is to go wrong. It outlives the stores that it wraps.
+#[derive(Debug)]
+pub(crate) struct Faults {
+    /// Calls until one fails; below zero none does.
+    left: AtomicI64,
+    /// How many fail from then on.
+    run: AtomicI64,
+    /// Whether a failing write is made all the same, so that its caller does not know.
+    effect: std::sync::atomic::AtomicBool,
+    /// Only calls of this name count.
+    only: Mutex<Option<&'static str>>,
+    commits: Mutex<BTreeMap<String, usize>>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            left: AtomicI64::new(i64::MAX),
+            run: AtomicI64::new(0),
+            effect: false.into(),
+            only: Mutex::default(),
+            commits: Mutex::default(),
+        }
+    }
+}
+
+impl Faults {
+    /// Lets `run` calls fail after `after` that succeed.
+    pub(crate) fn fail(&self, after: i64, run: i64, effect: bool) {
+        self.only.lock().unwrap().take();
+        self.effect.store(effect, Ordering::SeqCst);
+        self.run.store(run, Ordering::SeqCst);
+        self.left.store(after, Ordering::SeqCst);
+    }
+
+    /// Lets the next `run` calls of this name fail.
+    pub(crate) fn fail_only(&self, name: &'static str, run: i64) {
+        self.fail(0, run, false);
+        *self.only.lock().unwrap() = Some(name);
+    }
+
+    /// No call fails any more; whether one has.
+    pub(crate) fn mend(&self) -> bool {
+        self.run.store(0, Ordering::SeqCst);
+        self.left.swap(i64::MAX, Ordering::SeqCst) < 0
+    }
+
+    /// Writes of devices since the last time that this was asked, by device.
+    pub(crate) fn commits(&self) -> BTreeMap<String, usize> {
+        std::mem::take(&mut self.commits.lock().unwrap())
+    }
+
+    fn fails(&self, name: &'static str) -> bool {
+        if self.only.lock().unwrap().is_some_and(|only| only != name) {
+            return false;
+        }
+        if self.left.load(Ordering::SeqCst) == i64::MAX {
+            return false;
+        }
+        self.left.fetch_sub(1, Ordering::SeqCst) <= 0 && self.run.fetch_sub(1, Ordering::SeqCst) > 0
+    }
+
+    fn check(&self, name: &'static str) -> Result<(), StoreError> {
+        if self.fails(name) {
+            return Err(gone());
+        }
+        Ok(())
+    }
+}
+
+fn gone() -> StoreError {
+    StoreError::unavailable("a test took it away")
+}
+
+#[derive(Debug)]
+pub(crate) struct Faulty {
+    pub(crate) inner: Arc<dyn Store>,
+    pub(crate) faults: Arc<Faults>,
+}
+
+#[async_trait]
+impl Store for Faulty {
+    fn identity(&self) -> Identity {
+        self.inner.identity()
+    }
+    fn is_exclusive(&self) -> bool {
+        self.inner.is_exclusive()
+    }
+    async fn load(&self, id: &DeviceId) -> Result<Option<Stored>, StoreError> {
+        self.faults.check("load")?;
+        self.inner.load(id).await
+    }
+    async fn commit(&self, write: Write) -> Result<Revision, StoreError> {
+        *self
+            .faults
+            .commits
+            .lock()
+            .unwrap()
+            .entry(write.id.to_string())
+            .or_default() += 1;
+        if self.faults.fails("commit") {
+            if self.faults.effect.load(Ordering::SeqCst) {
+                self.inner.commit(write).await?;
+            }
+            return Err(gone());
+        }
+        self.inner.commit(write).await
+    }
+    async fn observe(&self, sightings: Vec<Sighting>, strays: Vec<Stray>) -> Result<(), StoreError> {
+        self.inner.observe(sightings, strays).await
+    }
+    async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<Listed>, StoreError> {
+        self.faults.check("list")?;
+        self.inner.list(phase, page).await
+    }
+    async fn phases(&self, ids: Vec<DeviceId>) -> Result<Vec<(DeviceId, Phase)>, StoreError> {
+        self.inner.phases(ids).await
+    }
+    async fn events(&self, id: &DeviceId) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.inner.events(id).await
+    }
+    async fn strays(&self, limit: usize) -> Result<Vec<Stray>, StoreError> {
+        self.inner.strays(limit).await
+    }
+    async fn stray(&self, id: &DeviceId) -> Result<Option<Stray>, StoreError> {
+        self.inner.stray(id).await
+    }
+    async fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Changed>, StoreError> {
+        self.inner.changes(after, limit).await
+    }
+    async fn census(&self, now: Timestamp) -> Result<Census, StoreError> {
+        self.inner.census(now).await
+    }
+    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.inner.setting(name).await
+    }
+    async fn set_setting(&self, name: &str, value: Option<&str>) -> Result<(), StoreError> {
+        self.inner.set_setting(name, value).await
+    }
+    async fn documents(&self) -> Result<Documents, StoreError> {
+        self.faults.check("documents")?;
+        self.inner.documents().await
+    }
+    async fn documents_revision(&self) -> Result<Revision, StoreError> {
+        self.faults.check("documents_revision")?;
+        self.inner.documents_revision().await
+    }
+    async fn apply_documents(&self, write: DocumentsWrite) -> Result<Revision, StoreError> {
+        if self.faults.fails("apply_documents") {
+            if self.faults.effect.load(Ordering::SeqCst) {
+                self.inner.apply_documents(write).await?;
+            }
+            return Err(gone());
+        }
+        self.inner.apply_documents(write).await
+    }
+    async fn rekey(&self) -> Result<Rekeyed, StoreError> {
+        self.inner.rekey().await
+    }
+    async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.inner.prune(now).await
+    }
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.inner.probe().await
+    }
+    fn queue_depth(&self) -> usize {
+        self.inner.queue_depth()
+    }
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

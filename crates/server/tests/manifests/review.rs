@@ -1,0 +1,236 @@
+//! What takes workloads away waits for a person, and devices keep their configuration meanwhile.
+
+use edge_config_server::documents::{Share, WATCHED};
+use serde_json::{Value, json};
+
+use crate::{
+    fleet::{names, version},
+    world::{World, set},
+};
+
+async fn confirm(world: &World, digest: &str) -> u16 {
+    world
+        .admin("POST", "/manifests/confirmations", &json!(digest))
+        .await
+        .0
+}
+
+/// So many devices beside the three of the fleet, all with the workload `watch` and one that may be lost.
+async fn many(allowed: Option<u8>, more: usize) -> World {
+    let mut world = World::stopped();
+    if let Some(allowed) = allowed {
+        world.allowed = Share::percent(allowed).unwrap();
+    }
+    let device = |number| {
+        format!(
+            "---\napiVersion: management.project-flotta.io/v1alpha1\nkind: EdgeDevice\nmetadata:\n  name: more-{number}\n  labels: {{line: more, spare: \"{number}\"}}\n"
+        )
+    };
+    let devices: String = (0..more).map(device).collect();
+    world.write("more.yaml", &devices);
+    world.write("spare.yaml", SPARE);
+    world.start().await;
+    world.take_over().await;
+    for id in ["one", "two", "three"] {
+        world.join(id).await;
+    }
+    for number in 0..more {
+        world.join(&format!("more-{number}")).await;
+    }
+    world
+}
+
+const SPARE: &str = "apiVersion: management.project-flotta.io/v1alpha1
+kind: EdgeWorkload
+metadata: {name: spare}
+spec:
+  type: pod
+  deviceSelector: {matchExpressions: [{key: spare, operator: In, values: ['0', '1']}]}
+  pod: {spec: {containers: [{name: spare, image: registry.example/spare:1}]}}
+";
+
+/// Takes `spare` from the device more-0, and from more-1 too.
+fn take(world: &World, two: bool) {
+    let values = if two { "['9']" } else { "['1']" };
+    world.write("spare.yaml", &SPARE.replace("['0', '1']", values));
+}
+
+#[tokio::test]
+async fn a_tenth_may_lose_a_workload_and_more_wait() {
+    // Ten devices: one of them is a tenth.
+    let world = many(None, 7).await;
+    take(&world, false);
+    world.look().await;
+    assert_eq!(world.unconfirmed(), None);
+    assert_eq!(names(&world.poll("more-0").await.1).0, set(&["watch"]));
+    assert_eq!(names(&world.poll("more-1").await.1).0, set(&["spare", "watch"]));
+
+    let world = many(None, 7).await;
+    take(&world, true);
+    world.look().await;
+    let digest = world.unconfirmed().unwrap();
+    for id in ["more-0", "more-1"] {
+        assert_eq!(names(&world.poll(id).await.1).0, set(&["spare", "watch"]));
+    }
+    let (_, status) = world.admin("GET", "/manifests", &Value::Null).await;
+    let fault = status["sources"][0]["faults"][0].as_str().unwrap();
+    assert!(
+        fault.contains("2 of 10 devices would lose a workload, device more-0 among them; up to 10%")
+            && fault.contains(&format!("manifests confirm {digest}")),
+        "{fault}"
+    );
+    assert_eq!(world.service().documents().summary().unconfirmed_sources, 1);
+    assert_eq!(
+        world.not_ready_because().await,
+        Vec::<String>::new(),
+        "it serves on"
+    );
+}
+
+#[tokio::test]
+async fn the_share_can_be_set() {
+    let world = many(Some(20), 7).await;
+    take(&world, true);
+    world.look().await;
+    assert_eq!(world.unconfirmed(), None, "two of ten");
+
+    let world = many(Some(0), 7).await;
+    take(&world, false);
+    world.look().await;
+    assert!(world.unconfirmed().is_some(), "one of ten");
+
+    let mut world = World::stopped();
+    world.allowed = Share::percent(100).unwrap();
+    world.start().await;
+    world.take_over().await;
+    world.join("three").await;
+    std::fs::remove_file(world.source().join("workloads.yaml")).unwrap();
+    world.look().await;
+    assert_eq!(world.unconfirmed(), None);
+    let (status, told) = world.poll("three").await;
+    assert_eq!(
+        (status, names(&told).0),
+        (200, set(&[])),
+        "a person has said that anything goes"
+    );
+}
+
+#[tokio::test]
+async fn the_last_workload_of_one_device_waits_however_many_there_are() {
+    let world = many(Some(90), 7).await;
+    world.edit(
+        "workloads.yaml",
+        "key: line, operator: Exists",
+        "key: line, operator: NotIn, values: [paint]",
+    );
+    world.look().await;
+    let (_, status) = world.admin("GET", "/manifests", &Value::Null).await;
+    let fault = status["sources"][0]["faults"][0].as_str().unwrap();
+    assert!(
+        fault.contains("1 of 10 devices would lose their last workload, device three among them"),
+        "{fault}"
+    );
+    assert_eq!(names(&world.poll("three").await.1).0, set(&["watch"]));
+}
+
+#[tokio::test]
+async fn a_confirmation_is_of_one_content_and_of_one_change() {
+    let mut world = World::serving(true).await;
+    let first = version(&world.poll("two").await.1);
+    world.edit("workloads.yaml", "device: two", "device: nobody");
+    world.look().await;
+    let old = world.unconfirmed().unwrap();
+
+    // Other content waits now: what was said of the former does not count.
+    world.edit("maps.yaml", "limit: \"4\"", "limit: \"5\"");
+    world.look().await;
+    let new = world.unconfirmed().unwrap();
+    assert_ne!(old, new);
+    assert_eq!(confirm(&world, &old).await, 404);
+    assert_eq!(confirm(&world, "0000").await, 404);
+    assert_eq!(
+        world
+            .admin("POST", "/manifests/confirmations", &json!({}))
+            .await
+            .0,
+        400
+    );
+    world.look().await;
+    assert_eq!(version(&world.poll("two").await.1), first);
+
+    // It waits over a restart too, and is confirmed there.
+    world.restart().await;
+    assert_eq!(
+        version(&world.poll("two").await.1),
+        first,
+        "before it was looked at"
+    );
+    assert_eq!(confirm(&world, &new).await, 404, "nobody knows of it yet");
+    world.look().await;
+    assert_eq!(world.unconfirmed().as_ref(), Some(&new));
+    assert_eq!(version(&world.poll("two").await.1), first);
+    assert_eq!(confirm(&world, &new).await, 200);
+    world.look().await;
+    assert_eq!(world.unconfirmed(), None);
+    assert_eq!(names(&world.poll("two").await.1).0, set(&["press", "watch"]));
+    assert_eq!(confirm(&world, &new).await, 404, "it is done");
+
+    // The same content once more is another change.
+    world.edit("workloads.yaml", "device: nobody", "device: two");
+    world.look().await;
+    world.report("two").await;
+    world.edit("workloads.yaml", "device: two", "device: nobody");
+    world.look().await;
+    assert_eq!(world.unconfirmed(), Some(new));
+    assert_eq!(
+        names(&world.poll("two").await.1).0,
+        set(&["own", "press", "watch"])
+    );
+
+    // Taking it back needs nobody.
+    world.edit("workloads.yaml", "device: nobody", "device: two");
+    world.look().await;
+    assert_eq!(world.unconfirmed(), None);
+}
+
+#[tokio::test]
+async fn an_administrators_source_is_confirmed_as_it_is_applied() {
+    let world = World::serving(false).await;
+    world.edit("workloads.yaml", "device: two", "device: nobody");
+    let (status, answer) = world.apply("administrator", false).await;
+    assert_eq!(status, 409, "{answer}");
+    let message = answer["message"].as_str().unwrap();
+    assert!(
+        message.contains("1 of 3 devices would lose a workload, device two"),
+        "{message}"
+    );
+    assert_eq!(
+        names(&world.poll("two").await.1).0,
+        set(&["own", "press", "watch"])
+    );
+    let (status, answer) = world.apply("administrator", true).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(names(&world.poll("two").await.1).0, set(&["press", "watch"]));
+}
+
+/// Nothing is lost by who is no approved device, so it is not counted.
+#[tokio::test]
+async fn only_approved_devices_count() {
+    let mut world = World::stopped();
+    world.policy.approval = fleet::Approval::Manual;
+    world.start().await;
+    world.take_over().await;
+    world.enrol("default", "two").await;
+    world.edit("workloads.yaml", "device: two", "device: nobody");
+    world.look().await;
+    assert_eq!(world.unconfirmed(), None);
+    assert!(
+        world
+            .service()
+            .documents()
+            .status()
+            .sources
+            .iter()
+            .any(|source| source.name == WATCHED)
+    );
+}
