@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -16,6 +16,7 @@ use store::{
     Census, Changed, Documents, DocumentsWrite, Identity, Listed, Page, Rekeyed, Revision, Sighting, Store,
     StoreError, Stored, Write,
 };
+use tokio::sync::Notify;
 
 /// What is to go wrong. It outlives the stores that it wraps.
 #[derive(Debug)]
@@ -25,10 +26,14 @@ pub(crate) struct Faults {
     /// How many fail from then on.
     run: AtomicI64,
     /// Whether a failing write is made all the same, so that its caller does not know.
-    effect: std::sync::atomic::AtomicBool,
+    effect: AtomicBool,
     /// Only calls of this name count.
     only: Mutex<Option<&'static str>>,
     commits: Mutex<BTreeMap<String, usize>>,
+    /// Which call hangs, once.
+    hanging: Mutex<Option<&'static str>>,
+    hung: AtomicBool,
+    release: Notify,
 }
 
 impl Default for Faults {
@@ -39,6 +44,9 @@ impl Default for Faults {
             effect: false.into(),
             only: Mutex::default(),
             commits: Mutex::default(),
+            hanging: Mutex::default(),
+            hung: AtomicBool::new(false),
+            release: Notify::new(),
         }
     }
 }
@@ -56,6 +64,34 @@ impl Faults {
     pub(crate) fn fail_only(&self, name: &'static str, run: i64) {
         self.fail(0, run, false);
         *self.only.lock().unwrap() = Some(name);
+    }
+
+    /// Lets the next call of this name hang after it has done its work.
+    pub(crate) fn hang(&self, name: &'static str) {
+        self.hung.store(false, Ordering::SeqCst);
+        *self.hanging.lock().unwrap() = Some(name);
+    }
+
+    /// Whether that call hangs.
+    pub(crate) fn hangs(&self) -> bool {
+        self.hung.load(Ordering::SeqCst)
+    }
+
+    /// Lets it go on.
+    pub(crate) fn release(&self) {
+        self.release.notify_one();
+    }
+
+    async fn pause(&self, name: &'static str) {
+        {
+            let mut hanging = self.hanging.lock().unwrap();
+            if *hanging != Some(name) {
+                return;
+            }
+            *hanging = None;
+        }
+        self.hung.store(true, Ordering::SeqCst);
+        self.release.notified().await;
     }
 
     /// No call fails any more; whether one has.
@@ -107,7 +143,9 @@ impl Store for Faulty {
     }
     async fn load(&self, id: &DeviceId) -> Result<Option<Stored>, StoreError> {
         self.faults.check("load")?;
-        self.inner.load(id).await
+        let done = self.inner.load(id).await;
+        self.faults.pause("load").await;
+        done
     }
     async fn commit(&self, write: Write) -> Result<Revision, StoreError> {
         *self
@@ -130,7 +168,9 @@ impl Store for Faulty {
     }
     async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<Listed>, StoreError> {
         self.faults.check("list")?;
-        self.inner.list(phase, page).await
+        let done = self.inner.list(phase, page).await;
+        self.faults.pause("list").await;
+        done
     }
     async fn phases(&self, ids: Vec<DeviceId>) -> Result<Vec<(DeviceId, Phase)>, StoreError> {
         self.inner.phases(ids).await
@@ -158,11 +198,15 @@ impl Store for Faulty {
     }
     async fn documents(&self) -> Result<Documents, StoreError> {
         self.faults.check("documents")?;
-        self.inner.documents().await
+        let done = self.inner.documents().await;
+        self.faults.pause("documents").await;
+        done
     }
     async fn documents_revision(&self) -> Result<Revision, StoreError> {
         self.faults.check("documents_revision")?;
-        self.inner.documents_revision().await
+        let done = self.inner.documents_revision().await;
+        self.faults.pause("documents_revision").await;
+        done
     }
     async fn apply_documents(&self, write: DocumentsWrite) -> Result<Revision, StoreError> {
         if self.faults.fails("apply_documents") {
@@ -171,7 +215,9 @@ impl Store for Faulty {
             }
             return Err(gone());
         }
-        self.inner.apply_documents(write).await
+        let done = self.inner.apply_documents(write).await;
+        self.faults.pause("apply_documents").await;
+        done
     }
     async fn rekey(&self) -> Result<Rekeyed, StoreError> {
         self.inner.rekey().await

@@ -50,3 +50,42 @@ async fn a_source_whose_writing_failed_is_tried_again() {
     world.write("maps.yaml", "nonsense");
     assert!(!world.look().await, "only a change mends it");
 }
+
+/// A reading that takes long comes to its end after a later change was written: the later one stays.
+#[tokio::test]
+async fn an_earlier_reading_never_comes_after_a_later_one() {
+    let world = Arc::new(World::serving(true).await);
+    world.edit("maps.yaml", "limit: \"4\"", "limit: \"5\"");
+    world.faults.fail_only("documents_revision", 1);
+    world.look().await;
+    world.faults.mend();
+    world.faults.hang("documents");
+    let reading = tokio::spawn({
+        let keeper = Arc::clone(world.service().documents());
+        async move { keeper.refresh().await }
+    });
+    let hangs = async || world.faults.hangs();
+    wait_until("the reading hangs", Duration::from_mins(1), hangs)
+        .await
+        .unwrap();
+
+    world.edit("maps.yaml", "limit: \"5\"", "limit: \"6\"");
+    let revision = world.service().store().documents_revision().await.unwrap();
+    let looking = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.look().await }
+    });
+    let written = async || world.service().store().documents_revision().await.unwrap() != revision;
+    wait_until("the later change is written", Duration::from_mins(1), written)
+        .await
+        .unwrap();
+    // It may read as far as it is let.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    world.faults.release();
+    reading.await.unwrap().unwrap();
+    looking.await.unwrap();
+    let told = world.poll("one").await.1.to_string();
+    assert!(told.contains(r#"limit: \"6\""#), "{told}");
+}

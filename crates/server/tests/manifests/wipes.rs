@@ -4,10 +4,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     sync::Arc,
+    time::Duration,
 };
 
 use rusqlite::Connection;
 use serde_json::Value;
+use testkit::process::wait_until;
 
 use crate::{
     fleet::{DEVICES, KEY, names, version},
@@ -17,6 +19,9 @@ use crate::{
     },
     world::World,
 };
+
+/// How long a condition may take.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Workloads and Secrets.
 type Names = (BTreeSet<String>, BTreeSet<String>);
@@ -285,4 +290,39 @@ async fn who_polls_while_manifests_change_loses_nothing() {
         poll.await.unwrap();
     }
     assert!(versions.len() > 1, "nothing changed meanwhile");
+}
+
+/// The store hangs in the middle of a change, at each call that it makes: who asks meanwhile is told what was.
+#[tokio::test]
+async fn a_store_that_hangs_while_manifests_are_taken_over_takes_nothing_away() {
+    for call in [
+        "documents",
+        "list",
+        "load",
+        "apply_documents",
+        "documents_revision",
+    ] {
+        for gone in ["maps.yaml", "workloads.yaml", "more.yaml"] {
+            let world = Arc::new(World::serving(true).await);
+            let before = Before::of(&world).await;
+            world.edit("maps.yaml", "limit: \"4\"", "limit: \"5\"");
+            let _ = fs::remove_file(world.source().join(gone));
+            world.faults.hang(call);
+            let looking = tokio::spawn({
+                let world = Arc::clone(&world);
+                async move { world.look().await }
+            });
+            let there = async || world.faults.hangs() || looking.is_finished();
+            wait_until("the store hangs", PATIENCE, there).await.unwrap();
+            let errors = before.check(&world, &format!("{call} hangs")).await;
+            assert_eq!(errors, 0, "{call}: what was is served");
+            world.service().forget_configurations();
+            before
+                .check(&world, &format!("{call} hangs, nothing is kept"))
+                .await;
+            world.faults.release();
+            looking.await.unwrap();
+            before.check(&world, &format!("{call} hung")).await;
+        }
+    }
 }
