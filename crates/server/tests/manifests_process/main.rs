@@ -305,3 +305,61 @@ async fn servers_on_one_database_follow_each_other() {
     assert!(one.stop().unwrap().success());
     assert!(other.stop().unwrap().success());
 }
+
+/// What waits is shown with its digest, and goes on by a person's word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_confirms_by_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("manifests");
+    write(&source, 4, true);
+    let settings = Settings::new(folder.path())
+        .binary(BINARY)
+        .flags(["--manifests", source.to_str().unwrap()]);
+    let mut server = Server::start(settings).await.unwrap();
+    join(&server, "two").await;
+    let before = poll(&server, "two").await.unwrap();
+    assert_eq!(names(&before.1).0.len(), 3);
+    let path = source.join("workloads.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("device: two", "device: nobody")).unwrap();
+    let waiting = || {
+        let told = command(folder.path(), &["manifests", "status", "-o", "json"]);
+        let status: Value = serde_json::from_slice(&told.stdout).unwrap();
+        status["sources"][0]["unconfirmed"].as_str().map(str::to_owned)
+    };
+    wait_until("it waits for a person", PATIENCE, async || waiting().is_some())
+        .await
+        .unwrap();
+    assert_eq!(poll(&server, "two").await.unwrap(), before);
+    let wrong = command(folder.path(), &["manifests", "confirm", "0123"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(
+        said(&wrong).contains("nothing with digest 0123 waits for a person"),
+        "{}",
+        said(&wrong)
+    );
+    let digest = waiting().unwrap();
+    let shown = said(&command(folder.path(), &["manifests", "status"]));
+    assert!(
+        shown.contains(&format!("edge-config-server manifests confirm {digest}")),
+        "{shown}"
+    );
+    let confirmed = command(folder.path(), &["manifests", "confirm", &digest]);
+    assert!(confirmed.status.success(), "{}", said(&confirmed));
+    let gone = async || names(&poll(&server, "two").await.unwrap().1).0.len() == 2;
+    wait_until("it is taken over", PATIENCE, gone).await.unwrap();
+    assert!(server.stop().unwrap().success());
+
+    let check = Command::new(BINARY)
+        .args(["check", "--insecure-http", "--store"])
+        .arg(format!("sqlite:{}", folder.path().join("fleet.db").display()))
+        .args(["--manifests", "/nowhere/at/all"])
+        .output()
+        .unwrap();
+    assert_eq!(check.status.code(), Some(1), "{}", said(&check));
+    assert!(
+        said(&check).contains("/nowhere/at/all cannot be read"),
+        "{}",
+        said(&check)
+    );
+}
