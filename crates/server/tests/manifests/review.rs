@@ -234,3 +234,20 @@ async fn only_approved_devices_count() {
             .any(|source| source.name == WATCHED)
     );
 }
+
+/// Between a person's word and the next look the source may change once more.
+#[tokio::test]
+async fn a_confirmation_does_not_count_for_what_came_after_it() {
+    let world = World::serving(true).await;
+    world.edit("workloads.yaml", "device: two", "device: nobody");
+    world.look().await;
+    let digest = world.unconfirmed().unwrap();
+    assert_eq!(confirm(&world, &digest).await, 200);
+    world.edit("maps.yaml", "limit: \"4\"", "limit: \"5\"");
+    world.look().await;
+    assert_ne!(world.unconfirmed().unwrap(), digest);
+    assert_eq!(
+        names(&world.poll("two").await.1).0,
+        set(&["own", "press", "watch"])
+    );
+}
