@@ -214,7 +214,7 @@ fn secrets(settings: &Settings, inspection: Option<&Inspection>) -> Vec<Finding>
             )
         } else {
             format!(
-                "secrets: {} values in the store are not encrypted; 'edge-config-server manifests rekey' encrypts them",
+                "secrets: {} values in the store are not encrypted; 'edge-config-server rekey' encrypts them",
                 inspection.unsealed
             )
         }));

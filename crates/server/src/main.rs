@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     match (command, settings) {
         (Command::Device(arguments), _) => exit_code(block_on(admin::cli::device::run(arguments))),
         (Command::Manifests(arguments), _) => exit_code(block_on(admin::cli::manifests::run(arguments))),
+        (Command::Rekey(arguments), _) => exit_code(block_on(admin::cli::rekey::run(arguments))),
         (Command::Workload(arguments), _) => exit_code(block_on(admin::cli::workload::run(arguments))),
         (Command::Check(_), Some(matches)) => check(matches),
         (Command::Serve(_), Some(matches)) => serve(matches),

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use contract::DeviceId;
-use fleet::{Device, Phase};
+use fleet::{Device, Origin, Phase, RecordedEvent, Severity};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::Page;
@@ -15,6 +15,9 @@ use crate::documents::Current;
 
 /// The state in which podman reports a pod that runs.
 const RUNNING: &str = "Running";
+
+/// The reason of the agent's event for a start that failed.
+const FAILED: &str = "Failed";
 
 /// Devices that are read at a time.
 const PAGE: usize = 500;
@@ -54,7 +57,7 @@ pub struct WorkloadDevice {
     pub since: Option<Timestamp>,
     /// Whether it has the configuration that it should have.
     pub current: bool,
-    /// What it said last while it did not have it.
+    /// Where it does not run: what the device said last about it, or while it did not have its configuration.
     pub message: Option<String>,
 }
 
@@ -125,6 +128,12 @@ impl Service {
             }
         })
         .await?;
+        for device in view.devices.iter_mut().filter(|device| device.phase != RUNNING) {
+            let events = self.0.store.events(&device.id).await?;
+            if let Some(message) = complaint(&events, name) {
+                device.message = Some(message);
+            }
+        }
         Ok(Some(view))
     }
 
@@ -161,6 +170,18 @@ impl Inner {
             Err(_) => false,
         }
     }
+}
+
+/// The latest warning of a device that names a workload; else that of its latest failed start, whichever it was
+/// (`{type: warn, reason: Failed}` of the agent).
+fn complaint(events: &[RecordedEvent], workload: &str) -> Option<String> {
+    let mut warnings = events
+        .iter()
+        .filter(|event| event.origin == Origin::Device && event.severity == Severity::Warning);
+    let names_it = warnings.clone().find(|event| event.message.contains(workload));
+    names_it
+        .or_else(|| warnings.find(|event| event.reason == FAILED))
+        .map(|event| event.message.clone())
 }
 
 fn begin(current: &Current, namespace: &str, name: &str) -> WorkloadView {

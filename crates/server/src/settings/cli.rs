@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::admin::cli::{
-    DEFAULT_SOCKET, device::DeviceArgs, manifests::ManifestsArgs, workload::WorkloadArgs,
+    DEFAULT_SOCKET, device::DeviceArgs, manifests::ManifestsArgs, rekey::RekeyArgs, workload::WorkloadArgs,
 };
 
 const AFTER_HELP: &str = "\
@@ -73,6 +73,8 @@ pub enum Command {
     Manifests(ManifestsArgs),
     /// Show how far the workloads of a running server have reached its devices
     Workload(WorkloadArgs),
+    /// Encrypt the Secrets in the store of a running server with the first of its keys
+    Rekey(RekeyArgs),
 }
 
 /// The settings as text. What they mean is in [`super::Settings`].

@@ -53,6 +53,18 @@ async fn each_step_is_seen_at_once() {
         (counts(&view), &view["phases"]),
         ([1, 0, 0], &json!({"Created": 1}))
     );
+    assert_eq!(view["devices"][0]["message"], Value::Null);
+    let mut missing = beat(&version(&told), "Created");
+    missing["events"] = json!([
+        {"type": "warn", "reason": "Other", "message": "the disk is nearly full"},
+        {"type": "warn", "reason": "Failed", "message": "the image cannot be pulled"},
+    ]);
+    assert_eq!(world.heartbeat("one", &missing).await, 200);
+    let view = workload(&world, "press").await;
+    assert_eq!(
+        view["devices"][0]["message"], "the image cannot be pulled",
+        "it has its configuration and does not run"
+    );
     assert_eq!(
         world.heartbeat("one", &beat(&version(&told), "Running")).await,
         200

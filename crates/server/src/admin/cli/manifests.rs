@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use super::{Connection, print, write};
@@ -40,8 +40,6 @@ enum Command {
         /// As `status` shows it.
         digest: String,
     },
-    /// Encrypt every Secret in the store with the first key of --secret-keys, also those that were stored plain.
-    Rekey,
 }
 
 /// Runs a command against a running server and prints its result.
@@ -65,15 +63,6 @@ pub async fn run(args: ManifestsArgs) -> anyhow::Result<()> {
         Command::Confirm { digest } => {
             let status = client.confirm(&digest).await?;
             print(output, &status, table::manifests)?
-        }
-        Command::Rekey => {
-            let rekeyed = client.rekey().await?;
-            write(&print(output, &rekeyed, table::rekeyed)?)?;
-            ensure!(
-                rekeyed.leftover.is_none(),
-                "plain text is left in the store's files"
-            );
-            return Ok(());
         }
     };
     write(&text)

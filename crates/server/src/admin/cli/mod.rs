@@ -2,6 +2,7 @@
 
 pub mod device;
 pub mod manifests;
+pub mod rekey;
 pub mod workload;
 
 use std::path::PathBuf;
