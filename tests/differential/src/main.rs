@@ -1,7 +1,7 @@
 //! Plays generated fleets on Flotta's own backend and on ours; says what differs and makes the first failing cases
 //! small.
 //!
-//! usage: flotta-differential [--crates] [SEED [COUNT [FIRST]]]
+//! usage: `flotta-differential [--crates] [SEED [COUNT [FIRST]]]`
 //!
 //! With `--crates` our side is the crates called directly, without a server, an Edge API or the operator: a quick look.
 

@@ -3,11 +3,11 @@
 //!
 //! | Question | Module |
 //! |---|---|
-//! | By which catalogue are devices configured now, and if by none, why? | [`keeper`] |
-//! | What does the store hold, as a catalogue? | [`current`] |
-//! | How does a source become what the store holds? | [`apply`] |
-//! | Which devices would lose something by it? | [`review`] |
-//! | When is `--manifests` read? | [`watch`] |
+//! | By which catalogue are devices configured now, and if by none, why? | `keeper` |
+//! | What does the store hold, as a catalogue? | `current` |
+//! | How does a source become what the store holds? | `apply` |
+//! | Which devices would lose something by it? | `review` |
+//! | When is `--manifests` read? | `watch` |
 //!
 //! Whatever fails here leaves the catalogue before it in force.
 

@@ -9,7 +9,7 @@
 //! | What are devices configured from? | `documents`, `columns`, `rekey` |
 //! | What does an error mean? | `failure` |
 //!
-//! Every call ends within [`ConnectOptions::timeout`], or within [`PATIENCE`] if it is about all documents, whatever the
+//! Every call ends within [`ConnectOptions::timeout`], or within `PATIENCE` if it is about all documents, whatever the
 //! database does. [`Store::rekey`] alone takes as long as it takes to write the tables anew. Nothing here is made once for all
 //! servers (a sequence, an advisory lock), so the same schema runs on a distributed engine.
 

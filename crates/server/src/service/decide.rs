@@ -1,0 +1,195 @@
+//! One decision: the device is read, a rule is asked, what it wants recorded is recorded, and only then there is an answer.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use contract::DeviceId;
+use fleet::{Change, Context, Device, Verdict};
+use jiff::Timestamp;
+use store::{StoreError, Write, WriteGuard};
+
+use super::{Inner, Service, ServiceError, memory::Entry};
+use crate::admission::{NotServing, Ruling};
+
+/// How often a decision is made anew because the device changed meanwhile. Each round means that another writer won.
+const ROUNDS: usize = 16;
+
+/// How long a decision waits for an earlier one on the same device. Its caller is gone by then, so it need not begin; where
+/// a store hangs, this keeps decisions from piling up.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Who wants a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A device: it is not served on a store that is not its fleet's.
+    Device,
+    /// An administrator, who may work on any.
+    Administrator,
+}
+
+impl Service {
+    /// Decides on a device's request by a rule that may be asked several times.
+    pub(super) async fn decide<A, R>(&self, id: DeviceId, rule: R) -> Result<A, ServiceError>
+    where
+        A: Send + 'static,
+        R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError> + Send + Sync + 'static,
+    {
+        self.decide_for(Asker::Device, id, rule).await
+    }
+
+    pub(super) async fn decide_for<A, R>(
+        &self,
+        asker: Asker,
+        id: DeviceId,
+        rule: R,
+    ) -> Result<A, ServiceError>
+    where
+        A: Send + 'static,
+        R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError> + Send + Sync + 'static,
+    {
+        if let Some(entry) = self.0.memory.get(&id) {
+            let device = entry.device();
+            let ruling = self.0.ruling(asker)?;
+            let verdict = rule(Some(&device), &self.0.context(&ruling))?;
+            if verdict.change.is_times_only() {
+                self.0.record_times(&id, Some(&entry), &verdict.change);
+                return Ok(verdict.answer);
+            }
+        }
+        let inner = Arc::clone(&self.0);
+        let decided = tokio::spawn(async move { inner.decide_and_record(asker, &id, rule).await });
+        decided.await.map_err(|_| ServiceError::Interrupted)?
+    }
+}
+
+impl Inner {
+    /// The order for one decision, or why there is none to make.
+    pub(super) fn ruling(&self, asker: Asker) -> Result<Ruling, NotServing> {
+        let Some(keeper) = &self.admission else {
+            return Ok(Ruling::default());
+        };
+        match (keeper.rule(self.store.identity().id), asker) {
+            (Err(_), Asker::Administrator) => Ok(Ruling::default()),
+            (ruling, _) => ruling,
+        }
+    }
+
+    pub(super) fn context(&self, ruling: &Ruling) -> Context<'_> {
+        Context {
+            policy: &self.policy,
+            admission: ruling.admission,
+            epoch: self.store.identity().epoch,
+            serving_since: self.serving_since,
+            now: (self.clock)(),
+        }
+    }
+
+    async fn decide_and_record<A, R>(&self, asker: Asker, id: &DeviceId, rule: R) -> Result<A, ServiceError>
+    where
+        R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError>,
+    {
+        let Ok(_turn) = tokio::time::timeout(PATIENCE, self.memory.turn(id)).await else {
+            let reason = format!("an earlier request of device {id} still waits for it");
+            return Err(StoreError::unavailable(reason).into());
+        };
+        for _ in 0..ROUNDS {
+            let entry = self.read(id).await?;
+            let device = entry.as_ref().map(|entry| entry.device());
+            let ruling = self.ruling(asker)?;
+            let context = self.context(&ruling);
+            let verdict = rule(device.as_ref(), &context)?;
+            if verdict.change.is_times_only() {
+                self.record_times(id, entry.as_deref(), &verdict.change);
+                return Ok(verdict.answer);
+            }
+            match self
+                .record(id, entry.as_deref(), device, verdict.change, context.now)
+                .await
+            {
+                Ok(()) => return Ok(verdict.answer),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::unavailable(format!("device {id} is changed faster than it can be read")).into())
+    }
+
+    /// A device from memory or, its turn being held, from the store.
+    async fn read(&self, id: &DeviceId) -> Result<Option<Arc<Entry>>, StoreError> {
+        if let Some(entry) = self.memory.get(id) {
+            return Ok(Some(entry));
+        }
+        let Some(mut stored) = self.store.load(id).await? else {
+            return Ok(None);
+        };
+        if let Some(pending) = self.pending.presence(id) {
+            stored.device.presence = stored.device.presence.join(pending);
+        }
+        let entry = Arc::new(Entry::new(stored.device, stored.revision));
+        self.memory.keep(&entry);
+        Ok(Some(entry))
+    }
+
+    fn record_times(&self, id: &DeviceId, entry: Option<&Entry>, change: &Change) {
+        if let (Some(presence), Some(entry)) = (change.presence, entry) {
+            entry.sight(presence);
+            self.pending.sight(id, presence);
+        }
+    }
+
+    async fn record(
+        &self,
+        id: &DeviceId,
+        entry: Option<&Entry>,
+        device: Option<Device>,
+        change: Change,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let guard = entry.map_or(WriteGuard::Absent, |entry| WriteGuard::At(entry.revision()));
+        let write = Write {
+            id: id.clone(),
+            guard,
+            life: change.life.clone(),
+            report: change.report.clone(),
+            presence: change.presence,
+            events: change.events.clone(),
+            at,
+        };
+        let begun = Instant::now();
+        // Until the write is done, what is in memory is still true: polls go on. If it fails, nobody knows.
+        let doubt = self.memory.doubt(id);
+        let revision = self.store.commit(write).await?;
+        (self.on_commit)(begun.elapsed());
+        let after = match (device, change) {
+            (Some(device), change) => change.apply(&device),
+            (
+                None,
+                Change {
+                    life: Some(life),
+                    report,
+                    presence,
+                    ..
+                },
+            ) => Device {
+                id: id.clone(),
+                life: Arc::new(life),
+                report: Arc::new(report.unwrap_or_default()),
+                presence: presence.unwrap_or_default(),
+            },
+            (None, _) => return Ok(()),
+        };
+        let now = Arc::new(Entry::new(after, revision));
+        // Polls went on meanwhile, and what they told may have reached the store already or not.
+        if let Some(before) = entry {
+            now.sight(before.device().presence);
+        }
+        if let Some(pending) = self.pending.presence(id) {
+            now.sight(pending);
+        }
+        self.memory.keep(&now);
+        doubt.resolved();
+        Ok(())
+    }
+}
