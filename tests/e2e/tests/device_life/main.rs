@@ -5,5 +5,6 @@ mod deletion;
 mod enrolment;
 mod heartbeats;
 mod identity;
+mod playbooks;
 mod polls;
 mod registration;
