@@ -121,9 +121,18 @@ pub(crate) async fn api_server_restarted(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-/// Killed at each write of the switch and of the way back, before it is done and before the companion hears that it was;
-/// the next companion finishes it, with one restart in each direction.
-pub(crate) async fn killed_at_every_write(stage: &mut Stage) -> Result<()> {
+/// Killed at each write of the switch and of the way back, before it is done; the next companion finishes it, with one restart
+/// in each direction.
+pub(crate) async fn killed_before_every_write(stage: &mut Stage) -> Result<()> {
+    killed_at_every_write(stage, Side::BeforeIt).await
+}
+
+/// The same where the write was done and the companion did not hear so.
+pub(crate) async fn killed_before_every_reply(stage: &mut Stage) -> Result<()> {
+    killed_at_every_write(stage, Side::BeforeItsReply).await
+}
+
+async fn killed_at_every_write(stage: &mut Stage, side: Side) -> Result<()> {
     let gate = Gate::open(stage.cluster()).await?;
     Chart::default()
         .set("remoteBackend.mode=Crd")
@@ -132,24 +141,22 @@ pub(crate) async fn killed_at_every_write(stage: &mut Stage) -> Result<()> {
     arrives(stage, "Crd").await?;
     stage.reached("the companion reaches kube-apiserver through a gate");
 
-    for side in [Side::BeforeIt, Side::BeforeItsReply] {
-        let mut directions = vec![("Remote", true), ("Crd", true)];
-        let mut write = 0;
-        while directions.iter().any(|(_, more)| *more) {
-            write += 1;
-            for (mode, more) in &mut directions {
-                let closed = go_and_die(stage, &gate, mode, (*more).then_some((write, side)))
-                    .await
-                    .with_context(|| format!("mode {mode}, killed {side:?} at write {write}"))?;
-                if *more && closed.is_none() {
-                    stage.reached(&format!(
-                        "mode {mode}: killed {side:?} at each of {} writes",
-                        write - 1
-                    ));
-                    *more = false;
-                } else if let Some(what) = closed {
-                    stage.reached(&format!("mode {mode}: killed {side:?} at write {write}, {what}"));
-                }
+    let mut directions = vec![("Remote", true), ("Crd", true)];
+    let mut write = 0;
+    while directions.iter().any(|(_, more)| *more) {
+        write += 1;
+        for (mode, more) in &mut directions {
+            let closed = go_and_die(stage, &gate, mode, (*more).then_some((write, side)))
+                .await
+                .with_context(|| format!("mode {mode}, killed {side:?} at write {write}"))?;
+            if *more && closed.is_none() {
+                stage.reached(&format!(
+                    "mode {mode}: killed {side:?} at each of {} writes",
+                    write - 1
+                ));
+                *more = false;
+            } else if let Some(what) = closed {
+                stage.reached(&format!("mode {mode}: killed {side:?} at write {write}, {what}"));
             }
         }
     }

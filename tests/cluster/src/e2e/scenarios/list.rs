@@ -355,11 +355,20 @@ pub(crate) const ALL: &[Scenario] = &[
         |stage| Box::pin(back::namespace_deleted(stage)),
     ),
     Scenario::new(
-        "companion/killed-at-every-write",
-        "killed at each write of the switch and of the way back: finished by the next, with one restart",
+        "companion/killed-before-every-write",
+        "killed before each write of the switch and of the way back: finished by the next, with one restart",
         Flotta,
         Unknown,
-        |stage| Box::pin(companion::killed_at_every_write(stage)),
+        |stage| Box::pin(companion::killed_before_every_write(stage)),
+    )
+    .on_the_node()
+    .when_asked_for(),
+    Scenario::new(
+        "companion/killed-before-every-reply",
+        "killed when each write was done and before it heard so: finished by the next, with one restart",
+        Flotta,
+        Unknown,
+        |stage| Box::pin(companion::killed_before_every_reply(stage)),
     )
     .on_the_node()
     .when_asked_for(),
