@@ -30,7 +30,8 @@ static_program() {
     RUSTFLAGS='-C target-feature=+crt-static' cargo build --manifest-path "$root/Cargo.toml" --locked --profile "$profile" \
         --target "$triple" --target-dir "$cache/static" --package "$1" >&2 || return
     # Names of functions are a fifth of it, and only a backtrace shows them.
-    strip -o "$built-stripped" "$built" || return
+    # Put in place whole: clusters that are brought up side by side each build, and must not read what another is writing.
+    strip -o "$built-stripped.$$" "$built" && mv "$built-stripped.$$" "$built-stripped" || return
     echo "$built-stripped"
 }
 
