@@ -253,7 +253,7 @@ async fn a_version_that_alternates_is_a_condition(store: Store) -> Result<()> {
         assert_eq!(device.heartbeat(beat).await?.status, 200);
     }
     let held = stage.show("device-1")?;
-    assert_eq!(held.conditions(), ["DuplicateIdentity"]);
+    assert_eq!(held.conditions(), ["DuplicateIdentity", "ConfigurationPending"]);
     let message = held.at("/conditions/0/message").as_str().unwrap_or_default();
     assert!(
         message.contains("applied version alternates between 1 and 2"),

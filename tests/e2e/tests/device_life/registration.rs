@@ -114,7 +114,7 @@ async fn a_foreign_key_is_refused_once_the_device_was_seen(store: Store) -> Resu
     let held = stage.show("device-1")?;
     assert_eq!(held.keys(), own);
     assert_eq!(held.count("RegistrationRefused")?, 4, "one event, counted");
-    assert_eq!(held.conditions(), ["DuplicateIdentity"]);
+    assert_eq!(held.conditions(), ["DuplicateIdentity", "ConfigurationPending"]);
     assert_ne!(
         held.at("/report/hardware/hostname"),
         "stranger",
@@ -151,7 +151,7 @@ async fn a_permission_lets_a_reinstalled_device_in(store: Store) -> Result<()> {
         "the permission empties the set"
     );
     assert_eq!(held.count("PermittedKeyAccepted")?, 1);
-    assert_eq!(held.conditions(), Vec::<&str>::new());
+    assert_eq!(held.conditions(), ["ConfigurationPending"]);
     assert_eq!(reinstalled.poll_data().await?.status, 200);
     assert_eq!(
         stage.show("device-1")?.at("/registrationOpen"),
