@@ -96,6 +96,16 @@ impl Gate {
         self.state.closed.send_replace(false);
     }
 
+    /// Lets everything through from now on; false if the write has come that it closes at, and then it does.
+    pub fn disarm(&self) -> bool {
+        let mut writes = lock(&self.state.writes);
+        let came = writes.trap.is_some_and(|(write, _)| writes.done.len() >= write);
+        if !came {
+            writes.trap = None;
+        }
+        !came
+    }
+
     /// Whether it has closed. Whoever wrote waits for an answer that does not come.
     pub fn is_closed(&self) -> bool {
         *self.state.closed.borrow()

@@ -187,7 +187,8 @@ async fn go_and_die(
             return Some(true);
         }
         let seen = RemoteBackend::read(cluster).await.ok().flatten()?;
-        there.holds(&seen).then_some(false)
+        // What is seen may be the very write that the gate closes at, whose reply is on its way.
+        (there.holds(&seen) && gate.disarm()).then_some(false)
     })
     .await?;
     let what = closed.then(|| gate.writes().pop().unwrap_or_default());
