@@ -2,7 +2,7 @@
 //!
 //! usage: cluster-e2e [--list] [--all] [--keep] [--part=K/N] [NAME...]
 //!
-//! Without names all scenarios are played but those that take a quarter of an hour; with `--all` these too. A name is that
+//! Without names all scenarios are played but those that take minutes each; with `--all` these too. A name is that
 //! of a scenario or of a group. `--keep` leaves a throwaway cluster
 //! running after the last one, and what is on a cluster of yours, which has nothing of Flotta otherwise, before and after. Prints a timeline; ends with the line `N passed, N failed`. A throwaway cluster needs root.
 
