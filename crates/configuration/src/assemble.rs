@@ -12,17 +12,14 @@ use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 use contract::DeviceConfiguration;
-use manifests::{
-    Key, Kind,
-    kinds::{DeviceSettings, EdgeDeviceSet, Secret},
-};
+use manifests::{Key, Kind, kinds::Secret};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     catalogue::{Catalogue, Subject},
-    fault::{Fault, Refusal, Trouble, Troubles},
+    fault::{Fault, Refusal, Trouble},
     render::{Digest, Rendering},
-    sections, storage,
+    settings::Settings,
     workloads::{Candidate, State},
 };
 
@@ -119,10 +116,7 @@ impl Catalogue {
         let set = match subject.labels.get(MEMBER_OF) {
             None => None,
             Some(name) => {
-                let set: Option<EdgeDeviceSet> = self
-                    .objects
-                    .get(Kind::EdgeDeviceSet, namespace, name)
-                    .map_err(refused)?;
+                let set = self.sets.get(namespace, name, &self.objects).map_err(refused)?;
                 if set.is_none() {
                     let missing =
                         format!("EdgeDeviceSet {namespace}/{name} that the device is a member of is missing");
@@ -132,23 +126,21 @@ impl Catalogue {
                 set
             }
         };
-        let none = DeviceSettings::default();
-        let settings = match (&set, document) {
-            (Some(set), _) => &set.spec,
-            (None, Some(device)) => &device.spec,
-            (None, None) => &none,
+        let of_device;
+        let settings = match (set, document) {
+            (Some(set), _) => set,
+            (None, Some(device)) => {
+                of_device = Settings::read(&device.spec, namespace, &self.objects);
+                &of_device
+            }
+            (None, None) => &self.defaults,
         };
-        let mut troubles = Troubles::default();
-        let mut configuration = troubles.note(sections::of(settings, namespace, &self.objects));
         let claim = document.map_or("", |device| device.status.data_obc.as_str());
-        let s3 = settings.storage.as_ref().and_then(|storage| storage.s3.as_ref());
-        match storage::of(claim, s3, namespace, &self.objects) {
-            Ok(storage) => configuration.storage = storage,
-            Err(trouble) if trouble.unreadable => troubles.note(Err(trouble)),
-            Err(trouble) => faults.push(trouble.fault(key, "the device gets no storage")),
-        }
-        troubles.none().map_err(refused)?;
-        Ok(configuration)
+        settings
+            .configuration(claim, namespace, &self.objects, |trouble| {
+                faults.push(trouble.fault(key, "the device gets no storage"));
+            })
+            .map_err(refused)
     }
 
     /// The workloads to deliver, and whether one is left out.

@@ -10,7 +10,7 @@ use std::{
 use contract::{DeviceId, Namespace};
 use manifests::{
     Key, Kind, Object,
-    kinds::{EdgeDevice, EdgeDeviceSet},
+    kinds::{DeviceSettings, EdgeDevice},
 };
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ use crate::{
     fault::{Fault, Trouble},
     former::Former,
     lookup::Objects,
-    sections,
+    settings::{Sets, Settings},
     workloads::{Candidate, State, Workloads},
 };
 
@@ -85,6 +85,9 @@ pub struct Catalogue {
     /// By namespace.
     workloads: BTreeMap<String, Workloads>,
     devices: HashMap<(String, String), Described>,
+    pub(crate) sets: Sets,
+    /// Of a device that neither a set nor an EdgeDevice says anything for.
+    pub(crate) defaults: Settings,
     faults: Vec<Fault>,
     /// Last good forms of workloads that have no form now, because something cannot be read.
     carried: Vec<LastGood>,
@@ -106,6 +109,7 @@ impl Catalogue {
         let mut former = Former::new(last_good, lost);
         let mut workloads: BTreeMap<String, Workloads> = BTreeMap::new();
         let mut devices = HashMap::new();
+        let mut sets = Sets::default();
         let mut faults = Vec::new();
         for object in objects.iter() {
             match object.key.kind {
@@ -123,7 +127,7 @@ impl Catalogue {
                     devices.insert(place, (object.labels.clone(), device));
                 }
                 Kind::EdgeDeviceSet => {
-                    if let Err(trouble) = check_set(&object.key, &objects) {
+                    if let Err(trouble) = sets.add(&object.key, &objects) {
                         faults
                             .push(trouble.fault(&object.key, "its members keep the configuration they have"));
                     }
@@ -131,11 +135,14 @@ impl Catalogue {
                 _ => {}
             }
         }
+        let defaults = Settings::read(&DeviceSettings::default(), "", &objects);
         Self {
             objects,
             policy,
             workloads,
             devices,
+            sets,
+            defaults,
             faults,
             carried: former.carried,
         }
@@ -198,12 +205,6 @@ impl Catalogue {
     pub(crate) fn unclear(&self, namespace: &str) -> Option<&(Key, Trouble)> {
         self.workloads.get(namespace)?.unclear()
     }
-}
-
-/// Whether the members of a set get what it says.
-fn check_set(key: &Key, objects: &Objects) -> Result<(), Trouble> {
-    let set: EdgeDeviceSet = objects.required(key.kind, &key.namespace, &key.name)?;
-    sections::of(&set.spec, &key.namespace, objects).map(drop)
 }
 
 impl std::fmt::Debug for Catalogue {

@@ -6,7 +6,7 @@
 //! | Which workloads does a device get? | `workloads`, [`selector`] |
 //! | What becomes of a workload that cannot be rendered? | `former` |
 //! | How does a workload look on the wire, with its ConfigMaps and Secrets? | `render`, `references` |
-//! | What does a device get beside its workloads? | `sections`, `storage` |
+//! | What does a device get beside its workloads? | `sections`, `storage`; of a set, once: `settings` |
 //! | What is the whole, what is its version, and when is it an error? | [`assemble`] |
 //! | Which playbooks is a device labelled for? | [`playbooks`] |
 //! | What is wrong, and what follows? | [`fault`] |
@@ -24,6 +24,7 @@ mod references;
 mod render;
 mod sections;
 pub mod selector;
+mod settings;
 mod storage;
 mod workloads;
 

@@ -38,6 +38,14 @@ impl Objects {
         self.found.values()
     }
 
+    /// An error if an object is there and cannot be read.
+    pub(crate) fn readable(&self, key: &Key) -> Result<(), Trouble> {
+        match self.sealed.get(key) {
+            Some(why) => Err(Trouble::unreadable(format!("{key} cannot be read: {why}"))),
+            None => Ok(()),
+        }
+    }
+
     /// An object, `None` if it is absent.
     pub(crate) fn get<T: DeserializeOwned>(
         &self,
@@ -46,9 +54,7 @@ impl Objects {
         name: &str,
     ) -> Result<Option<T>, Trouble> {
         let key = Key::new(kind, namespace, name);
-        if let Some(why) = self.sealed.get(&key) {
-            return Err(Trouble::unreadable(format!("{key} cannot be read: {why}")));
-        }
+        self.readable(&key)?;
         let Some(object) = self.found.get(&key) else {
             return Ok(None);
         };
