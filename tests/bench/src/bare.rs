@@ -40,6 +40,7 @@ pub(crate) struct Bare {
 struct Answers {
     registration: Bytes,
     configuration: Bytes,
+    workloads: Bytes,
 }
 
 #[tokio::main]
@@ -48,6 +49,7 @@ pub(crate) async fn run(settings: &Bare) -> Result<()> {
     let answers = Arc::new(Answers {
         registration: read("registration")?.into(),
         configuration: read("configuration")?.into(),
+        workloads: read("workloads")?.into(),
     });
     let acceptor = TlsAcceptor::from(Arc::new(tls(&settings.tls)?));
     let listener = TcpListener::bind(settings.listen).await?;
@@ -92,11 +94,14 @@ async fn answer(
     request: Request<Incoming>,
     answers: Arc<Answers>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let operation = request.uri().path().rsplit('/').next().map(str::to_owned);
+    let path = request.uri().path();
+    let operation = path.rsplit('/').next().map(str::to_owned);
+    let has_workloads = path.contains("/worker-");
     // A body is taken whole, as the server does.
     let _ = request.into_body().collect().await;
     let body = match operation.as_deref() {
         Some("registration") => answers.registration.clone(),
+        Some("configuration") if has_workloads => answers.workloads.clone(),
         Some("configuration") => answers.configuration.clone(),
         _ => Bytes::new(),
     };

@@ -11,7 +11,7 @@ use testkit::caller::{Caller, Connections, path};
 use testkit::device::quiet_heartbeat;
 use tokio::task::JoinSet;
 
-use crate::stage::{DEVICES, Peer, device_id};
+use crate::stage::{DEVICES, Peer, device_id, worker_id};
 
 /// Clock ticks in a second, in which Linux tells processor times to programs; the same on all its platforms.
 const TICKS: f64 = 100.0;
@@ -21,8 +21,10 @@ const TICKS: f64 = 100.0;
 pub(crate) enum Operation {
     /// The control poll.
     Registration,
-    /// The data poll.
+    /// The data poll of a device without workloads.
     Configuration,
+    /// The data poll of a device with workloads.
+    Workloads,
     /// A heartbeat that changes nothing but the time.
     Heartbeat,
     /// A heartbeat with an event that was not seen before, so that it has to be durable before it is answered.
@@ -30,9 +32,10 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Registration,
         Self::Configuration,
+        Self::Workloads,
         Self::Heartbeat,
         Self::HeartbeatWithEvent,
     ];
@@ -41,6 +44,7 @@ impl Operation {
         match self {
             Self::Registration => "GET registration",
             Self::Configuration => "GET configuration",
+            Self::Workloads => "GET configuration, 8 workloads",
             Self::Heartbeat => "PUT heartbeat, time only",
             Self::HeartbeatWithEvent => "PUT heartbeat, with an event",
         }
@@ -49,12 +53,12 @@ impl Operation {
     fn request(self, id: &str) -> (Method, String, Option<Bytes>) {
         let (method, operation) = match self {
             Self::Registration => (Method::GET, "registration"),
-            Self::Configuration => (Method::GET, "configuration"),
+            Self::Configuration | Self::Workloads => (Method::GET, "configuration"),
             Self::Heartbeat | Self::HeartbeatWithEvent => (Method::PUT, "heartbeat"),
         };
         let mut beat = quiet_heartbeat();
         let body = match self {
-            Self::Registration | Self::Configuration => None,
+            Self::Registration | Self::Configuration | Self::Workloads => None,
             Self::Heartbeat => Some(beat.to_string().into()),
             Self::HeartbeatWithEvent => {
                 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -121,7 +125,12 @@ pub(crate) async fn measure(
 
 async fn ask(mut caller: Caller, number: usize, operation: Operation, end: Instant) -> Result<Vec<Duration>> {
     let mut times = Vec::new();
-    let ids: Vec<String> = (0..DEVICES).map(|device| device_id(number, device)).collect();
+    let ids: Vec<String> = (0..DEVICES)
+        .map(|device| match operation {
+            Operation::Workloads => worker_id(number, device),
+            _ => device_id(number, device),
+        })
+        .collect();
     for id in ids.iter().cycle() {
         let (method, path, body) = operation.request(id);
         let begun = Instant::now();

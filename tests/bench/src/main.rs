@@ -1,4 +1,4 @@
-//! `flotta-bench`: requests per second of the three hot operations, beside a bare hyper program that answers the same bytes
+//! `flotta-bench`: requests per second of a device's hot operations, beside a bare hyper program that answers the same bytes
 //! over the same TLS settings.
 //!
 //! The servers are processes of their own; the client is this one, the same for all. All cells are measured in each round,
@@ -14,6 +14,7 @@
 
 mod bare;
 mod load;
+mod manifests;
 mod stage;
 mod table;
 
@@ -81,7 +82,14 @@ fn main() -> ExitCode {
 async fn run(settings: &Settings) -> Result<()> {
     let stage = Stage::set(settings.disk.as_deref(), settings.callers).await?;
     let window = Duration::from_millis(settings.window);
-    let cells = Operation::ALL.len() * 2 * stage.peers.len();
+    let measured = |operation: Operation| {
+        let peers = stage.peers.iter();
+        peers.filter(move |peer| peer.measured_with(operation))
+    };
+    let cells = Operation::ALL
+        .iter()
+        .map(|operation| 2 * measured(*operation).count())
+        .sum::<usize>();
     let total = window * u32::try_from(cells * settings.rounds)?;
     eprintln!(
         "measuring {cells} cells in {} rounds with {} callers, about {} s",
@@ -95,7 +103,7 @@ async fn run(settings: &Settings) -> Result<()> {
         let window = if round == 0 { window / 5 } else { window };
         for operation in Operation::ALL {
             for connections in [Connections::KeptAlive, Connections::New] {
-                for peer in &stage.peers {
+                for peer in measured(operation) {
                     let sample =
                         load::measure(peer, operation, connections, settings.callers, window).await?;
                     if round > 0 {

@@ -17,6 +17,9 @@ use testkit::postgres::Postgres;
 use testkit::process::{Process, Program};
 use testkit::server::{Server, Settings};
 
+use crate::load::Operation;
+use crate::manifests::WORKLOADS;
+
 /// Devices of each caller. More than one, so that no caller waits for its own device's previous write.
 pub(crate) const DEVICES: usize = 16;
 
@@ -30,9 +33,16 @@ pub(crate) struct Peer {
     address: SocketAddr,
     roots: RootCertStore,
     host: Identity,
+    /// Measured with this alone.
+    only: Option<Operation>,
 }
 
 impl Peer {
+    /// Whether it is measured with an operation.
+    pub(crate) fn measured_with(&self, operation: Operation) -> bool {
+        self.only.is_none_or(|only| only == operation)
+    }
+
     /// A caller of it.
     pub(crate) fn caller(&self, connections: Connections) -> Result<Caller> {
         Caller::mutual(self.address, self.roots.clone(), &self.host, connections)
@@ -64,7 +74,14 @@ impl Stage {
         let server = authority.issue(&Profile::server(&["localhost"])?)?;
         write_server_folder(&tls, &server, &authority.pem(), &[host.key().fingerprint()])?;
 
-        let mut stores = vec![("ours, SQLite", None)];
+        let manifests = folder.path().join("manifests");
+        fs::create_dir(&manifests)?;
+        let workers =
+            (0..callers).flat_map(|caller| (0..DEVICES).map(move |device| worker_id(caller, device)));
+        fs::write(manifests.join("bench.yaml"), crate::manifests::of(workers))?;
+        let manifests = manifests.to_string_lossy().into_owned();
+
+        let mut stores = vec![("ours, SQLite", None), (NOTHING_KEPT, None)];
         let mut skipped = Vec::new();
         let postgres = Postgres::start().await;
         match &postgres {
@@ -74,7 +91,14 @@ impl Stage {
         let (mut peers, mut servers) = (Vec::new(), Vec::new());
         for (name, database) in stores {
             let home = folder.path().join(name.replace(", ", "-"));
-            let mut settings = Settings::new(home).tls(&tls).flags(["--log-level", "warn"]);
+            let mut settings =
+                Settings::new(home)
+                    .tls(&tls)
+                    .flags(["--log-level", "warn", "--manifests", &manifests]);
+            let nothing_kept = name == NOTHING_KEPT;
+            if nothing_kept {
+                settings = settings.flags(["--cache", "1"]);
+            }
             if let Some(database) = database {
                 settings = settings.store(database);
             }
@@ -85,6 +109,7 @@ impl Stage {
                 address: server.device_plane(),
                 roots: authority.roots()?,
                 host: host.clone(),
+                only: nothing_kept.then_some(Operation::Workloads),
             };
             populate(&peer, callers)
                 .await
@@ -107,7 +132,15 @@ impl Stage {
     }
 }
 
-/// Id of a caller's device.
+/// Assembles each configuration anew, from a device that is read for each request: what a changed manifest costs once.
+const NOTHING_KEPT: &str = "ours, SQLite, nothing kept";
+
+/// Id of a caller's device with workloads.
+pub(crate) fn worker_id(caller: usize, device: usize) -> String {
+    format!("worker-{caller}-{device}")
+}
+
+/// Id of a caller's device without workloads.
 pub(crate) fn device_id(caller: usize, device: usize) -> String {
     format!("device-{caller}-{device}")
 }
@@ -118,10 +151,11 @@ async fn populate(peer: &Peer, callers: usize) -> Result<()> {
         let mut caller = peer.caller(Connections::KeptAlive)?;
         enrolling.spawn(async move {
             for device in 0..DEVICES {
-                let id = device_id(number, device);
-                enrol(&mut caller, &id)
-                    .await
-                    .with_context(|| format!("cannot enrol {id}"))?;
+                for id in [device_id(number, device), worker_id(number, device)] {
+                    enrol(&mut caller, &id)
+                        .await
+                        .with_context(|| format!("cannot enrol {id}"))?;
+                }
             }
             anyhow::Ok(())
         });
@@ -158,10 +192,20 @@ async fn keep_answers(server: &Peer, folder: &Path) -> Result<()> {
     let answers = [
         ("registration", caller.registration_status("default", &id).await?),
         ("configuration", caller.configuration("default", &id).await?),
+        (
+            "workloads",
+            caller.configuration("default", &worker_id(0, 0)).await?,
+        ),
     ];
     for (name, answer) in answers {
         if answer.status != 200 {
             bail!("{name}: {} {}", answer.status, answer.text());
+        }
+        if name == "workloads" {
+            let given = answer.text().matches("registry.example/workload-").count();
+            if given != WORKLOADS {
+                bail!("a device got {given} workloads and not {WORKLOADS}");
+            }
         }
         fs::write(folder.join(name), &answer.body)?;
     }
@@ -194,6 +238,7 @@ async fn start_bare(
         address,
         roots,
         host,
+        only: None,
     };
     Ok((process, peer))
 }
