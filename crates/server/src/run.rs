@@ -111,7 +111,7 @@ async fn serve_planes(
     let device = Server {
         plane: "device",
         listener: Listener::Tcp(bind(settings.listen, "--listen").await?),
-        security,
+        security: security.clone(),
         limits: settings.limits,
         handler: Arc::new(DevicePlane::new(
             service.clone(),
@@ -131,7 +131,12 @@ async fn serve_planes(
     let (identity, listen, location) = (service.store().identity(), settings.listen, &settings.store);
     tracing::info!(%listen, store = %location, id = %identity.id, epoch = %identity.epoch, "serving devices");
     let drained = CancellationToken::new();
-    let upkeep = tokio::spawn(upkeep::run(service, Arc::clone(metrics), drained.clone()));
+    let upkeep = tokio::spawn(upkeep::run(
+        service,
+        security,
+        Arc::clone(metrics),
+        drained.clone(),
+    ));
     tokio::join!(device.serve(stop.clone()), admin.serve(stop.clone()));
     drained.cancel();
     upkeep.await.context("the upkeep of the store failed")?;

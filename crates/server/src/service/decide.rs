@@ -77,12 +77,13 @@ impl Inner {
     }
 
     pub(super) fn context(&self, ruling: &Ruling) -> Context<'_> {
+        let now = (self.clock)();
         Context {
             policy: &self.policy,
             admission: ruling.admission,
             epoch: self.store.identity().epoch,
-            serving_since: self.serving_since,
-            now: (self.clock)(),
+            serving_since: self.serving.since(now),
+            now,
         }
     }
 

@@ -16,6 +16,7 @@ mod error;
 mod inspection;
 mod memory;
 mod pending;
+mod serving;
 mod views;
 mod workloads;
 
@@ -47,6 +48,7 @@ use decide::Asker;
 pub use error::ServiceError;
 use memory::Memory;
 use pending::Pending;
+use serving::Serving;
 pub use views::{DeviceView, ListedView, StrayView};
 pub use workloads::{WorkloadDevice, WorkloadView};
 
@@ -76,7 +78,7 @@ struct Inner {
     memory: Memory,
     configurations: Configurations,
     pending: Pending,
-    serving_since: Timestamp,
+    serving: Serving,
     on_commit: CommitObserver,
 }
 
@@ -126,7 +128,7 @@ impl Service {
     ) -> Self {
         // Devices are larger than what is their own of their configurations.
         let memory = Memory::new(store.is_exclusive(), cache / 4 * 3);
-        let serving_since = clock();
+        let serving = Serving::new(clock());
         Self(Arc::new(Inner {
             store,
             policy,
@@ -136,7 +138,7 @@ impl Service {
             memory,
             configurations: Configurations::new(cache / 4),
             pending: Pending::default(),
-            serving_since,
+            serving,
             on_commit,
         }))
     }
@@ -312,7 +314,21 @@ impl Service {
 
     /// Brings pending times and strays to the store.
     pub async fn flush(&self) -> Result<(), StoreError> {
-        self.0.pending.flush(&*self.0.store).await
+        self.0.pending.flush(&*self.0.store).await.map(drop)
+    }
+
+    /// The same, and notes whether devices are being served: nobody is missed for a time in which that was not noted. To be
+    /// called every [`FLUSH_EVERY`]. `accepts` is whether connections can be made at all.
+    pub async fn attend(&self, accepts: bool) -> Result<(), StoreError> {
+        let store = &self.0.store;
+        if !self.0.pending.flush(&**store).await? {
+            // Where nobody is heard nothing is written, and the store could be gone. One row is read.
+            store.documents_revision().await?;
+        }
+        if accepts && self.serving().is_ok() {
+            self.0.serving.proven(self.now());
+        }
+        Ok(())
     }
 
     fn note_stray(&self, phase: Option<Phase>, id: DeviceId, namespace: Namespace, operation: Operation) {

@@ -59,15 +59,15 @@ impl Pending {
         lock(&self.strays).remove(id);
     }
 
-    /// Writes what there is. What is written stays visible here until the store has it.
-    pub(super) async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
+    /// Writes what there is, and says whether there was anything. What is written stays visible here until the store has it.
+    pub(super) async fn flush(&self, store: &dyn Store) -> Result<bool, StoreError> {
         let times: Vec<(DeviceId, Presence)> = lock(&self.times)
             .iter()
             .map(|(id, presence)| (id.clone(), *presence))
             .collect();
         let strays: Vec<Stray> = std::mem::take(&mut *lock(&self.strays)).into_values().collect();
         if times.is_empty() && strays.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let sightings = times
             .iter()
@@ -88,7 +88,7 @@ impl Pending {
                 left.remove(&id);
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -54,6 +54,16 @@ pub enum Security {
     Tls(Arc<tls::Keeper>),
 }
 
+impl Security {
+    /// Whether a connection could be made now.
+    pub fn accepts(&self) -> bool {
+        match self {
+            Self::Plain => true,
+            Self::Tls(keeper) => keeper.current().is_some(),
+        }
+    }
+}
+
 /// What a caller may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -11,7 +11,7 @@ use edge_config_server::{
     service::{Clock, Service},
 };
 use fleet::{
-    Admission, DeletionMode, Digest, Policy,
+    Admission, Connectivity, DeletionMode, Digest, Policy,
     administration::Act,
     admission::PutOff,
     register::{RegistrationAnswer, RegistrationRequest},
@@ -320,4 +320,28 @@ async fn an_order_holds_for_one_decision_and_is_over_with_its_last() {
         there.register(id, request).await.unwrap(),
         RegistrationAnswer::Accepted
     );
+}
+
+#[tokio::test]
+async fn nobody_is_missed_while_the_admission_lets_nobody_be_served() {
+    let fleet = open().await;
+    adopt(&fleet, "d").await;
+    assert_eq!(fleet.status("default", "d").await["status"], "registered");
+    let at_work = async |seconds| {
+        for _ in 0..seconds / 2 {
+            fleet.pass(2);
+            fleet.service().attend(true).await.unwrap();
+        }
+        fleet.listed().await[0].connectivity
+    };
+    fleet.order("admission: Open\nstoreId: 0198c0de-0000-7000-8000-000000000001");
+    assert_eq!(at_work(3600).await, Connectivity::Online);
+    fleet.order(&format!("admission: Open\nstoreId: {}", fleet.store_id()));
+    assert_eq!(at_work(180).await, Connectivity::Online);
+    assert_eq!(at_work(2).await, Connectivity::Silent);
+    for order in ["Hold", "Closed"] {
+        // Whoever is approved is served.
+        fleet.order(&format!("admission: {order}"));
+        assert_eq!(at_work(180).await, Connectivity::Silent);
+    }
 }

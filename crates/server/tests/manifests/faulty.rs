@@ -34,6 +34,8 @@ pub(crate) struct Faults {
     hanging: Mutex<Option<&'static str>>,
     hung: AtomicBool,
     release: Notify,
+    /// Whether every call fails.
+    gone: AtomicBool,
 }
 
 impl Default for Faults {
@@ -47,6 +49,7 @@ impl Default for Faults {
             hanging: Mutex::default(),
             hung: AtomicBool::new(false),
             release: Notify::new(),
+            gone: AtomicBool::new(false),
         }
     }
 }
@@ -64,6 +67,11 @@ impl Faults {
     pub(crate) fn fail_only(&self, name: &'static str, run: i64) {
         self.fail(0, run, false);
         *self.only.lock().unwrap() = Some(name);
+    }
+
+    /// Lets every call fail, or none.
+    pub(crate) fn gone(&self, gone: bool) {
+        self.gone.store(gone, Ordering::SeqCst);
     }
 
     /// Lets the next call of this name hang after it has done its work.
@@ -106,6 +114,9 @@ impl Faults {
     }
 
     fn fails(&self, name: &'static str) -> bool {
+        if self.gone.load(Ordering::SeqCst) {
+            return true;
+        }
         if self.only.lock().unwrap().is_some_and(|only| only != name) {
             return false;
         }
@@ -164,6 +175,9 @@ impl Store for Faulty {
         self.inner.commit(write).await
     }
     async fn observe(&self, sightings: Vec<Sighting>, strays: Vec<Stray>) -> Result<(), StoreError> {
+        if self.faults.gone.load(Ordering::SeqCst) {
+            return Err(gone());
+        }
         self.inner.observe(sightings, strays).await
     }
     async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<Listed>, StoreError> {
