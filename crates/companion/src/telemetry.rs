@@ -1,32 +1,14 @@
-//! Logs: text or JSON lines on standard error.
-//!
-//! The Kubernetes client's own lines are switched off, whatever level is asked for: it logs a body that it cannot read, and
+//! Logs, without the Kubernetes client's own lines, whatever level is asked for: it logs a body that it cannot read, and
 //! that may be a Secret. Its errors come back as values and are logged where they are handled.
 
-use std::{error::Error, fmt, io::IsTerminal as _};
-
-use clap::ValueEnum;
-use tracing_subscriber::{
-    EnvFilter, fmt::MakeWriter, fmt::time::SystemTime, layer::SubscriberExt as _,
-    util::SubscriberInitExt as _,
-};
+pub use ::telemetry::{Format, chain};
+use tracing_subscriber::fmt::MakeWriter;
 
 const SILENCED: &str = "kube_client=off,kube_runtime=off,kube_core=off";
 
-/// The form of a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object, for machines.
-    Json,
-}
-
 /// Sends logs of this level (or by these directives) to standard error from here on. Later calls in the same process change nothing.
 pub fn init(format: Format, level: &str) {
-    // Fails only where a subscriber was set before, as in tests.
-    let _ = subscriber(format, level, std::io::stderr, std::io::stderr().is_terminal()).try_init();
+    ::telemetry::init(format, &silenced(level));
 }
 
 /// What [`init`] sets, writing elsewhere.
@@ -39,30 +21,11 @@ pub fn subscriber<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer()
-        .with_timer(SystemTime)
-        .with_writer(writer)
-        .with_ansi(colours);
-    let registry = tracing_subscriber::registry().with(EnvFilter::new(format!("{level},{SILENCED}")));
-    match format {
-        Format::Text => Box::new(registry.with(layer)),
-        Format::Json => Box::new(registry.with(layer.json().flatten_event(true).with_span_list(false))),
-    }
+    ::telemetry::subscriber(format, &silenced(level), writer, colours)
 }
 
-/// An error with all its causes, as `what: why: why`. Causes that the text before already ends with are left out.
-pub fn chain(error: &dyn Error) -> impl fmt::Display + tracing::Value {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
-    }
-    text
+fn silenced(level: &str) -> String {
+    format!("{level},{SILENCED}")
 }
 
 #[cfg(test)]

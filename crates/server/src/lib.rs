@@ -1,6 +1,7 @@
 //! The Edge Configuration API of Project Flotta, served from a store of its own.
 //!
-//! `transport` and `tls` carry requests; `admission` is the order that says whom the fleet takes in; `settings`, `check`, `ops`, `metrics` and `telemetry` are what an operator sees.
+//! `transport` and `tls` carry requests; `admission` is the order that says whom the fleet takes in; `settings`, `check`, `ops`, `metrics` and the
+//! crate `telemetry` are what an operator sees.
 
 pub mod admin;
 pub mod admission;
@@ -14,7 +15,9 @@ pub mod ops;
 pub mod run;
 pub mod service;
 pub mod settings;
-pub mod telemetry;
 pub mod tls;
 pub mod transport;
 pub mod upkeep;
+
+/// Requests are spans that carry operation, namespace and device as fields.
+pub use ::telemetry;

@@ -1,19 +1,20 @@
-//! Logs: text or JSON lines on standard error.
+//! Logs of our programs: text or JSON lines on standard error.
 //!
-//! Requests are spans that carry operation, namespace and device as fields. An error is logged once, where it is handled,
-//! with its whole chain ([`chain`]).
+//! An error is logged once, where it is handled, with its whole chain ([`chain`]).
 
 use std::{error::Error, fmt, io::IsTerminal as _};
 
+use clap::ValueEnum;
 use tracing_subscriber::{
     EnvFilter, fmt::MakeWriter, fmt::time::SystemTime, layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
 /// The form of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people.
+    #[default]
     Text,
     /// One JSON object, for machines.
     Json,
@@ -21,15 +22,14 @@ pub enum Format {
 
 /// Sends logs of this level (or by these directives) to standard error from here on. Later calls in the same process change nothing.
 pub fn init(format: Format, level: &str) {
-    let filter = EnvFilter::new(level);
-    let subscriber = subscriber(format, filter, std::io::stderr, std::io::stderr().is_terminal());
     // Fails only where a subscriber was set before, as in tests.
-    let _ = subscriber.try_init();
+    let _ = subscriber(format, level, std::io::stderr, std::io::stderr().is_terminal()).try_init();
 }
 
-fn subscriber<W>(
+/// What [`init`] sets, writing elsewhere.
+pub fn subscriber<W>(
     format: Format,
-    filter: EnvFilter,
+    level: &str,
     writer: W,
     colours: bool,
 ) -> Box<dyn tracing::Subscriber + Send + Sync>
@@ -40,7 +40,7 @@ where
         .with_timer(SystemTime)
         .with_writer(writer)
         .with_ansi(colours);
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(EnvFilter::new(level));
     match format {
         Format::Text => Box::new(registry.with(layer)),
         Format::Json => Box::new(registry.with(layer.json().flatten_event(true).with_span_list(false))),
@@ -84,7 +84,7 @@ mod tests {
     fn written(format: Format, level: &str, work: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = subscriber(format, EnvFilter::new(level), move || writer.clone(), false);
+        let subscriber = subscriber(format, level, move || writer.clone(), false);
         tracing::subscriber::with_default(subscriber, work);
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
