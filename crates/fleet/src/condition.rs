@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Connectivity, Context, Delivery, Device, Patience, State, Tombstone,
+    Connectivity, Context, Delivery, Device, State, Tombstone, Watch,
     runs::{MAX_RUNS, Runs},
 };
 
@@ -97,7 +97,9 @@ fn no_heartbeats(device: &Device, approved: Timestamp, context: &Context<'_>) ->
     let beat = device.presence.beat.filter(|beat| *beat >= approved);
     let first = delivery.wanted.as_ref().and_then(|wanted| wanted.handed_over);
     let since = beat.or(first)?;
-    let missed = Patience::of(delivery, context).is_over(since, context.now);
+    let missed = Watch::of(context)
+        .patience(delivery.applied_period())
+        .is_over(since, context.now);
     (missed && device.connectivity(context) == Connectivity::Online).then_some(since)
 }
 

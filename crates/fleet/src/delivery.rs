@@ -154,12 +154,9 @@ impl Delivery {
         self.wanted.is_some() && self.applied_by().is_none()
     }
 
-    /// The period of heartbeats that the device has applied, in seconds.
-    pub fn period_seconds(&self) -> i64 {
-        self.applied
-            .as_ref()
-            .and_then(|applied| applied.period_seconds)
-            .unwrap_or(DEFAULT_PERIOD)
+    /// The period of heartbeats that the device has applied, in seconds, where that is known.
+    pub fn applied_period(&self) -> Option<i64> {
+        self.applied.as_ref().and_then(|applied| applied.period_seconds)
     }
 
     /// Whether a poll that is about to be answered with this changes anything.

@@ -9,9 +9,7 @@ use contract::{DeviceId, Namespace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Connectivity, Context, Delivery, Patience, Presence, Report, labels, registration::Registration,
-};
+use crate::{Connectivity, Context, Delivery, Presence, Report, Watch, labels, registration::Registration};
 
 /// Everything that is known about one device id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,7 +115,7 @@ impl Device {
 impl Life {
     /// Whether the device of this life, last heard at these times, is heard at `context.now`.
     pub fn connectivity(&self, presence: &Presence, context: &Context<'_>) -> Connectivity {
-        presence.connectivity_within(&Patience::of(&self.delivery, context), context.now)
+        Watch::of(context).connectivity(presence, self.delivery.applied_period())
     }
 }
 

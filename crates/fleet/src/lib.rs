@@ -49,7 +49,7 @@ pub(crate) use digest::hex;
 pub use digest::{Digest, InvalidDigest};
 pub use event::{Event, Origin, RecordedEvent, Severity};
 pub use policy::{Approval, Policy, UnknownKey};
-pub use presence::{Connectivity, Patience, Presence};
+pub use presence::{Connectivity, Patience, Presence, Watch};
 pub use report::Report;
 pub use reported::EverReported;
 pub use stray::{Operation, Stray};

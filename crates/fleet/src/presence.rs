@@ -7,14 +7,10 @@ use std::cmp::Ordering;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Delivery};
+use crate::{Context, delivery::DEFAULT_PERIOD};
 
 /// Heartbeats without a configuration poll for this long: the device is [`Connectivity::NotPolling`].
 pub const NOT_POLLING_AFTER: SignedDuration = SignedDuration::from_mins(2);
-
-/// Nothing heard for this long: the device is [`Connectivity::Silent`], if its heartbeat period is not known. Three of
-/// Flotta's default heartbeat periods.
-pub const SILENT_AFTER: SignedDuration = SignedDuration::from_mins(3);
 
 /// However short a device's period of heartbeats is, it is not silent before. Times reach another server some seconds late.
 pub const SILENT_NOT_BEFORE: SignedDuration = SignedDuration::from_mins(1);
@@ -28,30 +24,48 @@ pub struct Patience {
     pub since: Timestamp,
 }
 
-impl Default for Patience {
-    /// By Flotta's default period, and somebody always listened.
-    fn default() -> Self {
-        Self {
-            silent_after: SILENT_AFTER,
-            since: Timestamp::MIN,
-        }
-    }
-}
-
 impl Patience {
-    /// By the heartbeat period that a device has applied.
-    pub fn of(delivery: &Delivery, context: &Context<'_>) -> Self {
-        let periods = i64::from(context.policy.silent_after_periods.max(1));
-        let seconds = delivery.period_seconds().saturating_mul(periods);
-        Self {
-            silent_after: SignedDuration::from_secs(seconds).max(SILENT_NOT_BEFORE),
-            since: context.serving_since,
-        }
-    }
-
     /// Whether what was last heard at `last` is missed at `now`.
     pub fn is_over(&self, last: Timestamp, now: Timestamp) -> bool {
         now.duration_since(last.max(self.since)) >= self.silent_after
+    }
+}
+
+/// How the whole fleet is listened to at one time: all that connectivity depends on beside the device. Whoever shows a
+/// device and whoever counts all of them ask this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// A device that is not heard for so many of its heartbeat periods is silent; 0 is 1.
+    pub silent_after_periods: u32,
+    /// What was not heard before this time was not missed: nobody listened.
+    pub since: Timestamp,
+    /// The time that is asked about.
+    pub now: Timestamp,
+}
+
+impl Watch {
+    /// That of a decision.
+    pub fn of(context: &Context<'_>) -> Self {
+        Self {
+            silent_after_periods: context.policy.silent_after_periods,
+            since: context.serving_since,
+            now: context.now,
+        }
+    }
+
+    /// How long a device may be quiet that has applied this period of heartbeats, in seconds; without one it is Flotta's.
+    pub fn patience(&self, period_seconds: Option<i64>) -> Patience {
+        let periods = i64::from(self.silent_after_periods.max(1));
+        let seconds = period_seconds.unwrap_or(DEFAULT_PERIOD).saturating_mul(periods);
+        Patience {
+            silent_after: SignedDuration::from_secs(seconds).max(SILENT_NOT_BEFORE),
+            since: self.since,
+        }
+    }
+
+    /// Whether a device is heard that has applied this period of heartbeats and was heard at these times.
+    pub fn connectivity(&self, presence: &Presence, period_seconds: Option<i64>) -> Connectivity {
+        presence.connectivity(&self.patience(period_seconds), self.now)
     }
 }
 
@@ -156,14 +170,7 @@ impl Presence {
         self.polled.max(self.asked).max(self.beat)
     }
 
-    /// What these times say at `now`, measured by Flotta's default period. The store counts by it, which knows no device's
-    /// period; of one device ask [`crate::Device::connectivity`].
-    pub fn connectivity(&self, now: Timestamp) -> Connectivity {
-        self.connectivity_within(&Patience::default(), now)
-    }
-
-    /// What these times say at `now`.
-    pub fn connectivity_within(&self, patience: &Patience, now: Timestamp) -> Connectivity {
+    fn connectivity(&self, patience: &Patience, now: Timestamp) -> Connectivity {
         let Some(last) = self.last() else {
             return Connectivity::NeverSeen;
         };

@@ -75,6 +75,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
             Arc::new(move |elapsed| observer.store_commit(elapsed)),
             settings.cache,
         );
+        health.set_service(service.clone());
         let outcome = serve_planes(&settings, service, security, &metrics, &probes, &stop).await;
         health.set_stopping();
         store.close().await;

@@ -16,7 +16,7 @@ pub mod sqlite;
 
 use async_trait::async_trait;
 use contract::DeviceId;
-use fleet::{Phase, RecordedEvent, Stray};
+use fleet::{Phase, RecordedEvent, Stray, Watch};
 use jiff::Timestamp;
 
 pub use documents::{
@@ -75,8 +75,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// more than `limit`.
     async fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Changed>, StoreError>;
 
-    /// How many devices there are, by phase and connectivity at `now`, and how many strays.
-    async fn census(&self, now: Timestamp) -> Result<Census, StoreError>;
+    /// How many devices there are, by phase and, as the rule of the fleet has it, by connectivity; and how many strays.
+    ///
+    /// The times and periods of all approved devices are read for it, and no document, so that the rule need not be written
+    /// again in SQL. With 100,000 devices that took 0.4 s on SQLite and up to 1.2 s on PostgreSQL, in an unoptimised build
+    /// on two busy cores. May take longer than a request.
+    async fn census(&self, watch: Watch) -> Result<Census, StoreError>;
 
     /// A setting, by name.
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;

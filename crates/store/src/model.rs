@@ -1,7 +1,7 @@
 //! The values that cross the boundary of a store.
 
 use contract::{DeviceId, Namespace};
-use fleet::{Connectivity, Device, Epoch, Event, Life, Phase, Presence, Report};
+use fleet::{Connectivity, Device, Epoch, Event, Life, Phase, Presence, Report, Watch};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -101,7 +101,7 @@ pub struct Changed {
 }
 
 /// How many devices there are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Census {
     /// By phase; every phase is listed.
     pub phases: Vec<(Phase, u64)>,
@@ -160,6 +160,17 @@ impl Listed {
     }
 }
 
+impl Default for Census {
+    fn default() -> Self {
+        Self {
+            phases: Phase::ALL.map(|phase| (phase, 0)).to_vec(),
+            connectivity: Connectivity::ALL.map(|connectivity| (connectivity, 0)).to_vec(),
+            strays: 0,
+            tombstones_of_earlier_epochs: 0,
+        }
+    }
+}
+
 impl Census {
     pub(crate) fn set_phase(&mut self, phase: Phase, count: u64) {
         for entry in self.phases.iter_mut().filter(|entry| entry.0 == phase) {
@@ -167,13 +178,15 @@ impl Census {
         }
     }
 
-    pub(crate) fn set_connectivity(&mut self, name: &str, count: u64) {
+    /// Counts an approved device.
+    pub(crate) fn count(&mut self, watch: &Watch, presence: &Presence, period_seconds: Option<i64>) {
+        let connectivity = watch.connectivity(presence, period_seconds);
         for entry in self
             .connectivity
             .iter_mut()
-            .filter(|entry| entry.0.as_str() == name)
+            .filter(|entry| entry.0 == connectivity)
         {
-            entry.1 = count;
+            entry.1 += 1;
         }
     }
 }

@@ -76,6 +76,7 @@ pub(crate) struct LifeColumns {
     pub(crate) spelling: String,
     pub(crate) document: String,
     pub(crate) epoch: Option<String>,
+    pub(crate) heartbeat_seconds: Option<i64>,
 }
 
 impl LifeColumns {
@@ -89,6 +90,7 @@ impl LifeColumns {
                 State::Deleted(tombstone) => Some(tombstone.epoch.to_string()),
                 _ => None,
             },
+            heartbeat_seconds: life.delivery.applied_period(),
         })
     }
 }
@@ -291,9 +293,4 @@ pub(crate) fn without_life(id: &DeviceId) -> StoreError {
         what: format!("a write of the new device {id}"),
         reason: "it does not say what was decided about the device".to_owned(),
     }
-}
-
-/// A span in nanoseconds.
-pub(crate) fn span(span: jiff::SignedDuration) -> i64 {
-    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -91,8 +91,17 @@ async fn a_store_of_schema_1_is_read() {
 
 #[tokio::test]
 async fn a_store_of_schema_2_is_read() {
+    reads_documents_of_the_fixture(2).await;
+}
+
+#[tokio::test]
+async fn a_store_of_schema_3_is_read() {
+    reads_documents_of_the_fixture(3).await;
+}
+
+async fn reads_documents_of_the_fixture(schema: u32) {
     let place = SqlitePlace::new();
-    fs::copy(fixture(2), place.path()).unwrap();
+    fs::copy(fixture(schema), place.path()).unwrap();
     let store = place.open_with_keys(keyring(&[1])).await;
     check_fleet_of_the_fixture(&*store).await;
     let kept = store.documents().await.unwrap();

@@ -1,7 +1,7 @@
 //! Is a device heard, and does it still receive its configuration?
 
 use contract::Namespace;
-use fleet::{Connectivity, Operation, Presence, Stray};
+use fleet::{Connectivity, Operation, Presence, Stray, Watch};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -231,15 +231,24 @@ proptest! {
         prop_assert_eq!(a.join(Presence::default()), a);
     }
 
-    /// The store counts by Flotta's default period; no device with that one is shown otherwise by itself, if the server has
-    /// always served.
+    /// Silence is so many periods, a minute at least, after the last that was heard and the last time that nobody listened.
     #[test]
-    fn the_bound_of_the_census_is_the_default(presence in any_presence(), later in 0i64..400) {
-        let mut world = World::approved();
-        world.serving_since = Timestamp::MIN;
-        world.pass(later);
-        let life = &world.known().life;
-        prop_assert_eq!(life.connectivity(&presence, &world.context()), presence.connectivity(world.now));
+    fn silence_is_what_was_not_heard_while_somebody_listened(
+        presence in any_presence(),
+        period in prop::option::of(1i64..90),
+        silent_after_periods in 0u32..5,
+        since in 0i64..300,
+        now in 6i64..600,
+    ) {
+        let watch = Watch { silent_after_periods, since: at(since), now: at(now) };
+        let missed_for = presence.last().map(|last| at(now).duration_since(last).as_secs().min(now - since));
+        let bound = (period.unwrap_or(60) * i64::from(silent_after_periods.max(1))).max(60);
+        let expected = match missed_for {
+            None => [Connectivity::NeverSeen; 2],
+            Some(missed_for) if missed_for >= bound => [Connectivity::Silent; 2],
+            Some(_) => [Connectivity::Online, Connectivity::NotPolling],
+        };
+        prop_assert!(expected.contains(&watch.connectivity(&presence, period)));
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn a_foreign_version_in_two_heartbeats_after_the_hand_over_counts_as_applied() {
     beats(&mut world, "flotta-17");
     assert_eq!(delivery(&world).applied_by(), Some(AppliedBy::Echo));
     assert_eq!(delivery(&world).applied_since(), Some(world.now));
-    assert_eq!(delivery(&world).period_seconds(), 30);
+    assert_eq!(delivery(&world).applied_period(), Some(30));
     assert!(world.conditions().is_empty());
 
     let settled = world.known().clone();
@@ -346,7 +346,7 @@ proptest! {
             prop_assert_eq!(delivery.applied.as_ref().map(|applied| &applied.version), model.named.last());
             if delivery.applied_by().is_some() {
                 let (_, period) = model.wanted.last().unwrap();
-                prop_assert_eq!(delivery.period_seconds(), *period);
+                prop_assert_eq!(delivery.applied_period(), Some(*period));
             }
         }
     }

@@ -13,7 +13,7 @@ use store::Store;
 use tokio::time::timeout;
 
 use super::{probes::Probes, status::Status};
-use crate::{admission, documents, tls};
+use crate::{admission, documents, service::Service, tls};
 
 /// The store has this long to answer a probe.
 const PROBE_TIME: Duration = Duration::from_secs(1);
@@ -28,6 +28,7 @@ pub struct Health {
     admission: Option<Arc<admission::Keeper>>,
     store: OnceLock<Arc<dyn Store>>,
     documents: OnceLock<Arc<documents::Keeper>>,
+    service: OnceLock<Service>,
     /// Why the store is not open yet.
     waiting: Mutex<String>,
     probes: Arc<Probes>,
@@ -50,6 +51,7 @@ impl Health {
             admission,
             store: OnceLock::new(),
             documents: OnceLock::new(),
+            service: OnceLock::new(),
             waiting: Mutex::new("the store is not open yet".to_owned()),
             probes,
             stopping,
@@ -66,6 +68,11 @@ impl Health {
         let _ = self.documents.set(documents);
     }
 
+    /// Who knows how many devices there are. Only the first call has an effect.
+    pub fn set_service(&self, service: Service) {
+        let _ = self.service.set(service);
+    }
+
     /// The store cannot be opened yet, for this reason.
     pub fn set_waiting_for_store(&self, reason: &str) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,8 +84,8 @@ impl Health {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn store(&self) -> Option<&Arc<dyn Store>> {
-        self.store.get()
+    pub(super) fn service(&self) -> Option<&Service> {
+        self.service.get()
     }
 
     /// Why requests cannot be answered now; empty when they can.

@@ -32,7 +32,7 @@ use crate::{
 const CENSUS_AGE: Duration = Duration::from_secs(5);
 
 /// The store has this long to count.
-const CENSUS_TIME: Duration = Duration::from_secs(2);
+const CENSUS_TIME: Duration = Duration::from_secs(4);
 
 /// What a caller of this port may use: far less than the Edge API.
 pub const LIMITS: Limits = Limits {
@@ -75,14 +75,16 @@ impl OpsPlane {
 
     /// Brings the numbers that only the store knows up to date; they stay as they are while it does not answer.
     async fn count(&self) {
-        let Some(store) = self.health.store() else { return };
-        self.metrics.store_queue(store.queue_depth());
+        let Some(service) = self.health.service() else {
+            return;
+        };
+        self.metrics.store_queue(service.store().queue_depth());
         // Scrapes at the same time wait for one count.
         let mut counted = self.counted.lock().await;
         if counted.is_some_and(|at| at.elapsed() < CENSUS_AGE) {
             return;
         }
-        match timeout(CENSUS_TIME, store.census(Timestamp::now())).await {
+        match timeout(CENSUS_TIME, service.census()).await {
             Ok(Ok(census)) => {
                 self.metrics.census(&census);
                 *counted = Some(Instant::now());

@@ -2,12 +2,13 @@
 
 use contract::DeviceId;
 use fleet::{
-    Phase, Verdict,
+    Phase, Verdict, Watch,
     administration::{self, Act, ActError},
 };
-use store::Page;
+use store::{Census, Page, StoreError};
 
 use super::{Asker, DeviceView, ListedView, Service, ServiceError, StrayView};
+use crate::admission::Ruling;
 
 impl Service {
     /// Carries out an act and shows the device as it is afterwards.
@@ -67,6 +68,14 @@ impl Service {
             .into_iter()
             .map(|device| ListedView::new(device, &context))
             .collect())
+    }
+
+    /// How many devices there are, each counted as it is shown.
+    pub async fn census(&self) -> Result<Census, StoreError> {
+        self.flush().await?;
+        let ruling = Ruling::default();
+        let watch = Watch::of(&self.0.context(&ruling));
+        self.0.store.census(watch).await
     }
 
     /// Ids that were heard and are no approved device, latest first.

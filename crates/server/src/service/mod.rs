@@ -340,6 +340,12 @@ impl Service {
     }
 }
 
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}
+
 impl Inner {
     /// The configuration of an approved device.
     fn configured(&self, device: &Device) -> Result<Outcome, NotConfigured> {

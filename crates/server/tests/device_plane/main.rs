@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 mod admission;
+mod census;
 mod comparison;
 mod world;
 
@@ -224,8 +225,7 @@ async fn a_restored_store_disconnects_nobody_until_somebody_confirms_it() {
     assert_eq!(
         fleet
             .service()
-            .store()
-            .census(fleet.service().now())
+            .census()
             .await
             .unwrap()
             .tombstones_of_earlier_epochs,

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use contract::DeviceId;
-use fleet::{Phase, RecordedEvent, Stray};
+use fleet::{Phase, RecordedEvent, Stray, Watch};
 use jiff::Timestamp;
 use store::{
     Census, Changed, Documents, DocumentsWrite, Identity, Listed, Page, Rekeyed, Revision, Sighting, Store,
@@ -201,8 +201,8 @@ impl Store for Faulty {
     async fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Changed>, StoreError> {
         self.inner.changes(after, limit).await
     }
-    async fn census(&self, now: Timestamp) -> Result<Census, StoreError> {
-        self.inner.census(now).await
+    async fn census(&self, watch: Watch) -> Result<Census, StoreError> {
+        self.inner.census(watch).await
     }
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
         self.inner.setting(name).await

@@ -46,6 +46,13 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("0002_documents.sqlite.sql"),
         postgres: include_str!("0002_documents.postgres.sql"),
     },
+    Migration {
+        number: 3,
+        name: "periods",
+        oldest_program: 2,
+        sqlite: include_str!("0003_periods.sqlite.sql"),
+        postgres: include_str!("0003_periods.postgres.sql"),
+    },
 ];
 
 /// The migrations still to be applied to a store of this schema (0: empty), or that this program must not touch it.

@@ -9,7 +9,7 @@
 //! | What are devices configured from? | `documents`, `columns`, `rekey` |
 //! | What does an error mean? | `failure` |
 //!
-//! Every call ends within [`ConnectOptions::timeout`], or within `PATIENCE` if it is about all documents, whatever the
+//! Every call ends within [`ConnectOptions::timeout`], or within `PATIENCE` if it is about all documents or devices, whatever the
 //! database does. [`Store::rekey`] alone takes as long as it takes to write the tables anew. Nothing here is made once for all
 //! servers (a sequence, an advisory lock), so the same schema runs on a distributed engine.
 
@@ -34,7 +34,7 @@ use std::{
 use async_trait::async_trait;
 use contract::DeviceId;
 use deadpool_postgres::Pool;
-use fleet::{Phase, RecordedEvent, Stray};
+use fleet::{Phase, RecordedEvent, Stray, Watch};
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -63,7 +63,7 @@ const BATCHERS: usize = 4;
 /// Rows of one transaction of [`Store::observe`] or [`Store::prune`].
 const PORTION: usize = 500;
 
-/// Within this a call about all documents ends.
+/// Within this a call about all documents or all devices ends.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A fleet in PostgreSQL. Any number of servers may open it.
@@ -215,9 +215,11 @@ impl Store for PostgresStore {
         })
     }
 
-    async fn census(&self, now: Timestamp) -> Result<Census, StoreError> {
+    async fn census(&self, watch: Watch) -> Result<Census, StoreError> {
         let epoch = self.identity().epoch;
-        call!(self, |client| read::census(client, epoch, now))
+        call!(self, within PATIENCE, |client| read::census(
+            client, epoch, &watch, PATIENCE
+        ))
     }
 
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {

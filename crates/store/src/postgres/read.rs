@@ -1,15 +1,16 @@
 //! What is read.
 
+use std::time::Duration;
+
 use contract::DeviceId;
 use deadpool_postgres::ClientWrapper;
-use fleet::{Connectivity, Epoch, Phase, RecordedEvent, Stray, presence};
-use jiff::Timestamp;
-use tokio_postgres::{Row, types::ToSql};
+use fleet::{Epoch, Phase, RecordedEvent, Stray, Watch};
+use tokio_postgres::{IsolationLevel, Row, types::ToSql};
 
-use super::failure::Failure;
+use super::{documents::allow, failure::Failure};
 use crate::{
     Census, Changed, Listed, Page, Revision, Stored,
-    record::{self, DeviceRow, EventRow, StrayRow, nanos},
+    record::{self, DeviceRow, EventRow, StrayRow},
 };
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -170,55 +171,44 @@ pub(super) async fn setting(client: &ClientWrapper, name: &str) -> Result<Option
     Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
 }
 
-/// One statement, so that the numbers belong together. Connectivity in SQL has the meaning of
-/// [`fleet::Presence::connectivity`]; the contract suite compares the two.
-const CENSUS: &str = "
+const COUNTS: &str = "
     SELECT 'phase' AS subject, phase AS value, count(*) AS number FROM device GROUP BY phase
-    UNION ALL
-    SELECT 'connectivity', connectivity, count(*) FROM (
-        SELECT CASE
-            WHEN last IS NULL THEN 'NeverSeen'
-            WHEN $1::bigint - last >= $2::bigint THEN 'Silent'
-            WHEN beating_since > coalesce(polled, beating_since - 1) AND beat - beating_since >= $3::bigint
-            THEN 'NotPolling'
-            ELSE 'Online' END AS connectivity
-        FROM (
-            SELECT greatest(polled, asked, beat) AS last, polled, beat, beating_since
-            FROM device d LEFT JOIN presence p ON p.device_id = d.id
-            WHERE d.phase = 'approved') heard) connected
-    GROUP BY connectivity
     UNION ALL
     SELECT 'strays', '', count(*) FROM stray s
     WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.id = s.id AND d.phase = 'approved')
     UNION ALL
-    SELECT 'tombstones', '', count(*) FROM device WHERE phase = 'deleted' AND epoch <> $4";
+    SELECT 'tombstones', '', count(*) FROM device WHERE phase = 'deleted' AND epoch <> $1";
 
-pub(super) async fn census(client: &ClientWrapper, epoch: Epoch, now: Timestamp) -> Result<Census> {
-    let mut census = Census {
-        phases: Phase::ALL.map(|phase| (phase, 0)).to_vec(),
-        connectivity: Connectivity::ALL.map(|connectivity| (connectivity, 0)).to_vec(),
-        ..Census::default()
-    };
-    let rows = query(
-        client,
-        CENSUS,
-        &[
-            &nanos(now),
-            &record::span(presence::SILENT_AFTER),
-            &record::span(presence::NOT_POLLING_AFTER),
-            &epoch.to_string(),
-        ],
-    )
-    .await?;
-    for row in rows {
+const APPROVED: &str = "SELECT p.polled, p.asked, p.beat, p.beating_since, d.heartbeat_seconds
+    FROM device d LEFT JOIN presence p ON p.device_id = d.id WHERE d.phase = 'approved'";
+
+pub(super) async fn census(
+    client: &mut ClientWrapper,
+    epoch: Epoch,
+    watch: &Watch,
+    patience: Duration,
+) -> Result<Census> {
+    // One snapshot, so that the numbers belong together.
+    let transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()
+        .await?;
+    allow(&transaction, patience).await?;
+    let mut census = Census::default();
+    for row in transaction.query(COUNTS, &[&epoch.to_string()]).await? {
         let (subject, value): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
         let number = row.try_get::<_, i64>(2)?.unsigned_abs();
         match subject {
             "phase" => census.set_phase(record::phase(value)?, number),
-            "connectivity" => census.set_connectivity(value, number),
             "strays" => census.strays = number,
             _ => census.tombstones_of_earlier_epochs = number,
         }
     }
+    for row in transaction.query(APPROVED, &[]).await? {
+        census.count(watch, &record::presence(times(&row, 0)?), row.try_get(4)?);
+    }
+    transaction.commit().await?;
     Ok(census)
 }

@@ -19,17 +19,18 @@ type Parameters<'a> = [&'a (dyn ToSql + Sync)];
 
 const LOCK: &str = "SELECT id, revision FROM device WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
-const INSERT: &str = "INSERT INTO device (id, namespace, phase, spelling, revision, life, epoch)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
-        AS new (id, namespace, phase, spelling, revision, life, epoch)
+const INSERT: &str =
+    "INSERT INTO device (id, namespace, phase, spelling, revision, life, epoch, heartbeat_seconds)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
+        AS new (id, namespace, phase, spelling, revision, life, epoch, heartbeat_seconds)
     ORDER BY id COLLATE \"C\"
     ON CONFLICT (id) DO NOTHING RETURNING id";
 
 const UPDATE_LIFE: &str = "UPDATE device d
     SET namespace = new.namespace, phase = new.phase, spelling = new.spelling, revision = new.revision,
-        life = new.life, epoch = new.epoch
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
-        AS new (id, namespace, phase, spelling, revision, life, epoch)
+        life = new.life, epoch = new.epoch, heartbeat_seconds = new.heartbeat_seconds
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
+        AS new (id, namespace, phase, spelling, revision, life, epoch, heartbeat_seconds)
     WHERE d.id = new.id";
 
 const UPDATE_REVISION: &str = "UPDATE device d SET revision = new.revision
@@ -150,6 +151,7 @@ struct LifeArrays<'a> {
     revisions: Vec<i64>,
     documents: Vec<&'a str>,
     epochs: Vec<Option<&'a str>>,
+    heartbeat_seconds: Vec<Option<i64>>,
 }
 
 impl<'a> LifeArrays<'a> {
@@ -163,11 +165,12 @@ impl<'a> LifeArrays<'a> {
             arrays.revisions.push(revision.0);
             arrays.documents.push(&columns.document);
             arrays.epochs.push(columns.epoch.as_deref());
+            arrays.heartbeat_seconds.push(columns.heartbeat_seconds);
         }
         arrays
     }
 
-    fn parameters(&self) -> [&(dyn ToSql + Sync); 7] {
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 8] {
         [
             &self.ids,
             &self.namespaces,
@@ -176,6 +179,7 @@ impl<'a> LifeArrays<'a> {
             &self.revisions,
             &self.documents,
             &self.epochs,
+            &self.heartbeat_seconds,
         ]
     }
 }

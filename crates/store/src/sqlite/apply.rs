@@ -87,8 +87,8 @@ fn insert_device(connection: &Connection, id: &DeviceId, life: &Life, next: Revi
     let columns = LifeColumns::of(id, life)?;
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO device (id, namespace, phase, spelling, revision, life, epoch)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO device (id, namespace, phase, spelling, revision, life, epoch, heartbeat_seconds)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
             id.as_str(),
@@ -97,7 +97,8 @@ fn insert_device(connection: &Connection, id: &DeviceId, life: &Life, next: Revi
             columns.spelling,
             next.0,
             columns.document,
-            columns.epoch
+            columns.epoch,
+            columns.heartbeat_seconds
         ])?;
     if inserted == 0 {
         return Err(StoreError::Conflict.into());
@@ -120,7 +121,8 @@ fn update_device(
             let columns = LifeColumns::of(&write.id, life)?;
             connection
                 .prepare_cached(
-                    "UPDATE device SET namespace = ?3, phase = ?4, spelling = ?5, revision = ?6, life = ?7, epoch = ?8
+                    "UPDATE device SET namespace = ?3, phase = ?4, spelling = ?5, revision = ?6, life = ?7, epoch = ?8,
+                         heartbeat_seconds = ?9
                      WHERE id = ?1 AND revision = ?2",
                 )?
                 .execute(params![
@@ -131,7 +133,8 @@ fn update_device(
                     columns.spelling,
                     next.0,
                     columns.document,
-                    columns.epoch
+                    columns.epoch,
+                    columns.heartbeat_seconds
                 ])?
         }
         None => connection

@@ -33,7 +33,7 @@ use std::{
 
 use async_trait::async_trait;
 use contract::DeviceId;
-use fleet::{Phase, RecordedEvent, Stray};
+use fleet::{Phase, RecordedEvent, Stray, Watch};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -204,9 +204,9 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn census(&self, now: Timestamp) -> Result<Census, StoreError> {
+    async fn census(&self, watch: Watch) -> Result<Census, StoreError> {
         let epoch = self.identity.epoch;
-        self.read(move |connection| read::census(connection, epoch, now))
+        self.read(move |connection| read::census(connection, epoch, &watch))
             .await
     }
 

@@ -1,14 +1,13 @@
 //! What is read, on connections that cannot write.
 
 use contract::DeviceId;
-use fleet::{Connectivity, Epoch, Phase, RecordedEvent, Stray, presence};
-use jiff::Timestamp;
+use fleet::{Epoch, Phase, RecordedEvent, Stray, Watch};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::apply::{Failure, read_stray, stray_row};
 use crate::{
     Census, Changed, Listed, Page, Revision, Stored,
-    record::{self, DeviceRow, EventRow, nanos},
+    record::{self, DeviceRow, EventRow},
 };
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -152,15 +151,10 @@ pub(super) fn setting(connection: &Connection, name: &str) -> Result<Option<Stri
         .optional()?)
 }
 
-/// Connectivity in SQL has the meaning of [`fleet::Presence::connectivity`]; the contract suite compares the two.
-pub(super) fn census(connection: &Connection, epoch: Epoch, now: Timestamp) -> Result<Census> {
+pub(super) fn census(connection: &Connection, epoch: Epoch, watch: &Watch) -> Result<Census> {
     // One snapshot, so that the numbers belong together.
     let transaction = connection.unchecked_transaction()?;
-    let mut census = Census {
-        phases: Phase::ALL.map(|phase| (phase, 0)).to_vec(),
-        connectivity: Connectivity::ALL.map(|connectivity| (connectivity, 0)).to_vec(),
-        ..Census::default()
-    };
+    let mut census = Census::default();
     let phases = transaction
         .prepare_cached("SELECT phase, count(*) FROM device GROUP BY phase")?
         .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?
@@ -168,34 +162,13 @@ pub(super) fn census(connection: &Connection, epoch: Epoch, now: Timestamp) -> R
     for (phase, count) in phases {
         census.set_phase(record::phase(&phase)?, count.unsigned_abs());
     }
-    let connectivity = transaction
-        .prepare_cached(
-            "SELECT CASE
-                 WHEN last IS NULL THEN 'NeverSeen'
-                 WHEN ?1 - last >= ?2 THEN 'Silent'
-                 WHEN beating_since > coalesce(polled, beating_since - 1) AND beat - beating_since >= ?3
-                 THEN 'NotPolling'
-                 ELSE 'Online' END AS connectivity,
-                 count(*)
-             FROM (
-                 SELECT nullif(max(coalesce(polled, ?4), coalesce(asked, ?4), coalesce(beat, ?4)), ?4) AS last,
-                     polled, beat, beating_since
-                 FROM device d LEFT JOIN presence p ON p.device_id = d.id
-                 WHERE d.phase = 'approved')
-             GROUP BY connectivity",
-        )?
-        .query_map(
-            params![
-                nanos(now),
-                record::span(presence::SILENT_AFTER),
-                record::span(presence::NOT_POLLING_AFTER),
-                i64::MIN
-            ],
-            |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)),
-        )?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    for (name, count) in connectivity {
-        census.set_connectivity(&name, count.unsigned_abs());
+    let mut approved = transaction.prepare_cached(
+        "SELECT p.polled, p.asked, p.beat, p.beating_since, d.heartbeat_seconds
+         FROM device d LEFT JOIN presence p ON p.device_id = d.id WHERE d.phase = 'approved'",
+    )?;
+    let mut rows = approved.query([])?;
+    while let Some(row) = rows.next()? {
+        census.count(watch, &record::presence(times(row, 0)?), row.get(4)?);
     }
     let (strays, tombstones) = transaction
         .prepare_cached(

@@ -21,14 +21,28 @@ pub(crate) async fn a_restored_store_begins_an_epoch(place: &dyn Place) {
     let store = place.open().await;
     let before = store.identity();
     create(&*store, "a", deleted(before.epoch)).await;
-    assert_eq!(0, store.census(at(1)).await.unwrap().tombstones_of_earlier_epochs);
+    assert_eq!(
+        0,
+        store
+            .census(watch(at(1)))
+            .await
+            .unwrap()
+            .tombstones_of_earlier_epochs
+    );
     store.close().await;
 
     let store = place.open_as(Bounds::default(), true).await.unwrap();
     let restored = store.identity();
     assert_eq!(before.id, restored.id);
     assert_ne!(before.epoch, restored.epoch);
-    assert_eq!(1, store.census(at(1)).await.unwrap().tombstones_of_earlier_epochs);
+    assert_eq!(
+        1,
+        store
+            .census(watch(at(1)))
+            .await
+            .unwrap()
+            .tombstones_of_earlier_epochs
+    );
     store.close().await;
 
     assert_eq!(

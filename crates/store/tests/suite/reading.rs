@@ -1,10 +1,8 @@
 //! Lists, the change feed, settings and the census.
 
-use std::collections::BTreeSet;
-
-use fleet::{Connectivity, Epoch, Phase, Presence};
-use flotta_store::{Page, Revision, Write, WriteGuard};
-use jiff::SignedDuration;
+use fleet::{Connectivity, Epoch, Phase, Presence, Watch};
+use flotta_store::{Page, Revision, Store, Write, WriteGuard};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{place::Place, *};
 
@@ -155,40 +153,94 @@ pub(crate) async fn the_census_agrees_with_the_rules(place: &dyn Place) {
         none.polled(ago(400)).beat(ago(399)).beat(ago(300)),
         none.polled(ago(-5)),
     ];
-    let mut seen = BTreeSet::new();
-    let mut expected = Connectivity::ALL.map(|connectivity| (connectivity, 0));
+    let periods = [None, Some(1), Some(60), Some(600), Some(i64::MAX)];
+    let mut kept = Vec::new();
     for (number, presence) in presences.into_iter().enumerate() {
-        let connectivity = presence.connectivity(now);
-        seen.insert(connectivity.as_str());
-        expected
-            .iter_mut()
-            .find(|entry| entry.0 == connectivity)
-            .unwrap()
-            .1 += 1;
-        let joined = Write {
-            presence: Some(presence),
-            ..creation(&format!("d{number}"), approved(), at(0))
-        };
-        store.commit(joined).await.unwrap();
+        for (of, period) in periods.into_iter().enumerate() {
+            let joined = Write {
+                presence: Some(presence),
+                ..creation(&format!("d{number}-{of}"), with_period(period), at(0))
+            };
+            store.commit(joined).await.unwrap();
+            kept.push((presence, period));
+        }
     }
-    assert_eq!(
-        4,
-        seen.len(),
-        "the examples must show every connectivity: {seen:?}"
-    );
     create(&*store, "w", waiting()).await;
     create(&*store, "now", deleted(store.identity().epoch)).await;
     create(&*store, "before", deleted(Epoch(uuid::Uuid::from_u128(1)))).await;
     store.observe(Vec::new(), vec![stray("s", now)]).await.unwrap();
 
-    let census = store.census(now).await.unwrap();
-    assert_eq!(expected, census.connectivity[..]);
+    for silent_after_periods in [1, 3] {
+        for since in [Timestamp::MIN, ago(130), now] {
+            let watch = Watch {
+                silent_after_periods,
+                since,
+                now,
+            };
+            let mut expected = Connectivity::ALL.map(|connectivity| (connectivity, 0));
+            for (presence, period) in &kept {
+                let connectivity = watch.connectivity(presence, *period);
+                let entry = expected.iter_mut().find(|entry| entry.0 == connectivity);
+                entry.unwrap().1 += 1;
+            }
+            if since == Timestamp::MIN {
+                assert!(expected.iter().all(|entry| entry.1 > 0), "{expected:?}");
+            }
+            let census = store.census(watch).await.unwrap();
+            assert_eq!(expected, census.connectivity[..], "{watch:?}");
+        }
+    }
+    let census = store.census(watch(now)).await.unwrap();
     let phases = [
         (Phase::Waiting, 1),
         (Phase::Rejected, 0),
-        (Phase::Approved, presences.len() as u64),
+        (Phase::Approved, kept.len() as u64),
         (Phase::Deleted, 2),
     ];
     assert_eq!(phases, census.phases[..]);
     assert_eq!((1, 1), (census.strays, census.tombstones_of_earlier_epochs));
+}
+
+/// A store that an earlier program wrote, and that has periods in lives alone.
+pub(crate) async fn the_periods_of_before_are_counted_by(place: &dyn Place) {
+    let store = place.open().await;
+    let periods = [None, Some(1), Some(600), Some(i64::MAX)];
+    for (number, period) in periods.into_iter().enumerate() {
+        let heard = Write {
+            presence: Some(Presence::default().polled(at(0))),
+            ..creation(&format!("d{number}"), with_period(period), at(0))
+        };
+        store.commit(heard).await.unwrap();
+    }
+    create(&*store, "n", approved()).await;
+    let silent = async |store: &dyn Store| {
+        let mut silent = Vec::new();
+        for seconds in [59, 60, 179, 180, 1799, 1800] {
+            let now = at(0) + SignedDuration::from_secs(seconds);
+            let census = store.census(watch(now)).await.unwrap();
+            silent.extend(
+                census
+                    .connectivity
+                    .iter()
+                    .find(|entry| entry.0 == Connectivity::Silent)
+                    .map(|entry| entry.1),
+            );
+        }
+        silent
+    };
+    assert_eq!([0, 1, 1, 2, 2, 3], silent(&*store).await[..]);
+    // As when its life is written again.
+    let revision = store.load(&id("d1")).await.unwrap().unwrap().revision;
+    let again = Write {
+        life: Some(with_period(Some(60))),
+        ..write("d1", WriteGuard::At(revision), at(1))
+    };
+    store.commit(again).await.unwrap();
+    assert_eq!([0, 0, 0, 2, 2, 3], silent(&*store).await[..]);
+    store.close().await;
+    place
+        .run("ALTER TABLE device DROP COLUMN heartbeat_seconds; UPDATE meta SET schema_number = 2")
+        .await;
+    let store = place.open().await;
+    assert_eq!([0, 0, 0, 2, 2, 3], silent(&*store).await[..]);
 }

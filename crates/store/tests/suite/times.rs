@@ -152,5 +152,5 @@ pub(crate) async fn an_approved_device_is_no_stray(place: &dyn Place) {
         .map(|stray| stray.id)
         .collect();
     assert_eq!([id("b")], names[..]);
-    assert_eq!(1, store.census(at(3)).await.unwrap().strays);
+    assert_eq!(1, store.census(watch(at(3))).await.unwrap().strays);
 }

@@ -6,7 +6,8 @@ pub(crate) mod place;
 
 use contract::{DeviceId, Namespace};
 use fleet::{
-    DeletionMode, Epoch, Event, Life, Operation, Presence, Report, Severity, State, Stray, Tombstone,
+    DeletionMode, Epoch, Event, Life, Operation, Presence, Report, Severity, State, Stray, Tombstone, Watch,
+    delivery::{Applied, Meanwhile},
 };
 use flotta_store::{Bounds, Page, Revision, Sighting, Store, Write, WriteGuard};
 use jiff::{SignedDuration, Timestamp};
@@ -143,4 +144,32 @@ pub(crate) fn few() -> Bounds {
         event_age: SignedDuration::from_hours(1),
         strays: 3,
     }
+}
+
+/// By Flotta's default, if somebody always listened.
+pub(crate) fn watch(now: Timestamp) -> Watch {
+    Watch {
+        silent_after_periods: 3,
+        since: Timestamp::MIN,
+        now,
+    }
+}
+
+/// An approved device that has applied a configuration with this period of heartbeats, in seconds.
+pub(crate) fn with_period(seconds: Option<i64>) -> Life {
+    let mut life = approved();
+    life.delivery.applied = Some(Applied {
+        version: "\"applied\":{\"version\":\"}".to_owned(),
+        since: at(1),
+        period_seconds: seconds,
+        echo: None,
+    });
+    // Text of a device, before and after it.
+    "\"periodSeconds\":7".clone_into(&mut life.spelling);
+    life.delivery.meanwhile = Some(Meanwhile {
+        count: 1,
+        message: "\0\"applied\":{\"version\":\"\",\"since\":\"\",\"periodSeconds\":7".to_owned(),
+        last: at(1),
+    });
+    life
 }
