@@ -1,6 +1,7 @@
 //! Container images for a cluster: built here for a throwaway one, named by the user for one of theirs.
 
 use std::env;
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -57,11 +58,27 @@ impl Image {
     }
 }
 
+/// Names a file with what `images/build.sh` has printed. Clusters side by side are given the same images by it, also when
+/// somebody changes a source meanwhile.
+const BUILT: &str = "IMAGE_ARCHIVES";
+
 /// Builds what is missing and says where the archives are.
 pub(crate) fn build(images: &[Image]) -> Result<Vec<PathBuf>> {
     let names: Vec<_> = images.iter().map(|image| image.name()).collect();
-    let output = script("images/build.sh").args(&names).output()?;
-    let text = printed("images/build.sh", output)?;
+    let text = match env::var_os(BUILT) {
+        Some(file) => {
+            fs::read_to_string(&file).with_context(|| format!("{BUILT} names {}", file.display()))?
+        }
+        None => printed(
+            "images/build.sh",
+            script("images/build.sh").args(&names).output()?,
+        )?,
+    };
     let archives = text.lines().filter_map(|line| line.split_once('='));
-    Ok(archives.map(|(_, archive)| PathBuf::from(archive)).collect())
+    let archive = |name: &str| archives.clone().find(|(image, _)| *image == name);
+    let archives = names.iter().map(|name| {
+        let (_, archive) = archive(name).with_context(|| format!("the image {name} was not built"))?;
+        Ok(PathBuf::from(archive))
+    });
+    archives.collect()
 }

@@ -1,11 +1,14 @@
 //! What must hold on a whole cluster: `make e2e`, or `KUBECONFIG=... make e2e` on a cluster of yours.
 //!
-//! usage: cluster-e2e [--list] [--all] [--keep] [--part=K/N] [NAME...]
+//! usage: cluster-e2e [--list] [--keep] [--queue=FOLDER] [NAME...]
 //!
-//! Without names all scenarios are played but those that take minutes each; with `--all` these too. A name is that
-//! of a scenario or of a group. `--keep` leaves a throwaway cluster
-//! running after the last one, and what is on a cluster of yours, which has nothing of Flotta otherwise, before and after. Prints a timeline; ends with the line `N passed, N failed`. A throwaway cluster needs root.
+//! Without names all scenarios are played. A name is that of a scenario or of a group. `--keep` leaves a throwaway cluster
+//! running after the last one, and what is on a cluster of yours, which has nothing of Flotta otherwise, before and after.
+//! `--queue` is for `parts.sh`: several of this program share the work. Prints a timeline; ends with the line
+//! `N passed, N failed`, and with status 1 when a scenario failed, 2 when it is not a scenario that did. A throwaway cluster
+//! needs root.
 
+mod programme;
 mod report;
 mod scenarios;
 mod stage;
@@ -16,6 +19,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use cluster::timeline::Timeline;
 use cluster::{Cluster, Image};
+use programme::Programme;
 use scenarios::Scenario;
 use stage::{Stage, State};
 
@@ -26,14 +30,15 @@ use stage::{Stage, State};
 )]
 fn main() -> ExitCode {
     match run() {
-        Ok(Count { passed, failed }) => {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(Count { passed, failed })) => {
             println!("{passed} passed, {failed} failed");
             ExitCode::from(u8::from(failed > 0))
         }
         Err(error) => {
             eprintln!("{error:#}");
             println!("0 passed, 1 failed");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
 }
@@ -44,17 +49,25 @@ struct Count {
     failed: usize,
 }
 
+/// How many passed; none when it was asked for the list only.
 #[expect(clippy::print_stdout, reason = "a list, and what is left running")]
-fn run() -> Result<Count> {
+fn run() -> Result<Option<Count>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let flag = |name: &str| arguments.iter().any(|argument| argument == name);
+    let chosen = chosen(&arguments)?;
     if flag("--list") {
-        for scenario in scenarios::ALL {
-            println!("{:32} {}", scenario.name, scenario.about);
+        for scenario in chosen {
+            println!("{:36} {}", scenario.name, scenario.about);
         }
-        return Ok(Count::default());
+        return Ok(None);
     }
-    let chosen = part(chosen(&arguments)?, &arguments)?;
+    let queue = arguments
+        .iter()
+        .find_map(|argument| argument.strip_prefix("--queue="));
+    let mut programme = match queue {
+        Some(folder) => Programme::shared(chosen, folder.as_ref()),
+        None => Programme::alone(chosen),
+    };
 
     let mut timeline = Timeline::default();
     let cluster = match Cluster::of_user()? {
@@ -66,7 +79,7 @@ fn run() -> Result<Count> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (stage, count) = runtime.block_on(async {
         let mut stage = Stage::new(cluster, timeline).await?;
-        let count = play(&mut stage, &chosen).await;
+        let count = play(&mut stage, &mut programme).await?;
         if !stage.cluster().is_throwaway() && !flag("--keep") {
             stage
                 .leave()
@@ -83,7 +96,7 @@ fn run() -> Result<Count> {
         cluster.down()?;
         timeline.reached("the cluster is down");
     }
-    Ok(count)
+    Ok(Some(count))
 }
 
 fn chosen(arguments: &[String]) -> Result<Vec<&'static Scenario>> {
@@ -98,43 +111,23 @@ fn chosen(arguments: &[String]) -> Result<Vec<&'static Scenario>> {
                 .strip_prefix(name)
                 .is_some_and(|rest| rest.starts_with('/'))
     };
-    let everything = arguments.iter().any(|argument| argument == "--all");
     for name in &names {
         if !scenarios::ALL.iter().any(|scenario| is_chosen(&scenario, name)) {
             bail!("there is no scenario or group {name}; --list shows all");
         }
     }
     let all = scenarios::ALL.iter();
-    let chosen = all.filter(|scenario| {
-        names.iter().any(|name| is_chosen(scenario, name))
-            || (names.is_empty() && (everything || !scenario.takes_long))
-    });
+    let chosen =
+        all.filter(|scenario| names.is_empty() || names.iter().any(|name| is_chosen(scenario, name)));
     Ok(chosen.collect())
-}
-
-/// The K-th of N parts, for `parts.sh`. Neighbours stay together: one often leaves the cluster as the next one wants it.
-fn part(chosen: Vec<&'static Scenario>, arguments: &[String]) -> Result<Vec<&'static Scenario>> {
-    let Some(part) = arguments
-        .iter()
-        .find_map(|argument| argument.strip_prefix("--part="))
-    else {
-        return Ok(chosen);
-    };
-    let numbers = part.split_once('/').and_then(|(part, parts)| {
-        let (part, parts): (usize, usize) = (part.parse().ok()?, parts.parse().ok()?);
-        (1..=parts).contains(&part).then_some((part, parts))
-    });
-    let (part, parts) = numbers.context("--part is written K/N, such as 1/3")?;
-    let at = |part: usize| chosen.len() * part / parts;
-    Ok(chosen[at(part - 1)..at(part)].to_vec())
 }
 
 /// Plays one after the other; a failure does not keep the others from being played.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "it is read by a person")]
-async fn play(stage: &mut Stage, chosen: &[&Scenario]) -> Count {
+async fn play(stage: &mut Stage, programme: &mut Programme) -> Result<Count> {
     let mut count = Count::default();
     let mut failures = Vec::new();
-    for scenario in chosen {
+    while let Some(scenario) = programme.next(stage.state())? {
         let name = scenario.name;
         println!("\n=== {name}: {}", scenario.about);
         if scenario.touches_node && !stage.cluster().is_throwaway() {
@@ -145,11 +138,21 @@ async fn play(stage: &mut Stage, chosen: &[&Scenario]) -> Count {
         let outcome = play_one(stage, scenario).await;
         let seconds = start.elapsed().as_secs();
         match outcome {
-            Ok(()) => {
+            Outcome::Passed => {
                 count.passed += 1;
+                programme.passed(scenario)?;
                 println!("--- {name}: passed in {seconds} s");
             }
-            Err(error) => {
+            Outcome::NotBegun(error) if programme.is_shared() => {
+                eprintln!("{error:#}");
+                report::print(stage.cluster());
+                programme.give_back(scenario)?;
+                println!(
+                    "--- {name}: given back after {seconds} s, and nothing more is played on this cluster"
+                );
+                break;
+            }
+            Outcome::NotBegun(error) | Outcome::Failed(error) => {
                 count.failed += 1;
                 failures.push(name);
                 eprintln!("{error:#}");
@@ -162,10 +165,27 @@ async fn play(stage: &mut Stage, chosen: &[&Scenario]) -> Count {
     for name in failures {
         println!("failed: {name}");
     }
-    count
+    Ok(count)
 }
 
-async fn play_one(stage: &mut Stage, scenario: &Scenario) -> Result<()> {
+enum Outcome {
+    Passed,
+    Failed(anyhow::Error),
+    /// The cluster could not be cleared, or Flotta does not run on it: not for anything that is tested here.
+    NotBegun(anyhow::Error),
+}
+
+async fn play_one(stage: &mut Stage, scenario: &Scenario) -> Outcome {
+    if let Err(error) = stage.clear_for(scenario.from).await {
+        return Outcome::NotBegun(error.context("before the scenario began"));
+    }
+    match play_on(stage, scenario).await {
+        Ok(()) => Outcome::Passed,
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+async fn play_on(stage: &mut Stage, scenario: &Scenario) -> Result<()> {
     stage
         .go_to(scenario.from)
         .await

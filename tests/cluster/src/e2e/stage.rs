@@ -32,7 +32,7 @@ pub(crate) enum State {
     Nothing,
     /// Flotta's Edge API on its custom resources, no device, nothing of ours.
     Flotta,
-    /// The chart with its defaults, the switch verified, no device in the custom resources.
+    /// The chart with its defaults from its first revision on, the switch verified, no device in the custom resources.
     Switched,
     /// Anything.
     Unknown,
@@ -96,28 +96,37 @@ impl Stage {
         self.state = state;
     }
 
+    /// What is known of the state.
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
     /// Goes to a state, the shortest way that is sure.
     pub(crate) async fn go_to(&mut self, wanted: State) -> Result<()> {
-        if self.state == wanted {
-            return Ok(());
-        }
-        if self.state != State::Nothing && !(self.state == State::Flotta && wanted == State::Switched) {
-            self.reset().await.context("the cluster could not be cleared")?;
-        }
-        if wanted == State::Nothing {
-            return Ok(());
-        }
-        if self.state == State::Nothing {
-            self.state = State::Unknown;
-            self.flotta = Some(Flotta::deploy(&self.cluster).await?);
-            self.state = State::Flotta;
-            self.reached("Flotta's Edge API runs, on its custom resources");
-        }
-        if wanted == State::Switched {
+        self.clear_for(wanted).await?;
+        if wanted == State::Switched && self.state != State::Switched {
             self.state = State::Unknown;
             Chart::default().switch(&self.cluster).await?;
             self.state = State::Switched;
             self.reached("the chart is installed, the switch verified");
+        }
+        Ok(())
+    }
+
+    /// Goes as far as that as it takes nothing of ours: where this fails, it is the cluster that is broken.
+    pub(crate) async fn clear_for(&mut self, wanted: State) -> Result<()> {
+        let is_there = self.state == wanted || (self.state == State::Flotta && wanted == State::Switched);
+        if is_there {
+            return Ok(());
+        }
+        if self.state != State::Nothing {
+            self.reset().await.context("the cluster could not be cleared")?;
+        }
+        if wanted != State::Nothing {
+            self.state = State::Unknown;
+            self.flotta = Some(Flotta::deploy(&self.cluster).await?);
+            self.state = State::Flotta;
+            self.reached("Flotta's Edge API runs, on its custom resources");
         }
         Ok(())
     }

@@ -92,7 +92,7 @@ pub(crate) async fn foreign_ca(stage: &mut Stage) -> Result<()> {
     let (ca, host) = secrets(stage).await?;
     let work = AtWork::begin(stage).await?;
     hands::foreign_ca(stage.cluster()).await?;
-    is_said_and_not_carried_out(stage, "MaterialUntrusted").await?;
+    is_said_and_not_carried_out(stage, "MaterialUntrusted", hands::MANAGER).await?;
     put_back(stage, &ca, &host).await?;
     work.end(stage, 0).await?;
     on_our_store(stage, "after-a-foreign-ca").await
@@ -103,7 +103,7 @@ pub(crate) async fn mismatched_pair(stage: &mut Stage) -> Result<()> {
     let (ca, host) = secrets(stage).await?;
     let work = AtWork::begin(stage).await?;
     hands::mismatched_pair(stage.cluster()).await?;
-    is_said_and_not_carried_out(stage, "MaterialUnusable").await?;
+    is_said_and_not_carried_out(stage, "MaterialUnusable", hands::MANAGER).await?;
     put_back(stage, &ca, &host).await?;
     work.end(stage, 0).await?;
     on_our_store(stage, "after-a-mismatch").await
@@ -114,7 +114,8 @@ pub(crate) async fn emptied_ca(stage: &mut Stage) -> Result<()> {
     let (ca, host) = secrets(stage).await?;
     let work = AtWork::begin(stage).await?;
     hands::emptied_secret(stage.cluster(), CA).await?;
-    is_said_and_not_carried_out(stage, "MaterialUnusable").await?;
+    // Who takes everything away owns nothing afterwards, so an API server cannot say who it was.
+    is_said_and_not_carried_out(stage, "MaterialUnusable", "last known writer").await?;
     put_back(stage, &ca, &host).await?;
     work.end(stage, 0).await?;
     on_our_store(stage, "after-an-empty-ca").await
@@ -139,11 +140,15 @@ async fn put_back(stage: &mut Stage, ca: &serde_json::Value, host: &serde_json::
     Ok(())
 }
 
-async fn is_said_and_not_carried_out(stage: &mut Stage, reason: &'static str) -> Result<()> {
+async fn is_said_and_not_carried_out(
+    stage: &mut Stage,
+    reason: &'static str,
+    who: &'static str,
+) -> Result<()> {
     let said = Expected::any()
         .backend("Remote")
         .because("Degraded", "True", reason)
-        .says(hands::MANAGER)
+        .says(who)
         .says("next restart");
     RemoteBackend::until(stage.cluster(), &said, NOTICED).await?;
     stage.reached("the companion says who changed what, and what the next restart would do");

@@ -3,7 +3,8 @@
 use super::{Scenario, back, by_hand, companion, drift, install, life, postgresql, refusal};
 use crate::stage::State::{Flotta, Nothing, Switched, Unknown};
 
-/// All of them, in the order in which they run. What leaves the cluster as the next one wants it saves a deployment.
+/// All of them, in the order in which they run on one cluster. What leaves the cluster as the next one wants it saves a
+/// deployment. Where clusters share the work any may follow any that leaves what it begins with.
 pub(crate) const ALL: &[Scenario] = &[
     Scenario::new(
         "by-hand/switch",
@@ -168,7 +169,8 @@ pub(crate) const ALL: &[Scenario] = &[
         Unknown,
         |stage| Box::pin(postgresql::two_servers(stage)),
     )
-    .on_the_node(),
+    .on_the_node()
+    .long(),
     Scenario::new(
         "install/network-policies",
         "with NetworkPolicies: they let through all that is used, and no rule is idle",
@@ -195,7 +197,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "install/observe",
         "mode Observe says what it would do and does nothing",
         Flotta,
-        Switched,
+        Unknown,
         |stage| Box::pin(install::observe(stage)),
     ),
     Scenario::new(
@@ -216,14 +218,14 @@ pub(crate) const ALL: &[Scenario] = &[
         "refusal/wrong-url",
         "a host that nobody answers at: nothing is touched, mended it goes on",
         Flotta,
-        Switched,
+        Unknown,
         |stage| Box::pin(refusal::wrong_url(stage)),
     ),
     Scenario::new(
         "refusal/other-ca",
         "a server with a certificate of another CA: nothing is touched, mended it goes on",
         Flotta,
-        Switched,
+        Unknown,
         |stage| Box::pin(refusal::other_ca(stage)),
     ),
     Scenario::new(
@@ -253,7 +255,8 @@ pub(crate) const ALL: &[Scenario] = &[
         Flotta,
         Unknown,
         |stage| Box::pin(refusal::rollout_never_finishes(stage)),
-    ),
+    )
+    .long(),
     Scenario::new(
         "back/crd-without-devices",
         "mode Crd: exactly as before, and switched again",
@@ -272,7 +275,7 @@ pub(crate) const ALL: &[Scenario] = &[
         "back/uninstall-companion-dead",
         "helm uninstall with no companion that lives",
         Flotta,
-        Flotta,
+        Unknown,
         |stage| Box::pin(back::uninstall_companion_dead(stage)),
     ),
     Scenario::new(
@@ -362,7 +365,7 @@ pub(crate) const ALL: &[Scenario] = &[
         |stage| Box::pin(companion::killed_before_every_write(stage)),
     )
     .on_the_node()
-    .when_asked_for(),
+    .long(),
     Scenario::new(
         "companion/killed-before-every-reply",
         "killed when each write was done and before it heard so: finished by the next, with one restart",
@@ -371,5 +374,5 @@ pub(crate) const ALL: &[Scenario] = &[
         |stage| Box::pin(companion::killed_before_every_reply(stage)),
     )
     .on_the_node()
-    .when_asked_for(),
+    .long(),
 ];

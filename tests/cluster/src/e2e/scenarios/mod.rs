@@ -20,6 +20,7 @@ mod postgresql;
 mod refusal;
 
 /// One of them.
+#[derive(Debug)]
 pub(crate) struct Scenario {
     /// `group/what`, as the user names it.
     pub(crate) name: &'static str,
@@ -31,8 +32,8 @@ pub(crate) struct Scenario {
     pub(crate) leaves: State,
     /// Whether it touches the node, so that it cannot run on a cluster of the user's.
     pub(crate) touches_node: bool,
-    /// Whether it is played only when asked for.
-    pub(crate) takes_long: bool,
+    /// Whether it takes more than a minute, so that it is begun before others where clusters share the work.
+    pub(crate) is_long: bool,
     /// Plays it.
     pub(crate) run: Run,
 }
@@ -48,13 +49,13 @@ impl Scenario {
             from,
             leaves,
             touches_node: false,
-            takes_long: false,
+            is_long: false,
             run,
         }
     }
 
-    const fn when_asked_for(mut self) -> Self {
-        self.takes_long = true;
+    const fn long(mut self) -> Self {
+        self.is_long = true;
         self
     }
 
