@@ -159,6 +159,16 @@ impl Catalogue {
         all.map(|workload| (workload.key.namespace.as_str(), workload.key.name.as_str()))
     }
 
+    /// How many bytes of wire forms of workloads there are, each held once for all devices that get it.
+    pub fn shared_bytes(&self) -> usize {
+        let all = self.workloads.values().flat_map(Workloads::iter);
+        all.map(|candidate| match &candidate.state {
+            State::Good(rendering) | State::Stale(rendering, _) => rendering.json.len(),
+            State::Broken(_) | State::Unreadable(_) => 0,
+        })
+        .sum()
+    }
+
     /// The last good form of every workload that has one, to be kept with the objects; also of one that is not delivered now
     /// because a Secret cannot be read.
     pub fn renderings(&self) -> Vec<LastGood> {

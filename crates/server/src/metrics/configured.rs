@@ -18,6 +18,7 @@ pub(super) struct Configured {
     sources: Family<OwnedLabels, Gauge>,
     refusals: Family<OwnedLabels, Counter>,
     kept_bytes: Gauge,
+    shared_bytes: Gauge,
     kept: Gauge,
 }
 
@@ -59,6 +60,11 @@ impl Configured {
             self.kept_bytes.clone(),
         );
         registry.register(
+            "workloads_shared_bytes",
+            "Bytes of workloads as they go to devices, each held once for all of them",
+            self.shared_bytes.clone(),
+        );
+        registry.register(
             "configurations_kept",
             "Devices whose configuration is kept",
             self.kept.clone(),
@@ -82,6 +88,7 @@ impl super::Metrics {
                 .set(number(count));
         }
         metrics.faults.set(number(current.catalogue.faults().len()));
+        metrics.shared_bytes.set(number(current.catalogue.shared_bytes()));
         metrics.unreadable.set(number(current.unreadable.len()));
         metrics.revision.set(current.revision.0);
     }

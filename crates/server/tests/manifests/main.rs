@@ -7,6 +7,7 @@ mod faulty;
 mod fleet;
 mod follow;
 mod harms;
+mod memory;
 mod outage;
 mod playbooks;
 mod reach;
