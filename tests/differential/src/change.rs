@@ -110,7 +110,7 @@ fn devices<'a>(
 
 /// The fleet with other texts in its ConfigMaps and Secrets, other labels, other periods. Nothing that is whole breaks, and
 /// nothing broken becomes whole: what ours does then is not Flotta's rule.
-fn changed(fleet: &Fleet, time: u64) -> Fleet {
+pub(crate) fn changed(fleet: &Fleet, time: u64) -> Fleet {
     let mut dice = Dice::new(fleet.seed ^ time, fleet.number);
     let mut fleet = fleet.clone();
     for object in &mut fleet.objects {

@@ -8,6 +8,7 @@
 //! | How does an agent look at an answer, and where do two differ? | [`agent`], [`compare`], [`excuses`] |
 //! | Was it right? | [`judge`], [`play`], [`run`], [`report`], [`shrink`] |
 //! | Does ours follow changes? | [`change`] |
+//! | What becomes of a folder with an object that ours refuses? | [`refusal`] |
 //! | Are objects read, and workloads selected, as there? | [`admission`], [`operator`], [`strict`] |
 
 pub mod admission;
@@ -26,6 +27,7 @@ pub mod operator;
 pub mod ours;
 pub mod play;
 pub mod pool;
+pub mod refusal;
 pub mod report;
 pub mod run;
 pub mod selection;

@@ -40,11 +40,23 @@ impl Ours {
         world: &[Value],
         change: impl FnOnce(Settings) -> Settings,
     ) -> Result<Self> {
+        let mut ours = Self::launch(cluster, fleets, world, change).await?;
+        ours.server.wait_until_ready().await?;
+        Ok(ours)
+    }
+
+    /// Starts both and does not wait until the server is ready: with objects that it refuses it never is.
+    pub async fn launch(
+        cluster: &Cluster,
+        fleets: &[Arc<Fleet>],
+        world: &[Value],
+        change: impl FnOnce(Settings) -> Settings,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("flotta-ours-").tempdir()?;
         let manifests = folder.path().join("manifests");
         write_manifests(&manifests, fleets, world)?;
         let settings = Settings::new(folder.path()).flags(["--manifests", path_text(&manifests)?]);
-        let server = Server::start(change(settings)).await?;
+        let server = Server::launch(change(settings))?;
         let edge_api = EdgeApi::start(&cluster.control_plane, &server.backend_url(), None).await?;
         Ok(Self {
             edge_api,
@@ -101,12 +113,29 @@ fn path_text(path: &Path) -> Result<&str> {
 /// Writes one file per fleet, in one of the forms that people and tools write manifests in.
 pub fn write_manifests(folder: &Path, fleets: &[Arc<Fleet>], world: &[Value]) -> Result<()> {
     fs::create_dir_all(folder)?;
-    for fleet in fleets {
-        let (text, extension) = written(fleet)?;
-        fs::write(folder.join(format!("{}.{extension}", fleet.namespace)), text)?;
-    }
+    write_fleets(folder, fleets)?;
     let (text, extension) = text_of(world, &mut Dice::new(0, 0))?;
-    fs::write(folder.join(format!("world.{extension}")), text)?;
+    put_in_place(folder, &format!("world.{extension}"), &text)
+}
+
+/// Writes these fleets' files and leaves all others as they are.
+pub fn write_fleets(folder: &Path, fleets: &[Arc<Fleet>]) -> Result<()> {
+    for fleet in fleets {
+        put_in_place(folder, &file_of(fleet)?, &written(fleet)?.0)?;
+    }
+    Ok(())
+}
+
+/// What the file of a fleet is called.
+pub fn file_of(fleet: &Fleet) -> Result<String> {
+    Ok(format!("{}.{}", fleet.namespace, written(fleet)?.1))
+}
+
+/// As a whole: a server that reads meanwhile finds the old text or the new one.
+fn put_in_place(folder: &Path, name: &str, text: &str) -> Result<()> {
+    let draft = folder.join(".draft");
+    fs::write(&draft, text)?;
+    fs::rename(draft, folder.join(name))?;
     Ok(())
 }
 

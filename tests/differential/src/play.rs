@@ -13,8 +13,9 @@ use crate::fleet::Fleet;
 use crate::flotta::{Cluster, Member, Polled, Selection, poll, polled};
 use crate::in_process;
 use crate::judge::{Expected, Verdict, expected, judge};
-use crate::ours::{Ours, written};
+use crate::ours::written;
 use crate::pool::{self, AsyncWork};
+use crate::refusal::{Refusals, Stratum};
 use crate::trigger;
 
 /// How long the Edge API may take to see a change in the API server.
@@ -46,20 +47,24 @@ pub struct Outcome {
     pub same_text: (usize, usize),
 }
 
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Played {
+    /// Of its devices.
+    pub outcomes: Vec<Outcome>,
+    /// What is wrong with whole cases, one line each. A fleet with an object that one side does not accept is not played.
+    pub wrong: Vec<String>,
+    /// Of its refused objects; nothing without a server.
+    pub refusals: Option<Refusals>,
+}
+
 /// Plays fleets, and those with a trigger of [`crate::trigger`] a second time without it.
-///
-/// A fleet with an object that one side does not accept is not played; the second list says why, one line each.
-pub async fn play(
-    cluster: &Cluster,
-    fleets: &[Arc<Fleet>],
-    world: &[Value],
-    via: Via,
-) -> Result<(Vec<Outcome>, Vec<String>)> {
+pub async fn play(cluster: &Cluster, fleets: &[Arc<Fleet>], world: &[Value], via: Via) -> Result<Played> {
     let mut all = fleets.to_vec();
     let triggering = fleets.iter().filter(|fleet| trigger::anywhere(fleet));
     all.extend(triggering.map(|fleet| Arc::new(trigger::without(fleet))));
 
-    let (all, rejected) = accepted(cluster, all).await?;
+    let (all, mut wrong) = accepted(cluster, all).await?;
     let members = cluster.members(&all)?;
     let expectations: Vec<Expected> = members
         .iter()
@@ -72,14 +77,21 @@ pub async fn play(
     ask_again(cluster, &provisioning, &members, &expectations, &mut theirs).await?;
     drop(edge_api);
 
+    let mut refusals = None;
     let ours = match via {
         Via::Crates => in_process::poll(&all, world, &members)?,
         Via::Mistaken => in_process::mistaken(in_process::poll(&all, world, &members)?),
         Via::EdgeApi => {
-            let ours = Ours::start(cluster, &all, world).await?;
-            ours.enrol(&members).await?;
+            let mut stratum = Stratum::of(&all);
+            let ours = stratum.start(cluster, &all, world, &members).await?;
             let provisioning = ours.edge_api.provisioning(&cluster.flotta).await?;
-            poll(&provisioning, &members).await?
+            let answers = poll(&provisioning, &members).await?;
+            let asked = members.iter().cloned().zip(answers.iter().cloned());
+            stratum.come_again(&ours, &provisioning, asked.collect()).await?;
+            let (judged, complaints) = stratum.finish();
+            refusals = Some(judged);
+            wrong.extend(complaints);
+            answers
         }
     };
 
@@ -102,7 +114,11 @@ pub async fn play(
             outcome.verdict = trigger::judge(&outcome.fleet, &outcome.device, &answers);
         }
     }
-    Ok((outcomes, rejected))
+    Ok(Played {
+        outcomes,
+        wrong,
+        refusals,
+    })
 }
 
 /// Puts fleets into the cluster; those that both sides accept as a whole, and why the others are not among them.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::excuses::{EXCUSES, Hits};
 use crate::judge::{Expected, Verdict};
 use crate::play::Outcome;
+use crate::refusal::Refusals;
 
 /// At least this share of the devices, in percent, must be compared without any excuse.
 const LEAST_COMPARED: usize = 90;
@@ -20,6 +21,8 @@ pub struct Report {
     outcomes: Vec<Outcome>,
     hits: Hits,
     wrong: Vec<String>,
+    /// Nothing without a server.
+    refusals: Option<Refusals>,
 }
 
 impl Report {
@@ -38,6 +41,11 @@ impl Report {
     /// Takes in what else is wrong.
     pub fn complain(&mut self, wrong: Vec<String>) {
         self.wrong.extend(wrong);
+    }
+
+    /// Takes in what a server did with the refused objects of a batch.
+    pub fn add_refusals(&mut self, refusals: Refusals) {
+        *self.refusals.get_or_insert_default() += refusals;
     }
 
     /// The devices that fail the run.
@@ -75,6 +83,9 @@ impl Report {
         }
         for line in EXCUSES.iter().filter(|line| self.hits.of(line.name) == 0) {
             complaints.push(format!("the allow-list's line '{}' excused nothing", line.name));
+        }
+        if self.refusals.is_some_and(|refusals| refusals.objects == 0) {
+            complaints.push("no refused object was judged by a running server".to_owned());
         }
         // A device that stops Flotta is counted where it was compared: without the trigger.
         let devices = self.count(|outcome| outcome.verdict != Verdict::Triggered);
@@ -124,6 +135,9 @@ impl std::fmt::Display for Report {
         ];
         for (what, count) in rows {
             writeln!(f, "{what:<50} {count:>7}")?;
+        }
+        if let Some(refusals) = self.refusals {
+            write!(f, "{refusals}")?;
         }
         for line in EXCUSES {
             writeln!(

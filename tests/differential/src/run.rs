@@ -35,9 +35,12 @@ pub async fn run(
         let world = world_of(seed, next);
         let cluster = Cluster::start().await?;
         cluster.put_world(&world).await?;
-        let (outcomes, rejected) = play(&cluster, &fleets, &world, via).await?;
-        report.add(outcomes);
-        report.complain(rejected);
+        let played = play(&cluster, &fleets, &world, via).await?;
+        report.add(played.outcomes);
+        report.complain(played.wrong);
+        if let Some(refusals) = played.refusals {
+            report.add_refusals(refusals);
+        }
         report.complain(admission::check(&cluster, &fleets).await?);
         progress(&format!(
             "cases {next} to {} of seed {seed}: {} devices differ",

@@ -72,7 +72,7 @@ async fn failing(
         .map(|(index, variant)| Arc::new(variant.fleet.variant(&format!("{round}x{index}"))))
         .collect();
     // A variant that is not accepted is no smaller case.
-    let (outcomes, _) = play(cluster, &fleets, world, via).await?;
+    let outcomes = play(cluster, &fleets, world, via).await?.outcomes;
     let found = fleets.iter().map(|fleet| {
         let same = |outcome: &&Outcome| {
             let place = &outcome.fleet.namespace;

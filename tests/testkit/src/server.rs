@@ -191,10 +191,19 @@ impl Server {
 
     /// Runs `edge-config-server device ...` against this server and returns what it printed, as JSON.
     pub fn device(&self, args: &[&str]) -> Result<Value> {
-        let output = device_command(&self.binary, &self.socket, args)?;
+        self.command("device", args)
+    }
+
+    /// The same for `edge-config-server manifests ...`.
+    pub fn manifests(&self, args: &[&str]) -> Result<Value> {
+        self.command("manifests", args)
+    }
+
+    fn command(&self, subcommand: &str, args: &[&str]) -> Result<Value> {
+        let output = admin_command(&self.binary, &self.socket, subcommand, args)?;
         serde_json::from_slice(&output).with_context(|| {
             format!(
-                "`device {}` did not print JSON but: {}",
+                "`{subcommand} {}` did not print JSON but: {}",
                 args.join(" "),
                 String::from_utf8_lossy(&output)
             )
@@ -212,9 +221,9 @@ impl Server {
     }
 }
 
-fn device_command(binary: &Path, socket: &Path, args: &[&str]) -> Result<Vec<u8>> {
+fn admin_command(binary: &Path, socket: &Path, subcommand: &str, args: &[&str]) -> Result<Vec<u8>> {
     let output = Command::new(binary)
-        .arg("device")
+        .arg(subcommand)
         .args(args)
         .arg("--socket")
         .arg(socket)
@@ -223,7 +232,7 @@ fn device_command(binary: &Path, socket: &Path, args: &[&str]) -> Result<Vec<u8>
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);
         bail!(
-            "`edge-config-server device {}` failed ({}): {}",
+            "`edge-config-server {subcommand} {}` failed ({}): {}",
             args.join(" "),
             output.status,
             reason.trim()
