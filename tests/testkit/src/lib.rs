@@ -12,6 +12,7 @@ pub mod control_plane;
 pub mod device;
 pub mod edge_api;
 pub mod flotta_kinds;
+pub mod go_oracle;
 pub mod http_client;
 pub mod kubernetes;
 pub mod net;
