@@ -1,6 +1,7 @@
 //! A cluster that a test works on: a throwaway one, or one of the user's.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -8,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::patience::wait_for;
 use anyhow::{Context, Result, bail};
 use http::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 use testkit::kubernetes::{Client, PatchKind};
-use testkit::process::wait_for;
 
 use crate::image::Image;
 use crate::script::{peer, place, printed};
@@ -86,7 +87,7 @@ impl Cluster {
 
     /// The user's cluster, by the file that `KUBECONFIG` names, if it does.
     pub fn of_user() -> Result<Option<Self>> {
-        let Some(kubeconfig) = env::var_os("KUBECONFIG").filter(|value| !value.is_empty()) else {
+        let Some(kubeconfig) = users_kubeconfig() else {
             return Ok(None);
         };
         let kubeconfig = fs::canonicalize(&kubeconfig)
@@ -109,6 +110,11 @@ impl Cluster {
             quick_probes: false,
             temporary: Some(folder),
         }))
+    }
+
+    /// Whether `KUBECONFIG` names one of the user's.
+    pub fn is_named_by_user() -> bool {
+        users_kubeconfig().is_some()
     }
 
     /// Lets the kubelet look every second whether Flotta's Edge API is ready, where Flotta's own manifests let it wait for 10:
@@ -305,6 +311,10 @@ impl Cluster {
             down = place("down.sh").display()
         ))
     }
+}
+
+fn users_kubeconfig() -> Option<OsString> {
+    env::var_os("KUBECONFIG").filter(|value| !value.is_empty())
 }
 
 /// Whether the status speaks of the newest version, and all pods are of it and available.

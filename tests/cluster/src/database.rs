@@ -8,11 +8,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::time::Duration;
 
+use crate::patience::wait_for;
 use anyhow::{Result, ensure};
 use serde_json::json;
 use testkit::pki::{Authority, KeyKind, Profile};
 use testkit::postgres::Postgres;
-use testkit::process::wait_for;
 use uuid::Uuid;
 
 use crate::Cluster;

@@ -3,12 +3,13 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::patience::wait_for;
 use anyhow::{Context, Result, ensure};
 use http::Method;
 use rustix::process::{Pid, kill_process};
 use serde_json::{Value, json};
 use testkit::kubernetes::PatchKind;
-use testkit::process::{Signal, wait_for};
+use testkit::process::Signal;
 
 use crate::Cluster;
 

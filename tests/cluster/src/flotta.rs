@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use crate::patience::wait_for;
 use anyhow::{Context, Result, bail};
 use http::Method;
 use rustls::pki_types::ServerName;
@@ -10,7 +11,6 @@ use serde_json::{Value, json};
 use testkit::device::{Device, Provisioning, hardware, is_disconnect};
 use testkit::kubernetes::Secret;
 use testkit::pki::{Authority, Identity, Profile};
-use testkit::process::wait_for;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -138,7 +138,6 @@ pub async fn answers_until(cluster: &Cluster, flotta: &Flotta, wanted: Answers) 
             return Some(());
         }
         *last.lock().unwrap_or_else(PoisonError::into_inner) = format!("{found:?}");
-        tokio::time::sleep(Duration::from_millis(80)).await;
         None
     });
     let answered = answered.await;

@@ -202,6 +202,7 @@ impl SecondManager {
                 // An API server that is away is asked again.
                 let _ = client.patch(&path, PatchKind::Merge, &changes).await;
                 counter.send_modify(|rounds| *rounds += 1);
+                // Its pace, as [`start`](Self::start) says.
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         });

@@ -14,6 +14,7 @@ pub mod flotta;
 pub mod gate;
 pub mod hands;
 mod image;
+pub mod patience;
 pub mod remote_backend;
 mod script;
 mod throwaway;

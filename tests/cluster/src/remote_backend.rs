@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::patience::wait_for;
 use anyhow::{Context, Result};
 use serde_json::Value;
-use testkit::process::wait_for;
 
 use crate::Cluster;
 
@@ -96,9 +96,6 @@ impl RemoteBackend {
             let seen = Self::read(cluster).await.ok().flatten()?;
             let holds = expected.holds(&seen);
             *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen.clone());
-            if !holds {
-                tokio::time::sleep(Duration::from_millis(80)).await;
-            }
             holds.then_some(seen)
         });
         let found = found.await;

@@ -291,7 +291,16 @@ where
 }
 
 /// Waits until `look` finds a value; `what` completes "gave up waiting for ...".
-pub async fn wait_for<T, F, Fut>(what: &str, deadline: Duration, mut look: F) -> Result<T>
+pub async fn wait_for<T, F, Fut>(what: &str, deadline: Duration, look: F) -> Result<T>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    wait_at_pace(TICK, what, deadline, look).await
+}
+
+/// The same with this time between two looks, for looks that cost somebody something.
+pub async fn wait_at_pace<T, F, Fut>(pace: Duration, what: &str, deadline: Duration, mut look: F) -> Result<T>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
@@ -304,7 +313,7 @@ where
         if Instant::now() > end {
             bail!("gave up after {deadline:?} waiting for {what}");
         }
-        tokio::time::sleep(TICK).await;
+        tokio::time::sleep(pace).await;
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use cluster::patience::wait_for;
 use cluster::{Cluster, faults};
 use rustix::param::clock_ticks_per_second;
 use testkit::http_client::get;
@@ -12,6 +13,10 @@ use testkit::http_client::get;
 const LABEL: &str = "app.kubernetes.io/name=flotta-companion";
 const OPS_PORT: u16 = 9090;
 const REQUESTS: &str = "flotta_companion_api_requests_total";
+const ACTIONS: &str = "flotta_companion_actions_total";
+const LAST_LOOK: &str = "flotta_companion_last_success_timestamp_seconds ";
+/// After a switch, until it has nothing left to do; by itself it looks twice a minute.
+const REST: Duration = Duration::from_mins(3);
 
 /// Taken over a time in which nothing happened.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,8 +33,46 @@ pub(crate) struct Idle {
     pub(crate) requests: u64,
 }
 
-/// Watches the one companion for this long.
-pub(crate) async fn watch(cluster: &Cluster, span: Duration) -> Result<Idle> {
+/// Waits until the companion has looked at everything twice and done nothing in between.
+pub(crate) async fn at_rest(cluster: &Cluster) -> Result<()> {
+    let (_, ops) = companion(cluster).await?;
+    let deadline = Instant::now() + REST;
+    let mut before = Doings::read(ops).await?;
+    loop {
+        let after = wait_for("the companion to look again", REST, async || {
+            let now = Doings::read(ops).await.ok()?;
+            (now.last_look != before.last_look).then_some(now)
+        })
+        .await?;
+        if after.actions == before.actions {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "the companion does not come to rest");
+        before = after;
+    }
+}
+
+/// What it has done so far.
+struct Doings {
+    actions: u64,
+    last_look: String,
+}
+
+impl Doings {
+    async fn read(ops: SocketAddr) -> Result<Self> {
+        let text = get(ops, "/metrics").await?.text();
+        let look = text.lines().find_map(|line| line.strip_prefix(LAST_LOOK));
+        Ok(Self {
+            actions: sum(&text, ACTIONS)?,
+            last_look: look
+                .context("the companion does not say when it has looked")?
+                .to_owned(),
+        })
+    }
+}
+
+/// Its one process, by its id on this machine, and where its metrics are.
+async fn companion(cluster: &Cluster) -> Result<(i32, SocketAddr)> {
     let pods = faults::pods(cluster, LABEL).await?;
     let running: Vec<_> = pods
         .iter()
@@ -54,10 +97,15 @@ pub(crate) async fn watch(cluster: &Cluster, span: Duration) -> Result<Idle> {
         .pointer("/status/podIP")
         .and_then(serde_json::Value::as_str)
         .context("the companion's pod has no address")?;
-    let ops = SocketAddr::new(ip.parse()?, OPS_PORT);
+    Ok((process, SocketAddr::new(ip.parse()?, OPS_PORT)))
+}
 
+/// Watches the one companion for this long.
+pub(crate) async fn watch(cluster: &Cluster, span: Duration) -> Result<Idle> {
+    let (process, ops) = companion(cluster).await?;
     let begun = Instant::now();
     let (processor, requests) = (processor_time(process)?, requests(ops).await?);
+    // No wait for something: it is measured over this time.
     tokio::time::sleep(span).await;
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     Ok(Idle {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 use cluster::chart::{Chart, SWITCH, switched};
 use cluster::flotta::{Answers, Flotta, ROLL_OUT, alone, answers_until};
+use cluster::patience::wait_for;
 use cluster::timeline::Timeline;
 use cluster::watcher::{Seen, Watcher};
 use cluster::{Cluster, faults, hands};
-use testkit::process::wait_for;
 
 use crate::devices;
 use crate::pods::{Life, LookOut};
@@ -16,8 +16,6 @@ use crate::resources::{self, Idle};
 
 const DEFINITION: &str =
     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/remotebackends.companion.project-flotta.io";
-/// After a switch, until the companion has nothing left to do.
-const SETTLED: Duration = Duration::from_secs(20);
 
 /// From when to when, since the start of the look-out.
 #[derive(Debug, Clone, Copy)]
@@ -109,7 +107,7 @@ pub(crate) async fn measure(
             "round {number}: the chart was installed, the switch verified"
         ));
         if number == rounds {
-            tokio::time::sleep(SETTLED).await;
+            resources::at_rest(cluster).await?;
             at_rest = Some(resources::watch(cluster, idle).await?);
             timeline.reached("the companion was watched when nothing happened");
         }

@@ -12,12 +12,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use cluster::chart::{Chart, SWITCH};
 use cluster::flotta::{Answers, Flotta, alone, answers_until, enrol_until};
+use cluster::patience::wait_for;
 use cluster::remote_backend::{PATH, RemoteBackend};
 use cluster::timeline::Timeline;
 use cluster::watcher::Watcher;
 use cluster::{Cluster, Image, backend, hands};
 use testkit::device::{Device, hardware, quiet_heartbeat};
-use testkit::process::wait_for;
 
 /// Devices that enrol, by their ids.
 const DEVICES: [&str; 5] = ["press-1", "press-2", "press-3", "oven-north", "oven-south"];
@@ -122,7 +122,6 @@ async fn show(cluster: &Cluster, timeline: &mut Timeline) -> Result<()> {
     timeline.reached("somebody renews the Edge API's own certificate by hand");
     let fingerprint = renewed.key().fingerprint();
     wait_for("the new certificate to be verified", SWITCH, async || {
-        tokio::time::sleep(Duration::from_millis(100)).await;
         let seen = RemoteBackend::read(cluster).await.ok().flatten()?;
         let verified = seen.object().pointer("/status/verified/hostPublicKey")?;
         (*verified == *fingerprint && seen.phase() == "Remote").then_some(())
@@ -164,6 +163,7 @@ async fn follow(cluster: &Cluster, timeline: &mut Timeline) -> Result<()> {
                 last["status"]
             );
         }
+        // Between two looks; short, since what each of them sees is told with its time.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use cluster::chart::{self, Chart};
 use cluster::flotta::{self, Flotta};
+use cluster::patience::wait_for;
 use cluster::timeline::Timeline;
 use cluster::{Cluster, Helm};
 use serde_json::{Value, json};
 use testkit::kubernetes::PatchKind;
-use testkit::process::wait_for;
 
 /// Until a namespace with everything in it is gone.
 const GONE: Duration = Duration::from_mins(2);
@@ -163,7 +163,6 @@ impl Stage {
                 let name = pod["metadata"]["name"].as_str().unwrap_or_default();
                 let _ = cluster.remove_at_once(&format!("{NAMESPACE}/pods/{name}")).await;
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
             cluster.object(NAMESPACE).await.ok()?.is_none().then_some(())
         })
         .await?;

@@ -1,16 +1,15 @@
 //! The companion killed, stopped and doubled: what is in the cluster decides, never what a process remembers.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use cluster::chart::{Chart, SWITCH, switched};
 use cluster::flotta::{Answers, answers_until};
 use cluster::gate::{Gate, Side};
+use cluster::patience::wait_for;
 use cluster::remote_backend::{Expected, PATH, RemoteBackend};
 use cluster::{Cluster, faults, hands};
 use serde_json::json;
 use testkit::kubernetes::PatchKind;
-use testkit::process::{Signal, wait_for};
+use testkit::process::Signal;
 
 use super::holds::{at_work, on_our_store, restarts, setting_until};
 use crate::stage::Stage;
@@ -63,7 +62,6 @@ pub(crate) async fn stopped_holder(stage: &mut Stage) -> Result<()> {
     stage.reached("the companion that acts is stopped");
     let cluster = stage.cluster();
     wait_for("the other companion to take over", SWITCH, async || {
-        tokio::time::sleep(Duration::from_millis(200)).await;
         let now = lease_holder(cluster).await.ok().flatten()?;
         (now != holder).then_some(())
     })

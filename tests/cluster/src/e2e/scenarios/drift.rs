@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use cluster::chart::switched;
 use cluster::faults;
 use cluster::hands::{self, Again, CA, HOST_CERTIFICATE};
+use cluster::patience::wait_for;
 use cluster::remote_backend::{Expected, RemoteBackend};
 use cluster::watcher::{Seen, Watcher};
 
@@ -171,8 +172,9 @@ pub(crate) async fn ca_renewed(stage: &mut Stage) -> Result<()> {
     let work = AtWork::begin(stage).await?;
     hands::renewed_ca(stage.cluster(), stage.flotta()?).await?;
     let restarted = work.restarts + 1;
-    testkit::process::wait_until("the Edge API to be restarted", NOTICED, async || {
-        restarts(stage.cluster()).await.is_ok_and(|now| now == restarted)
+    wait_for("the Edge API to be restarted", NOTICED, async || {
+        let now = restarts(stage.cluster()).await.ok()?;
+        (now == restarted).then_some(())
     })
     .await?;
     work.end(stage, 1).await?;
@@ -225,9 +227,9 @@ pub(crate) async fn restarted_by_others(stage: &mut Stage) -> Result<()> {
     let verified = |seen: Option<&RemoteBackend>| {
         seen.and_then(|seen| seen.object().pointer("/status/verified/pods").cloned())
     };
-    testkit::process::wait_until("the pods of the restart to be verified", NOTICED, async || {
-        let now = RemoteBackend::read(stage.cluster()).await.ok().flatten();
-        now.is_some() && verified(now.as_ref()) != verified(before.as_ref())
+    wait_for("the pods of the restart to be verified", NOTICED, async || {
+        let now = RemoteBackend::read(stage.cluster()).await.ok().flatten()?;
+        (verified(Some(&now)) != verified(before.as_ref())).then_some(())
     })
     .await?;
     stage.reached("the new pods are verified");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cluster::flotta::{Answers, alone, answers_until, edge_device, enrol_until, signed_request};
+use cluster::patience::wait_for;
 use cluster::watcher::Watcher;
 use cluster::{Cluster, backend, chart, faults, hands};
 use http::Method;
@@ -11,7 +12,6 @@ use serde_json::Value;
 use testkit::device::{Device, hardware, is_disconnect, quiet_heartbeat};
 use testkit::http_client::{Tls, served_certificate};
 use testkit::pki::Identity;
-use testkit::process::wait_for;
 use uuid::Uuid;
 
 use crate::stage::Stage;
@@ -122,7 +122,6 @@ pub(crate) async fn looked_again(cluster: &Cluster) -> Result<()> {
         "the companion to look again",
         Duration::from_mins(1),
         async || {
-            tokio::time::sleep(Duration::from_millis(100)).await;
             let now = last_look(cluster).await.ok()?;
             (now.is_some() && now != before).then_some(())
         },
@@ -180,7 +179,6 @@ pub(crate) async fn serves_certificate_until(stage: &Stage, wanted: &Identity) -
         "the Edge API to serve its new certificate",
         chart::SWITCH,
         async || {
-            tokio::time::sleep(Duration::from_millis(200)).await;
             let served = served_certificate(provisioning.edge_api, &tls).await.ok()?;
             (served == *wanted.leaf()).then_some(())
         },

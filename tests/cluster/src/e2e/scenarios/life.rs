@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use cluster::chart::{Chart, RELEASE, SWITCH, switched};
+use cluster::patience::wait_for;
 use cluster::remote_backend::{Expected, RemoteBackend};
 use cluster::watcher::{Outcome, Request};
 use cluster::{Helm, faults, hands};
-use testkit::process::wait_for;
 
 use super::holds::{SLACK, at_work, on_our_store, restarts};
 use crate::stage::Stage;

@@ -7,11 +7,11 @@ use cluster::chart::{Chart, SWITCH, switched};
 use cluster::connections::Connections;
 use cluster::database::Database;
 use cluster::hands;
+use cluster::patience::wait_for;
 use cluster::remote_backend::RemoteBackend;
 use cluster::watcher::{Outcome, Request, Watcher};
 use cluster::{Cluster, faults};
 use serde_json::Value;
-use testkit::process::wait_for;
 
 use super::holds::{at_work, on_custom_resources, on_our_store, restarts};
 use crate::stage::Stage;
@@ -134,7 +134,6 @@ async fn both_are_asked(cluster: &Cluster) -> Result<()> {
 async fn served_more(watcher: &Watcher) -> Result<()> {
     let since = watcher.now();
     wait_for("devices to be served", Duration::from_secs(30), async || {
-        tokio::time::sleep(Duration::from_millis(100)).await;
         let served = |request: &&Request| request.begun > since && request.outcome == Outcome::Served;
         (watcher.seen().requests.iter().filter(served).count() > 10).then_some(())
     })
