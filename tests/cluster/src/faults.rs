@@ -15,12 +15,19 @@ use crate::Cluster;
 
 const PODS: &str = "/api/v1/namespaces/flotta/pods";
 
-/// The running pods of namespace `flotta` with a label, `key=value`, oldest first.
+/// The pods of namespace `flotta` with a label, `key=value`, that run or are about to, oldest first.
 pub async fn pods(cluster: &Cluster, label: &str) -> Result<Vec<Value>> {
-    let selector = label.replace('=', "%3D").replace('/', "%2F");
-    let mut pods = cluster.items(&format!("{PODS}?labelSelector={selector}")).await?;
+    let mut pods = unfinished(cluster, label).await?;
     pods.retain(|pod| pod.pointer("/metadata/deletionTimestamp").is_none());
     pods.sort_by_key(|pod| pod["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
+    Ok(pods)
+}
+
+/// Those that are being ended too, but not those whose work is done, such as the pod of a former `helm test`.
+async fn unfinished(cluster: &Cluster, label: &str) -> Result<Vec<Value>> {
+    let selector = label.replace('=', "%3D").replace('/', "%2F");
+    let mut pods = cluster.items(&format!("{PODS}?labelSelector={selector}")).await?;
+    pods.retain(|pod| !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")));
     Ok(pods)
 }
 
@@ -69,12 +76,8 @@ pub async fn scale(cluster: &Cluster, kind: &str, name: &str, replicas: u32) -> 
 /// Waits until this many pods with a label run and are ready, and no other.
 pub async fn ready_pods(cluster: &Cluster, label: &str, count: usize, deadline: Duration) -> Result<()> {
     let what = format!("{count} ready pods with {label}");
-    let selector = label.replace('=', "%3D").replace('/', "%2F");
     wait_for(&what, deadline, async || {
-        let pods = cluster
-            .items(&format!("{PODS}?labelSelector={selector}"))
-            .await
-            .ok()?;
+        let pods = unfinished(cluster, label).await.ok()?;
         let ready = pods.iter().filter(|pod| is_ready(pod)).count();
         (pods.len() == count && ready == count).then_some(())
     })

@@ -56,8 +56,12 @@ fn run() -> Result<Option<Count>> {
     let flag = |name: &str| arguments.iter().any(|argument| argument == name);
     let chosen = chosen(&arguments)?;
     if flag("--list") {
+        let is_users = Cluster::is_named_by_user();
         for scenario in chosen {
             println!("{:36} {}", scenario.name, scenario.about);
+            if let Some(reason) = scenario.on_throwaway_only.filter(|_| is_users) {
+                println!("{:36} not on a cluster of yours: {reason}", "");
+            }
         }
         return Ok(None);
     }
@@ -130,8 +134,10 @@ async fn play(stage: &mut Stage, programme: &mut Programme) -> Result<Count> {
     while let Some(scenario) = programme.next(stage.state())? {
         let name = scenario.name;
         println!("\n=== {name}: {}", scenario.about);
-        if scenario.touches_node && !stage.cluster().is_throwaway() {
-            println!("--- {name}: skipped, since it changes the node and the cluster is yours");
+        if let Some(reason) = scenario.on_throwaway_only
+            && !stage.cluster().is_throwaway()
+        {
+            println!("--- {name}: skipped on a cluster of yours, since {reason}");
             continue;
         }
         let start = Instant::now();

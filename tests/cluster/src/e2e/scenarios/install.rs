@@ -37,7 +37,12 @@ pub(crate) async fn https(stage: &mut Stage) -> Result<()> {
 
 /// With NetworkPolicies: they let through all that is used, from the installation to the way back, and nothing else.
 pub(crate) async fn network_policies(stage: &mut Stage) -> Result<()> {
-    let connections = Connections::watch(stage.cluster())?;
+    // By what the node's kernel tracks. A cluster of the user's may enforce them, which then is the better test.
+    let connections = stage
+        .cluster()
+        .is_throwaway()
+        .then(|| Connections::watch(stage.cluster()))
+        .transpose()?;
     let chart = Chart::default().set("networkPolicy.enabled=true");
     switches_with_one_restart(stage, chart.clone()).await?;
     chart.test(stage.cluster())?;
@@ -46,6 +51,10 @@ pub(crate) async fn network_policies(stage: &mut Stage) -> Result<()> {
         .upgrade(stage.cluster())?;
     Chart::default().uninstall(stage.cluster(), &[])?;
     on_custom_resources(stage).await?;
+    let Some(connections) = connections else {
+        stage.reached("all of it works; which rule is idle is seen on a throwaway cluster only");
+        return Ok(());
+    };
     let compared = connections.compare()?;
     stage.reached(&format!("let through: {}", compared.seen.join(", ")));
     ensure!(

@@ -3,6 +3,12 @@
 use super::{Scenario, back, by_hand, companion, drift, install, life, postgresql, refusal};
 use crate::stage::State::{Flotta, Nothing, Switched, Unknown};
 
+const KILLS: &str = "it kills a process on the node";
+const STOPS: &str = "it stops a process on the node";
+const API_SERVER: &str = "it kills kube-apiserver";
+const DATABASE: &str = "it runs a PostgreSQL on this machine, which pods of another cannot reach";
+const GATE: &str = "it stands between the companion and kube-apiserver, with the key of the cluster's CA";
+
 /// All of them, in the order in which they run on one cluster. What leaves the cluster as the next one wants it saves a
 /// deployment. Where clusters share the work any may follow any that leaves what it begins with.
 pub(crate) const ALL: &[Scenario] = &[
@@ -111,7 +117,7 @@ pub(crate) const ALL: &[Scenario] = &[
         Switched,
         |stage| Box::pin(companion::killed(stage)),
     )
-    .on_the_node(),
+    .on_throwaway_only(KILLS),
     Scenario::new(
         "life/server-away",
         "the server is away: errors, nothing is taken back, then served again",
@@ -126,7 +132,7 @@ pub(crate) const ALL: &[Scenario] = &[
         Switched,
         |stage| Box::pin(life::api_server_restarted(stage)),
     )
-    .on_the_node(),
+    .on_throwaway_only(API_SERVER),
     Scenario::new(
         "life/upgrade-and-rollback",
         "helm upgrade and rollback leave Edge API and devices alone",
@@ -169,7 +175,7 @@ pub(crate) const ALL: &[Scenario] = &[
         Unknown,
         |stage| Box::pin(postgresql::two_servers(stage)),
     )
-    .on_the_node()
+    .on_throwaway_only(DATABASE)
     .long(),
     Scenario::new(
         "install/network-policies",
@@ -177,8 +183,7 @@ pub(crate) const ALL: &[Scenario] = &[
         Flotta,
         Unknown,
         |stage| Box::pin(install::network_policies(stage)),
-    )
-    .on_the_node(),
+    ),
     Scenario::new(
         "install/plain-manifests",
         "deploy/ with kubectl alone: switched, applied once more, led back and removed",
@@ -306,7 +311,7 @@ pub(crate) const ALL: &[Scenario] = &[
         Unknown,
         |stage| Box::pin(companion::stopped_holder(stage)),
     )
-    .on_the_node(),
+    .on_throwaway_only(STOPS),
     Scenario::new(
         "companion/api-server-restarted",
         "kube-apiserver is killed in the middle of the switch",
@@ -314,7 +319,7 @@ pub(crate) const ALL: &[Scenario] = &[
         Switched,
         |stage| Box::pin(companion::api_server_restarted(stage)),
     )
-    .on_the_node(),
+    .on_throwaway_only(API_SERVER),
     Scenario::new(
         "life/lost-volume",
         "another store serves nobody until a person says so",
@@ -364,7 +369,7 @@ pub(crate) const ALL: &[Scenario] = &[
         Unknown,
         |stage| Box::pin(companion::killed_before_every_write(stage)),
     )
-    .on_the_node()
+    .on_throwaway_only(GATE)
     .long(),
     Scenario::new(
         "companion/killed-before-every-reply",
@@ -373,6 +378,6 @@ pub(crate) const ALL: &[Scenario] = &[
         Unknown,
         |stage| Box::pin(companion::killed_before_every_reply(stage)),
     )
-    .on_the_node()
+    .on_throwaway_only(GATE)
     .long(),
 ];

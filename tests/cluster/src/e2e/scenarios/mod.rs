@@ -30,8 +30,8 @@ pub(crate) struct Scenario {
     pub(crate) from: State,
     /// What it leaves when it passes.
     pub(crate) leaves: State,
-    /// Whether it touches the node, so that it cannot run on a cluster of the user's.
-    pub(crate) touches_node: bool,
+    /// What it does that only a throwaway cluster allows, if anything: why it is not played on one of the user's.
+    pub(crate) on_throwaway_only: Option<&'static str>,
     /// Whether it takes more than a minute, so that it is begun before others where clusters share the work.
     pub(crate) is_long: bool,
     /// Plays it.
@@ -48,7 +48,7 @@ impl Scenario {
             about,
             from,
             leaves,
-            touches_node: false,
+            on_throwaway_only: None,
             is_long: false,
             run,
         }
@@ -59,8 +59,8 @@ impl Scenario {
         self
     }
 
-    const fn on_the_node(mut self) -> Self {
-        self.touches_node = true;
+    const fn on_throwaway_only(mut self, reason: &'static str) -> Self {
+        self.on_throwaway_only = Some(reason);
         self
     }
 }
