@@ -45,6 +45,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// One device with its revision; `None` if it was never known here.
     async fn load(&self, id: &DeviceId) -> Result<Option<Stored>, StoreError>;
 
+    /// The same, and the revision of [`Store::documents`] at that moment, also for a device that is not known: one round
+    /// trip for one who answers by both.
+    async fn load_beside_documents(&self, id: &DeviceId) -> Result<(Option<Stored>, Revision), StoreError>;
+
     /// Writes one change and returns once it is durable. Concurrent writes are committed together.
     async fn commit(&self, write: Write) -> Result<Revision, StoreError>;
 

@@ -41,7 +41,8 @@ contract! {
     times: times_join_in_any_order, unknown_devices_are_passed_over, strays_are_joined_and_bounded,
         an_approved_device_is_no_stray;
     reading: lists_come_in_pages, phases_are_those_of_the_devices_that_are_known, the_change_feed_is_in_order, settings_are_set_and_removed,
-        the_census_agrees_with_the_rules, the_periods_of_before_are_counted_by;
+        the_census_agrees_with_the_rules, the_periods_of_before_are_counted_by,
+        a_device_is_read_beside_the_revision_of_the_documents;
     identity: a_store_is_the_same_when_opened_again, a_restored_store_begins_an_epoch,
         a_newer_store_is_used_or_left_alone, what_was_closed_answers_nothing;
     documents: a_change_is_read_as_a_whole, a_change_names_what_it_was_decided_on, what_stays_the_same_is_not_written,

@@ -2,25 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
 };
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Store, StoreError};
-use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
+use store::{Revision, Store};
 
-use super::{Applied, ApplyError, Current, Share, WATCHED, current::Damaged};
-use crate::{metrics::Metrics, service::Clock, telemetry};
-
-/// How often another server's changes are looked for. Devices poll every 5 s.
-const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+use super::{Applied, ApplyError, Current, Share, WATCHED};
+use crate::{metrics::Metrics, service::Clock};
 
 /// The catalogue that devices are configured by.
 pub struct Keeper {
@@ -30,21 +21,23 @@ pub struct Keeper {
     /// Held while a source is being taken over.
     pub(super) applying: tokio::sync::Mutex<()>,
     /// Held while the store is read, so that an earlier reading never comes after a later one.
-    reading: tokio::sync::Mutex<()>,
+    pub(super) reading: tokio::sync::Mutex<()>,
     /// The store holds something that was written here and not read since.
-    behind: AtomicBool,
+    pub(super) behind: AtomicBool,
     /// Whether `--manifests` was given: then nobody is configured before it was taken over once.
     watched: bool,
     clock: Clock,
-    metrics: Arc<Metrics>,
-    current: ArcSwapOption<Current>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) current: ArcSwapOption<Current>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Why the catalogue in the store cannot be used, or could not be read yet.
-    fault: Option<String>,
+    pub(super) fault: Option<String>,
+    /// At which revision it cannot be used.
+    pub(super) damaged: Option<Revision>,
     sources: BTreeMap<String, SourceStatus>,
 }
 
@@ -107,6 +100,9 @@ pub enum NotConfigured {
     /// `--manifests` was never taken over.
     #[error("no device is configured: --manifests was never taken over: {0}")]
     NeverLoaded(String),
+    /// The documents have changed and cannot be read or used.
+    #[error("no device is configured: the manifests in the store have changed and cannot be read: {0}")]
+    Behind(String),
 }
 
 /// How a keeper works.
@@ -140,7 +136,11 @@ impl Keeper {
 
     /// The catalogue, if devices may be configured by it.
     pub fn current(&self) -> Result<Arc<Current>, NotConfigured> {
-        let current = self.catalogue()?;
+        self.released(self.catalogue()?)
+    }
+
+    /// A catalogue, if devices may be configured by it.
+    pub fn released(&self, current: Arc<Current>) -> Result<Arc<Current>, NotConfigured> {
         if self.watched && !current.applied.iter().any(|source| source.name == WATCHED) {
             let state = self.state();
             let faults = state.sources.get(WATCHED).map(|source| source.faults.join("; "));
@@ -169,7 +169,7 @@ impl Keeper {
                 "{} secret values in the store cannot be read; 'edge-config-server manifests status' names them",
                 current.unreadable.len()
             )),
-            Err(reason @ NotConfigured::Unread(_)) => Some(reason.to_string()),
+            Err(reason @ (NotConfigured::Unread(_) | NotConfigured::Behind(_))) => Some(reason.to_string()),
             Err(NotConfigured::NeverLoaded(_)) => Some(
                 "--manifests was never taken over; 'edge-config-server manifests status' says why".to_owned(),
             ),
@@ -223,97 +223,6 @@ impl Keeper {
         }
     }
 
-    /// Reads the store's documents if they have changed.
-    pub async fn refresh(&self) -> Result<(), StoreError> {
-        let _in_order = self.reading.lock().await;
-        // Before it is read: what is written from here on is another's to read.
-        let behind = self.behind.swap(false, Ordering::AcqRel);
-        let outcome = self.read().await;
-        if outcome.is_err() && behind {
-            self.behind.store(true, Ordering::Release);
-        }
-        outcome
-    }
-
-    async fn read(&self) -> Result<(), StoreError> {
-        let known = self.current.load().as_ref().map(|current| current.revision);
-        if known.is_some() && known == Some(self.store.documents_revision().await?) {
-            return Ok(());
-        }
-        let documents = self.store.documents().await?;
-        match Current::read(documents, self.strict) {
-            Ok(current) => {
-                self.metrics.documents(&current);
-                tracing::info!(
-                    revision = current.revision.0,
-                    objects = current.objects().count(),
-                    "devices are configured by what the store holds"
-                );
-                for unreadable in &current.unreadable {
-                    tracing::error!(reason = unreadable, "devices that need it get no configuration");
-                }
-                self.state().fault = None;
-                self.current.store(Some(Arc::new(current)));
-            }
-            Err(damaged) => self.damaged(&damaged),
-        }
-        Ok(())
-    }
-
-    /// Reads what was written here just now. If that fails, [`Keeper::follow`] tries again: it is written, whatever comes.
-    pub(super) async fn catch_up(&self) {
-        self.behind.store(true, Ordering::Release);
-        if let Err(error) = self.refresh().await {
-            tracing::warn!(
-                error = telemetry::chain(&error),
-                "what was taken over is stored and cannot be read yet; devices get it as soon as it can be"
-            );
-        }
-    }
-
-    /// A catalogue that was good stays.
-    fn damaged(&self, damaged: &Damaged) {
-        let mut state = self.state();
-        let fault = damaged.to_string();
-        if state.fault.as_ref() != Some(&fault) {
-            tracing::error!(reason = %fault, "the documents in the store cannot be used");
-        }
-        state.fault = Some(fault);
-    }
-
-    /// Follows what other servers write, until `shutdown`.
-    pub async fn follow(self: Arc<Self>, shutdown: CancellationToken) {
-        let mut tick = interval(FOLLOW_EVERY);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                _ = tick.tick() => {}
-            }
-            // An exclusive store has no other writer.
-            if self.store.is_exclusive()
-                && self.current.load().is_some()
-                && !self.behind.load(Ordering::Acquire)
-            {
-                continue;
-            }
-            let outcome = self.refresh().await;
-            if let Err(error) = &outcome {
-                if !failing {
-                    tracing::warn!(
-                        error = telemetry::chain(error),
-                        "the documents in the store cannot be read now"
-                    );
-                }
-                if self.current.load().is_none() {
-                    self.state().fault = Some(error.to_string());
-                }
-            }
-            failing = outcome.is_err();
-        }
-    }
-
     /// Remembers how taking a source over went.
     pub(super) fn remember(
         &self,
@@ -338,7 +247,7 @@ impl Keeper {
         (self.clock)()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

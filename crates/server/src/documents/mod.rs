@@ -4,16 +4,19 @@
 //! | Question | Module |
 //! |---|---|
 //! | By which catalogue are devices configured now, and if by none, why? | `keeper` |
+//! | When is the store read, and what if it cannot be? | `reading` |
 //! | What does the store hold, as a catalogue? | `current` |
 //! | How does a source become what the store holds? | `apply` |
 //! | Which devices would lose something by it? | `review` |
 //! | When is `--manifests` read? | `watch` |
 //!
-//! Whatever fails here leaves the catalogue before it in force.
+//! Whatever fails here leaves the catalogue before it in force; where other servers may have handed out a later one, that is
+//! asked for, and without it there is no answer.
 
 mod apply;
 mod current;
 mod keeper;
+mod reading;
 mod review;
 mod watch;
 

@@ -8,10 +8,13 @@ use std::{
 use contract::DeviceId;
 use fleet::{Change, Context, Device, Verdict};
 use jiff::Timestamp;
-use store::{StoreError, Write, WriteGuard};
+use store::{StoreError, Stored, Write, WriteGuard};
 
 use super::{Inner, Service, ServiceError, memory::Entry};
-use crate::admission::{NotServing, Ruling};
+use crate::{
+    admission::{NotServing, Ruling},
+    documents::{Current, NotConfigured},
+};
 
 /// How often a decision is made anew because the device changed meanwhile. Each round means that another writer won.
 const ROUNDS: usize = 16;
@@ -29,6 +32,18 @@ pub(super) enum Asker {
     Administrator,
 }
 
+/// The catalogue that a decision is made by.
+pub(super) type Known = Result<Arc<Current>, NotConfigured>;
+
+/// What a decision is made by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ground {
+    /// The device alone; the catalogue is whichever is at hand.
+    Device,
+    /// The device and the documents of the same moment.
+    Documents,
+}
+
 impl Service {
     /// Decides on a device's request by a rule that may be asked several times.
     pub(super) async fn decide<A, R>(&self, id: DeviceId, rule: R) -> Result<A, ServiceError>
@@ -37,6 +52,18 @@ impl Service {
         R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError> + Send + Sync + 'static,
     {
         self.decide_for(Asker::Device, id, rule).await
+    }
+
+    /// The same by a rule that asks for manifests too.
+    pub(super) async fn decide_by_documents<A, R>(&self, id: DeviceId, rule: R) -> Result<A, ServiceError>
+    where
+        A: Send + 'static,
+        R: Fn(Option<&Device>, &Known, &Context<'_>) -> Result<Verdict<A>, ServiceError>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.decide_on(Asker::Device, Ground::Documents, id, rule).await
     }
 
     pub(super) async fn decide_for<A, R>(
@@ -49,17 +76,37 @@ impl Service {
         A: Send + 'static,
         R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError> + Send + Sync + 'static,
     {
+        let rule = move |device: Option<&Device>, _: &Known, context: &Context<'_>| rule(device, context);
+        self.decide_on(asker, Ground::Device, id, rule).await
+    }
+
+    async fn decide_on<A, R>(
+        &self,
+        asker: Asker,
+        ground: Ground,
+        id: DeviceId,
+        rule: R,
+    ) -> Result<A, ServiceError>
+    where
+        A: Send + 'static,
+        R: Fn(Option<&Device>, &Known, &Context<'_>) -> Result<Verdict<A>, ServiceError>
+            + Send
+            + Sync
+            + 'static,
+    {
+        // Only where no other server writes, and then the catalogue at hand is the one in the store.
         if let Some(entry) = self.0.memory.get(&id) {
             let device = entry.device();
             let ruling = self.0.ruling(asker)?;
-            let verdict = rule(Some(&device), &self.0.context(&ruling))?;
+            let known = self.0.documents.catalogue();
+            let verdict = rule(Some(&device), &known, &self.0.context(&ruling))?;
             if verdict.change.is_times_only() {
                 self.0.record_times(&id, Some(&entry), &verdict.change);
                 return Ok(verdict.answer);
             }
         }
         let inner = Arc::clone(&self.0);
-        let decided = tokio::spawn(async move { inner.decide_and_record(asker, &id, rule).await });
+        let decided = tokio::spawn(async move { inner.decide_and_record(asker, ground, &id, rule).await });
         decided.await.map_err(|_| ServiceError::Interrupted)?
     }
 }
@@ -87,20 +134,26 @@ impl Inner {
         }
     }
 
-    async fn decide_and_record<A, R>(&self, asker: Asker, id: &DeviceId, rule: R) -> Result<A, ServiceError>
+    async fn decide_and_record<A, R>(
+        &self,
+        asker: Asker,
+        ground: Ground,
+        id: &DeviceId,
+        rule: R,
+    ) -> Result<A, ServiceError>
     where
-        R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError>,
+        R: Fn(Option<&Device>, &Known, &Context<'_>) -> Result<Verdict<A>, ServiceError>,
     {
         let Ok(_turn) = tokio::time::timeout(PATIENCE, self.memory.turn(id)).await else {
             let reason = format!("an earlier request of device {id} still waits for it");
             return Err(StoreError::unavailable(reason).into());
         };
         for _ in 0..ROUNDS {
-            let entry = self.read(id).await?;
+            let (entry, known) = self.read(ground, id).await?;
             let device = entry.as_ref().map(|entry| entry.device());
             let ruling = self.ruling(asker)?;
             let context = self.context(&ruling);
-            let verdict = rule(device.as_ref(), &context)?;
+            let verdict = rule(device.as_ref(), &known, &context)?;
             if verdict.change.is_times_only() {
                 self.record_times(id, entry.as_deref(), &verdict.change);
                 return Ok(verdict.answer);
@@ -117,20 +170,28 @@ impl Inner {
         Err(StoreError::unavailable(format!("device {id} is changed faster than it can be read")).into())
     }
 
-    /// A device from memory or, its turn being held, from the store.
-    async fn read(&self, id: &DeviceId) -> Result<Option<Arc<Entry>>, StoreError> {
-        if let Some(entry) = self.memory.get(id) {
-            return Ok(Some(entry));
+    /// A device from memory or, its turn being held, from the store; and the catalogue to decide by.
+    async fn read(&self, ground: Ground, id: &DeviceId) -> Result<(Option<Arc<Entry>>, Known), StoreError> {
+        if ground == Ground::Documents && !self.store.is_exclusive() {
+            let (stored, revision) = self.store.load_beside_documents(id).await?;
+            return Ok((self.entry(stored), self.documents.at(revision).await));
         }
-        let Some(mut stored) = self.store.load(id).await? else {
-            return Ok(None);
+        let entry = match self.memory.get(id) {
+            Some(entry) => Some(entry),
+            None => self.entry(self.store.load(id).await?),
         };
-        if let Some(pending) = self.pending.presence(id) {
+        Ok((entry, self.documents.catalogue()))
+    }
+
+    /// What was read, with what was seen since, and kept if it may be.
+    fn entry(&self, stored: Option<Stored>) -> Option<Arc<Entry>> {
+        let mut stored = stored?;
+        if let Some(pending) = self.pending.presence(&stored.device.id) {
             stored.device.presence = stored.device.presence.join(pending);
         }
         let entry = Arc::new(Entry::new(stored.device, stored.revision));
         self.memory.keep(&entry);
-        Ok(Some(entry))
+        Some(entry)
     }
 
     fn record_times(&self, id: &DeviceId, entry: Option<&Entry>, change: &Change) {

@@ -56,7 +56,8 @@ impl Service {
             .snapshot(&id)
             .await?
             .ok_or(ActError::NoSuchDevice(id.clone()))?;
-        let outcome = self.0.configured(&device)?;
+        let known = self.0.documents.catalogue();
+        let outcome = self.0.configured(&device, &known)?;
         let assembly = match &*outcome {
             Ok(assembly) => assembly,
             Err(refusal) => return Err(ServiceError::Refused(refusal.message.clone())),

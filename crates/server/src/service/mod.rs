@@ -44,7 +44,7 @@ use crate::{
 
 pub(crate) use configured::selected;
 use configured::{Configurations, Outcome};
-use decide::Asker;
+use decide::{Asker, Known};
 pub use error::ServiceError;
 use memory::Memory;
 use pending::Pending;
@@ -159,18 +159,19 @@ impl Service {
     }
 
     /// A device asks to join.
-    pub async fn enrol(&self, mut request: Enrolment) -> Result<EnrolmentAnswer, ServiceError> {
+    pub async fn enrol(&self, request: Enrolment) -> Result<EnrolmentAnswer, ServiceError> {
         let (id, namespace) = (request.id.clone(), request.namespace.clone());
-        // Without a catalogue the ordinary rules decide: it is asked again at the device's next enrolment.
-        request.preapproval = self
-            .0
-            .documents
-            .catalogue()
-            .ok()
-            .and_then(|current| current.preapproval(&id).cloned());
         let answer = self
-            .decide(id.clone(), move |device, context| {
-                Ok(enrolment::enrol(device, request.clone(), context))
+            .decide_by_documents(id.clone(), move |device, known, context| {
+                let mut request = request.clone();
+                request.preapproval = match known {
+                    Ok(current) => current.preapproval(&request.id).cloned(),
+                    // The device asks again in seconds, and what an approval says of its namespace is for good.
+                    Err(behind @ NotConfigured::Behind(_)) => return Err(behind.clone().into()),
+                    // The ordinary rules decide: it is asked again at the device's next enrolment.
+                    Err(_) => None,
+                };
+                Ok(enrolment::enrol(device, request, context))
             })
             .await?;
         if let EnrolmentAnswer::PutOff(_) = answer {
@@ -228,10 +229,10 @@ impl Service {
     ) -> Result<ConfigurationOutcome, ServiceError> {
         let service = Arc::clone(&self.0);
         let (answer, phase) = self
-            .decide(id.clone(), move |device, context| {
+            .decide_by_documents(id.clone(), move |device, known, context| {
                 let outcome = device
                     .filter(|device| device.life.state.phase() == Phase::Approved)
-                    .map(|device| service.configured(device));
+                    .map(|device| service.configured(device, known));
                 let offered = outcome.as_ref().and_then(|outcome| match outcome {
                     Ok(outcome) => outcome.as_ref().as_ref().ok(),
                     Err(_) => None,
@@ -281,10 +282,10 @@ impl Service {
     pub async fn playbooks(&self, id: DeviceId, path: Namespace) -> Result<PlaybookAnswer, ServiceError> {
         let service = Arc::clone(&self.0);
         let (answer, phase) = self
-            .decide(id.clone(), move |device, context| {
+            .decide_by_documents(id.clone(), move |device, known, context| {
                 let approved = device.filter(|device| device.life.state.phase() == Phase::Approved);
                 let wanted = approved
-                    .map(|device| service.wanted_playbooks(device))
+                    .map(|device| service.wanted_playbooks(device, known))
                     .transpose()?;
                 let wanted: Vec<Wanted<'_>> = wanted
                     .iter()
@@ -348,15 +349,15 @@ impl std::fmt::Debug for Service {
 
 impl Inner {
     /// The configuration of an approved device.
-    fn configured(&self, device: &Device) -> Result<Outcome, NotConfigured> {
-        let current = self.documents.current()?;
+    fn configured(&self, device: &Device, known: &Known) -> Result<Outcome, NotConfigured> {
+        let current = self.documents.released(known.clone()?)?;
         Ok(self
             .configurations
             .of(device, self.store.identity().epoch, &current))
     }
 
-    fn wanted_playbooks(&self, device: &Device) -> Result<Vec<WantedPlaybook>, NotConfigured> {
-        let current = self.documents.current()?;
+    fn wanted_playbooks(&self, device: &Device, known: &Known) -> Result<Vec<WantedPlaybook>, NotConfigured> {
+        let current = self.documents.released(known.clone()?)?;
         let labels = configured::labels(device, &current);
         let subject = configured::subject(device, &labels, self.store.identity().epoch);
         Ok(current.catalogue.playbooks(&subject))

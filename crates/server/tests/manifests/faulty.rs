@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Faults {
     release: Notify,
     /// Whether every call fails.
     gone: AtomicBool,
+    /// How often all documents were read.
+    pub(crate) readings: AtomicUsize,
 }
 
 impl Default for Faults {
@@ -50,6 +52,7 @@ impl Default for Faults {
             hung: AtomicBool::new(false),
             release: Notify::new(),
             gone: AtomicBool::new(false),
+            readings: AtomicUsize::new(0),
         }
     }
 }
@@ -158,6 +161,12 @@ impl Store for Faulty {
         self.faults.pause("load").await;
         done
     }
+    async fn load_beside_documents(&self, id: &DeviceId) -> Result<(Option<Stored>, Revision), StoreError> {
+        self.faults.check("load")?;
+        let done = self.inner.load_beside_documents(id).await;
+        self.faults.pause("load").await;
+        done
+    }
     async fn commit(&self, write: Write) -> Result<Revision, StoreError> {
         *self
             .faults
@@ -212,6 +221,7 @@ impl Store for Faulty {
     }
     async fn documents(&self) -> Result<Documents, StoreError> {
         self.faults.check("documents")?;
+        self.faults.readings.fetch_add(1, Ordering::SeqCst);
         let done = self.inner.documents().await;
         self.faults.pause("documents").await;
         done

@@ -54,14 +54,13 @@ pub(crate) fn version(told: &Value) -> String {
 
 /// Whether the planted value is in a text, plain or in base64 at any alignment.
 pub(crate) fn shows(text: &[u8]) -> bool {
-    let mut needles = vec![PLANTED.as_bytes().to_vec()];
+    let mut needles = vec![PLANTED.to_owned()];
     for shift in 0..3 {
         let encoded = STANDARD.encode([&vec![b' '; shift], PLANTED.as_bytes()].concat());
         // The characters that depend on neighbours are left out.
-        needles.push(encoded.as_bytes()[4..encoded.len() - 4].to_vec());
+        needles.push(encoded[4..encoded.len() - 4].to_owned());
     }
-    needles.iter().any(|needle| {
-        text.windows(needle.len())
-            .any(|window| window == needle.as_slice())
-    })
+    // Much faster than a look at each window, for files of some MiB.
+    let text = String::from_utf8_lossy(text);
+    needles.iter().any(|needle| text.contains(needle))
 }

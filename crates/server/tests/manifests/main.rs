@@ -13,6 +13,7 @@ mod playbooks;
 mod reach;
 mod review;
 mod secrets;
+mod servers;
 mod sources;
 mod wipes;
 mod workloads;

@@ -8,9 +8,8 @@ fn metric(world: &World, name: &str) -> u64 {
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{name} is not in {text}"))
-        .parse()
-        .unwrap()
+    assert!(line.is_some(), "{name} is not in {text}");
+    line.unwrap().parse().unwrap()
 }
 
 #[tokio::test]

@@ -153,6 +153,10 @@ impl Store for PostgresStore {
         call!(self, |client| read::load(client, id))
     }
 
+    async fn load_beside_documents(&self, id: &DeviceId) -> Result<(Option<Stored>, Revision), StoreError> {
+        call!(self, |client| read::load_beside_documents(client, id))
+    }
+
     async fn commit(&self, write: Write) -> Result<Revision, StoreError> {
         let at = write.at;
         let (reply, answer) = oneshot::channel();

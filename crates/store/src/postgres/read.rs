@@ -9,7 +9,7 @@ use tokio_postgres::{IsolationLevel, Row, types::ToSql};
 
 use super::{documents::allow, failure::Failure};
 use crate::{
-    Census, Changed, Listed, Page, Revision, Stored,
+    Census, Changed, Listed, Page, Revision, StoreError, Stored,
     record::{self, DeviceRow, EventRow, StrayRow},
 };
 
@@ -40,9 +40,38 @@ pub(super) async fn load(client: &ClientWrapper, id: &DeviceId) -> Result<Option
         &[&id.as_str()],
     )
     .await?;
-    let Some(row) = rows.first() else { return Ok(None) };
+    rows.first().map_or(Ok(None), |row| device(row, id))
+}
+
+/// The same statement from the other side: one row, whether or not the device is known.
+pub(super) async fn load_beside_documents(
+    client: &ClientWrapper,
+    id: &DeviceId,
+) -> Result<(Option<Stored>, Revision)> {
+    let rows = query(
+        client,
+        "SELECT d.life, d.revision, r.report, p.polled, p.asked, p.beat, p.beating_since, c.revision
+         FROM document_revision c
+         LEFT JOIN device d ON d.id = $1
+         LEFT JOIN report r ON r.device_id = d.id
+         LEFT JOIN presence p ON p.device_id = d.id",
+        &[&id.as_str()],
+    )
+    .await?;
+    let row = rows.first().ok_or_else(|| StoreError::Corrupt {
+        what: "the revision of the documents".to_owned(),
+        reason: "table 'document_revision' is empty; restore the whole store from a backup".to_owned(),
+    })?;
+    Ok((device(row, id)?, Revision(row.try_get(7)?)))
+}
+
+/// The device of a row; `None` where it has none.
+fn device(row: &Row, id: &DeviceId) -> Result<Option<Stored>> {
+    let Some(life) = row.try_get(0)? else {
+        return Ok(None);
+    };
     let row = DeviceRow {
-        life: row.try_get(0)?,
+        life,
         revision: row.try_get(1)?,
         report: row.try_get(2)?,
         times: times(row, 3)?,

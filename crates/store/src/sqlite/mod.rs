@@ -162,6 +162,16 @@ impl Store for SqliteStore {
         self.read(move |connection| read::load(connection, &id)).await
     }
 
+    async fn load_beside_documents(&self, id: &DeviceId) -> Result<(Option<Stored>, Revision), StoreError> {
+        let id = id.clone();
+        self.read(move |connection| {
+            // One snapshot, so that both belong together.
+            let transaction = connection.unchecked_transaction()?;
+            Ok((read::load(&transaction, &id)?, documents::revision(&transaction)?))
+        })
+        .await
+    }
+
     async fn commit(&self, write: Write) -> Result<Revision, StoreError> {
         self.perform(Work::Write(Box::new(write))).await.map(Revision)
     }

@@ -4,7 +4,7 @@ use fleet::{Connectivity, Epoch, Phase, Presence, Watch};
 use flotta_store::{Page, Revision, Store, Write, WriteGuard};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::support::{place::Place, *};
+use crate::support::{documents::*, place::Place, *};
 
 pub(crate) async fn lists_come_in_pages(place: &dyn Place) {
     let store = place.open().await;
@@ -199,6 +199,36 @@ pub(crate) async fn the_census_agrees_with_the_rules(place: &dyn Place) {
     ];
     assert_eq!(phases, census.phases[..]);
     assert_eq!((1, 1), (census.strays, census.tombstones_of_earlier_epochs));
+}
+
+pub(crate) async fn a_device_is_read_beside_the_revision_of_the_documents(place: &dyn Place) {
+    let store = place.open().await;
+    assert_eq!(
+        (None, Revision(0)),
+        store.load_beside_documents(&id("d")).await.unwrap()
+    );
+    let written = Write {
+        report: Some(report("7")),
+        presence: Some(Presence::default().polled(at(1))),
+        ..creation("d", approved(), at(0))
+    };
+    store.commit(written).await.unwrap();
+    let mut before = Revision(0);
+    for text in ["1", "2"] {
+        let revision = put(&*store, vec![document("ConfigMap", "c", text)]).await;
+        assert!(revision > before);
+        before = revision;
+        let expected = store.load(&id("d")).await.unwrap();
+        assert!(expected.is_some());
+        assert_eq!(
+            (expected, revision),
+            store.load_beside_documents(&id("d")).await.unwrap()
+        );
+        assert_eq!(
+            (None, revision),
+            store.load_beside_documents(&id("other")).await.unwrap()
+        );
+    }
 }
 
 /// A store that an earlier program wrote, and that has periods in lives alone.
