@@ -8,28 +8,28 @@
 mod decimal;
 mod quantity;
 
-use std::fmt;
-
 use manifests::schema::{self, Field, Go, Schema, Structure};
 use serde_json::{Map, Value};
 
 use crate::go_yaml;
 
 /// Why a specification cannot be read as a PodSpec. Flotta leaves out such a workload.
+///
+/// It names where and what is expected there, and no value: a person may have typed a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {reason}")]
 pub struct Invalid {
     /// Where, within the specification: `containers[0].resources.limits.cpu`.
     pub path: String,
-    /// What is wrong there.
-    pub reason: String,
+    /// What is expected there.
+    pub reason: &'static str,
 }
 
 impl Invalid {
-    fn new(reason: impl fmt::Display) -> Self {
+    fn new(reason: &'static str) -> Self {
         Self {
             path: String::new(),
-            reason: reason.to_string(),
+            reason,
         }
     }
 
@@ -67,17 +67,19 @@ fn written(schema: &Schema, value: &Value) -> Result<Value, Invalid> {
     match schema {
         Schema::Object(structure) => match value {
             Value::Object(fields) => object(structure, fields).map(Value::Object),
-            _ => Err(mismatch("an object", value)),
+            _ => Err(Invalid::new("must be an object")),
         },
         Schema::List(of) | Schema::KeyedList(of, _) | Schema::NonEmptyList(of) => {
-            let list = value.as_array().ok_or_else(|| mismatch("a list", value))?;
+            let list = value.as_array().ok_or_else(|| Invalid::new("must be a list"))?;
             let elements = list.iter().enumerate();
             elements
                 .map(|(index, element)| written(of, element).map_err(|invalid| invalid.in_element(index)))
                 .collect()
         }
         Schema::Map(of) => {
-            let map = value.as_object().ok_or_else(|| mismatch("an object", value))?;
+            let map = value
+                .as_object()
+                .ok_or_else(|| Invalid::new("must be an object"))?;
             map.iter()
                 .map(|(key, value)| {
                     let value = written(of, value).map_err(|invalid| invalid.in_field(key))?;
@@ -88,28 +90,24 @@ fn written(schema: &Schema, value: &Value) -> Result<Value, Invalid> {
         Schema::Quantity => match value {
             Value::String(text) => quantity::canonical(text),
             Value::Number(number) => quantity::canonical(&number.to_string()),
-            _ => return Err(mismatch("a quantity", value)),
+            _ => return Err(Invalid::new("must be a quantity such as 100m or 1Gi")),
         }
         .map(Value::String)
-        .map_err(Invalid::new),
+        .map_err(|quantity::NoQuantity| Invalid::new("must be a quantity such as 100m or 1Gi")),
         Schema::Integer(least, greatest) => match value.as_i64() {
             Some(number) if (*least..=*greatest).contains(&number) => Ok(value.clone()),
-            _ => Err(mismatch("a whole number in its bounds", value)),
+            _ => Err(Invalid::new("must be a whole number in its bounds")),
         },
         Schema::IntOrString => match value {
             Value::String(_) => Ok(value.clone()),
             _ => written(&Schema::Integer(i32::MIN.into(), i32::MAX.into()), value),
         },
         Schema::Boolean if value.is_boolean() => Ok(value.clone()),
-        Schema::Boolean => Err(mismatch("true or false", value)),
+        Schema::Boolean => Err(Invalid::new("must be true or false")),
         Schema::Text(_) | Schema::Base64 | Schema::DateTime if value.is_string() => Ok(value.clone()),
-        Schema::Text(_) | Schema::Base64 | Schema::DateTime => Err(mismatch("a text", value)),
+        Schema::Text(_) | Schema::Base64 | Schema::DateTime => Err(Invalid::new("must be a text")),
         Schema::Any | Schema::Ignored => Ok(value.clone()),
     }
-}
-
-fn mismatch(expected: &str, value: &Value) -> Invalid {
-    Invalid::new(format_args!("not {expected}: {value}"))
 }
 
 fn object(structure: &Structure, given: &Map<String, Value>) -> Result<Map<String, Value>, Invalid> {

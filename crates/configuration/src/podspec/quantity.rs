@@ -6,8 +6,7 @@
 use super::decimal::Digits;
 
 /// Why a text is no quantity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a quantity such as 100m or 1Gi")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoQuantity;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

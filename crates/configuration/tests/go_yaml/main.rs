@@ -21,7 +21,7 @@ use manifests::schema::{Schema, pod_spec};
 use pods::{one_by_one, pod_specs, quantities};
 use program::Go;
 use proptest::{collection, prelude::*};
-use serde_json::json;
+use serde_json::{Value, json};
 use texts::{keys, texts};
 
 const CASES: u32 = 8_000;
@@ -243,6 +243,49 @@ fn a_fault_says_where_it_is() {
         json!({"containers": [{"name": "a"}, {"name": "b", "resources": {"limits": {"cpu": "much"}}}]});
     assert_eq!(
         podspec::text(&spec).unwrap_err().to_string(),
-        "containers[1].resources.limits.cpu: not a quantity such as 100m or 1Gi"
+        "containers[1].resources.limits.cpu: must be a quantity such as 100m or 1Gi"
     );
+}
+
+/// Every value that a pod can hold is, in turn, one that does not fit: what was typed there may be a password.
+#[test]
+fn no_fault_shows_a_value() {
+    let mut faults = 0;
+    every_misfit(&Schema::Object(pod_spec()), &mut |spec| {
+        let Err(invalid) = podspec::text(&spec) else {
+            return;
+        };
+        let shown = format!("{invalid} {invalid:?} {invalid:#?}");
+        assert!(!shown.contains("marker"), "{shown}");
+        assert!(
+            !invalid.path.is_empty() || spec.is_string() || spec.is_array(),
+            "{shown}"
+        );
+        faults += 1;
+    });
+    assert!(faults > 2000, "only {faults} misfits");
+}
+
+/// Values with a marker in the place of each part, the rest as small as it may be.
+fn every_misfit(schema: &Schema, visit: &mut dyn FnMut(Value)) {
+    for value in [
+        json!("marker"),
+        json!(["marker"]),
+        json!({"key": "marker"}),
+        json!([{"key": ["marker"]}]),
+    ] {
+        visit(value);
+    }
+    match schema {
+        Schema::Object(structure) => {
+            for field in structure.fields {
+                every_misfit(&field.schema, &mut |value| visit(json!({field.name: value})));
+            }
+        }
+        Schema::List(of) | Schema::KeyedList(of, _) | Schema::NonEmptyList(of) => {
+            every_misfit(of, &mut |value| visit(json!([value])));
+        }
+        Schema::Map(of) => every_misfit(of, &mut |value| visit(json!({"key": value}))),
+        _ => {}
+    }
 }
