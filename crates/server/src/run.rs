@@ -3,7 +3,7 @@
 //! The ops port comes first, so that the process is alive while the rest is being opened. The device plane's port is bound
 //! when the store is open: until then the Edge API is refused at once instead of left waiting.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
@@ -31,6 +31,12 @@ use crate::{
     upkeep,
 };
 
+/// A server that is not the only one of its store goes on taking connections for so long after it was told to stop, and is
+/// ready no more from the beginning: whoever chooses between the servers, as kube-proxy does, needs a moment to hear of
+/// it, and sends callers here until then. Where there is no other server nobody is spared an error by it: in Kubernetes the
+/// Service has no endpoint from then on, and the next server of an exclusive store cannot start before this one has ended.
+const LINGER: Duration = Duration::from_secs(3);
+
 /// Serves until a signal asks to stop.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let stop = stop_signal().context("signals cannot be received")?;
@@ -51,7 +57,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         Timestamp::now(),
     ));
 
-    let end = CancellationToken::new();
+    let (end, closing) = (CancellationToken::new(), CancellationToken::new());
     let ops = serve_ops(&settings, &health, &metrics, &end).await?;
     let security = secure(keeper, &end);
     if let Some(admission) = &admission {
@@ -59,9 +65,13 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     let work = async {
         let store = tokio::select! {
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => {
+                closing.cancel();
+                return Ok(());
+            }
             store = open::store(&settings, &health) => store?,
         };
+        tokio::spawn(linger(store.is_exclusive(), stop.clone(), closing.clone()));
         health.set_store(Arc::clone(&store));
         let observer = Arc::clone(&metrics);
         let documents = documents(&settings, &store, &metrics);
@@ -76,14 +86,14 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
             settings.cache,
         );
         health.set_service(service.clone());
-        let outcome = serve_planes(&settings, service, security, &metrics, &probes, &stop).await;
+        let outcome = serve_planes(&settings, service, security, &metrics, &probes, &closing).await;
         health.set_stopping();
         store.close().await;
         outcome
     };
     let outcome = tokio::select! {
         outcome = work => outcome,
-        () = async { stop.cancelled().await; health.set_stopping(); sleep(settings.shutdown_timeout).await } => {
+        () = async { stop.cancelled().await; health.set_stopping(); closing.cancelled().await; sleep(settings.shutdown_timeout).await } => {
             bail!("the server did not stop within {:?}; writes that were not acknowledged may be lost", settings.shutdown_timeout)
         }
     };
@@ -191,6 +201,15 @@ async fn bind(address: std::net::SocketAddr, setting: &str) -> anyhow::Result<Tc
     TcpListener::bind(address)
         .await
         .with_context(|| format!("{address} ({setting}) cannot be listened on"))
+}
+
+/// Cancels `closing` some time after `stop`, or at once where no other server could take over.
+async fn linger(alone: bool, stop: CancellationToken, closing: CancellationToken) {
+    stop.cancelled().await;
+    if !alone {
+        sleep(LINGER).await;
+    }
+    closing.cancel();
 }
 
 /// Cancelled by the first SIGTERM or SIGINT.
