@@ -7,6 +7,7 @@
 
 #[path = "../manifests/fleet.rs"]
 mod fleet;
+mod rekey;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -301,6 +302,69 @@ async fn servers_on_one_database_follow_each_other() {
             }
         }
         assert_eq!(versions.len(), 1, "both say the same, round {round}");
+    }
+    assert!(one.stop().unwrap().success());
+    assert!(other.stop().unwrap().success());
+}
+
+/// A person's word at one of two servers is seen at the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_confirmed_at_one_server_waits_at_no_other() {
+    let postgres = Postgres::start().await.unwrap();
+    let url = postgres.create_database().unwrap();
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let source = here.path().join("manifests");
+    write(&source, 4, true);
+    let settings = |folder: &Path| {
+        let settings = Settings::new(folder).binary(BINARY).store(&url);
+        settings.flags(["--manifests", source.to_str().unwrap()])
+    };
+    let mut one = Server::start(settings(here.path())).await.unwrap();
+    let mut other = Server::start(settings(there.path())).await.unwrap();
+    join(&one, "two").await;
+    assert_eq!(names(&poll(&other, "two").await.unwrap().1).0.len(), 3);
+    let path = source.join("workloads.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("device: two", "device: nobody")).unwrap();
+
+    let of_source = |folder: &Path| {
+        let told = command(folder, &["manifests", "status", "-o", "json"]);
+        let status: Value = serde_json::from_slice(&told.stdout).unwrap();
+        status["sources"][0].clone()
+    };
+    let both = [here.path(), there.path()];
+    let waits = |folder: &Path| of_source(folder)["unconfirmed"].is_string();
+    wait_until("both wait for a person", PATIENCE, async || {
+        both.into_iter().all(waits)
+    })
+    .await
+    .unwrap();
+    for folder in both {
+        assert_eq!(of_source(folder)["faults"].as_array().unwrap().len(), 1);
+    }
+    let waiting = of_source(there.path());
+    let digest = waiting["unconfirmed"].as_str().unwrap();
+    assert_ne!(waiting["digest"], digest);
+
+    let confirmed = command(here.path(), &["manifests", "confirm", digest]);
+    assert!(confirmed.status.success(), "{}", said(&confirmed));
+    for folder in both {
+        wait_until("it is taken over", PATIENCE, async || {
+            of_source(folder)["digest"] == digest
+        })
+        .await
+        .unwrap();
+        let source = of_source(folder);
+        assert_eq!(source["unconfirmed"], Value::Null, "{source}");
+        assert_eq!(source["faults"], json!([]), "{source}");
+    }
+    let shown = said(&command(there.path(), &["manifests", "status"]));
+    assert!(
+        shown.contains("as it is in the source") && !shown.contains("confirm"),
+        "{shown}"
+    );
+    for server in [&one, &other] {
+        assert_eq!(names(&poll(server, "two").await.unwrap().1).0.len(), 2);
     }
     assert!(one.stop().unwrap().success());
     assert!(other.stop().unwrap().success());
