@@ -13,7 +13,7 @@ Flags can be given by environment variables too: FLOTTA_COMPANION_ and the name 
 
 const RUN_HELP: &str = "\
 Signals:
-  SIGTERM, SIGINT  stop: give up the Lease, exit 0
+  SIGTERM, SIGINT  stop: give up the Lease, let go of the RemoteBackend if the Deployment is deleted, exit 0
 
 Exit codes:
   0  stopped
@@ -121,6 +121,11 @@ pub struct RunArgs {
         default_value = "0.0.0.0:9090"
     )]
     pub ops_listen: SocketAddr,
+
+    /// The Deployment that this process is of. When it is gone or going at the end, no companion will come: the finalizer is
+    /// taken off RemoteBackend `flotta`, whose deletion would wait for ever. Without a name that is left alone
+    #[arg(long, env = "FLOTTA_COMPANION_DEPLOYMENT", value_name = "NAME")]
+    pub deployment: Option<String>,
 }
 
 /// Of `plan`.

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod control;
 pub mod definition;
 pub mod events;
+pub mod farewell;
 pub mod lease;
 pub mod metrics;
 pub mod ops;

@@ -8,7 +8,7 @@ use k8s_openapi::api::authorization::v1::{
 };
 use plan::{
     api::RemoteBackendSpec,
-    names::{GROUP, LEASE, PREVIOUS},
+    names::{GROUP, LEASE, PREVIOUS, REMOTE_BACKEND},
 };
 
 /// API group of Flotta's custom resources.
@@ -141,6 +141,14 @@ pub fn table(spec: &RemoteBackendSpec, namespace: &str) -> Vec<Right> {
             .map(|verb| Right::cluster(verb, "", "namespaces", Some(namespace))),
     );
     rights.push(edge_devices());
+    rights
+}
+
+/// What is needed when the release is deleted, beside the Deployment of this name: the rest of the table is gone by then.
+pub fn farewell(deployment: &str) -> Vec<Right> {
+    let mut rights = vec![Right::new("get", "apps", "deployments", Some(deployment))];
+    rights
+        .extend(["get", "patch"].map(|verb| Right::new(verb, GROUP, "remotebackends", Some(REMOTE_BACKEND))));
     rights
 }
 

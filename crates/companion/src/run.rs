@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     calls::network::Network,
     cli::{Common, RunArgs},
-    cluster::{self, Cluster, watch::Watches},
+    cluster::{self, Cluster, Fault, watch::Watches},
     control::{Controller, Parts, Planner},
+    farewell,
     lease::Lease,
     metrics::Metrics,
     ops::{self, Health},
@@ -68,13 +69,13 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
         identity = parts.identity,
         "companion of the Edge API"
     );
-    work(parts, plan::plan, stop).await;
+    work(parts, plan::plan, arguments.deployment.as_deref(), stop).await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// The loop, until `stop`; then gives up what it holds.
-pub async fn work(parts: Parts, planner: Planner, stop: CancellationToken) {
+/// The loop, until `stop`; then gives up what it holds, and the RemoteBackend too if the Deployment that it is of is deleted.
+pub async fn work(parts: Parts, planner: Planner, deployment: Option<&str>, stop: CancellationToken) {
     let (cluster, lease, metrics) = (
         parts.cluster.clone(),
         Arc::clone(&parts.lease),
@@ -96,7 +97,7 @@ pub async fn work(parts: Parts, planner: Planner, stop: CancellationToken) {
     };
     tokio::select! {
         () = stop.cancelled() => {}
-        () = rounds(&mut controller, &mut watches, &lease) => {}
+        () = rounds(&mut controller, &mut watches, &lease, (&cluster, deployment)) => {}
     }
     keeper.abort();
     wake_on_lease.abort();
@@ -110,9 +111,17 @@ pub async fn work(parts: Parts, planner: Planner, stop: CancellationToken) {
     if timeout(FAREWELL, farewell).await.is_err() {
         tracing::warn!("the Lease could not be given up in time; it runs out by itself");
     }
+    if let Some(deployment) = deployment {
+        farewell::farewell(&cluster, deployment).await;
+    }
 }
 
-async fn rounds(controller: &mut Controller, watches: &mut Watches, lease: &Lease) {
+async fn rounds(
+    controller: &mut Controller,
+    watches: &mut Watches,
+    lease: &Lease,
+    (cluster, deployment): (&Cluster, Option<&str>),
+) {
     let mut delay = FIRST;
     let mut told = None;
     loop {
@@ -129,6 +138,10 @@ async fn rounds(controller: &mut Controller, watches: &mut Watches, lease: &Leas
                 round.next
             }
             Err(fault) => {
+                if let (Fault::Forbidden(_), Some(deployment)) = (&fault, deployment) {
+                    // Helm takes the rights right after the Deployment, and stops this process a second later.
+                    farewell::early(cluster, deployment).await;
+                }
                 let fault = fault.to_string();
                 if told.as_ref() != Some(&fault) {
                     tracing::warn!(reason = fault, "the cluster could not be looked at");

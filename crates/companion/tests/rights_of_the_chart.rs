@@ -23,6 +23,7 @@ const MORE_TO_READ: [&str; 3] = [
 fn the_chart_gives_what_is_used_and_nothing_else() {
     let needed: BTreeSet<_> = rights::table(&RemoteBackendSpec::default(), "flotta")
         .iter()
+        .chain(&rights::farewell("flotta-companion"))
         .map(|right| match right.scope {
             rights::Scope::Namespace => format!("{right} in the namespace"),
             rights::Scope::Cluster => format!("{right} in the cluster"),

@@ -3,6 +3,9 @@
 /// API group of [`crate::api::RemoteBackend`] and prefix of every annotation.
 pub const GROUP: &str = "companion.project-flotta.io";
 
+/// Name of the `RemoteBackend` that the chart makes, and of the one to make without it.
+pub const REMOTE_BACKEND: &str = "flotta";
+
 /// Field manager of everything that is in force because of the companion.
 pub const MANAGER: &str = "flotta-companion";
 

@@ -1,6 +1,7 @@
 //! The resource itself: finding it, saying what was found, and marking it for an uninstallation.
 
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
@@ -49,6 +50,21 @@ impl Cluster {
                 fault => Err(fault),
             },
         }
+    }
+
+    /// The resource of this name; none when there is none.
+    pub async fn resource(&self, name: &str) -> Result<Option<RemoteBackend>, Fault> {
+        let right = Right::new("get", GROUP, "remotebackends", Some(name));
+        let found = self.api::<RemoteBackend>().get_opt(name).await;
+        found.map_err(|error| Fault::new(right, error))
+    }
+
+    /// Whether there is a Deployment of this name that is not being deleted.
+    pub async fn has_deployment(&self, name: &str) -> Result<bool, Fault> {
+        let right = Right::new("get", "apps", "deployments", Some(name));
+        let found = self.api::<Deployment>().get_metadata_opt(name).await;
+        let found = found.map_err(|error| Fault::new(right, error))?;
+        Ok(found.is_some_and(|deployment| deployment.metadata.deletion_timestamp.is_none()))
     }
 
     /// Says what was found; fails when the resource has changed since.

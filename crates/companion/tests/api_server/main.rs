@@ -14,6 +14,7 @@
 mod calls;
 mod drift;
 mod facts;
+mod farewell;
 mod kubelet;
 mod lease;
 mod process;

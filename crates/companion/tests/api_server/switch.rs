@@ -31,8 +31,13 @@ pub struct Running {
 }
 
 pub fn start(parts: Parts) -> Running {
+    start_as(parts, None)
+}
+
+/// One of a Deployment.
+pub fn start_as(parts: Parts, deployment: Option<&'static str>) -> Running {
     let stop = CancellationToken::new();
-    let task = tokio::spawn(run::work(parts, plan::plan, stop.clone()));
+    let task = tokio::spawn(run::work(parts, plan::plan, deployment, stop.clone()));
     Running { stop, task }
 }
 

@@ -5,11 +5,14 @@
 
 mod release;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use http::Method;
 use serde_json::{Value, json};
 use testkit::kubernetes::PatchKind;
 use testkit::peers;
+use testkit::process::wait_for;
 
 use release::Release;
 
@@ -23,6 +26,14 @@ const REMOTE_BACKEND: &str =
     "/apis/companion.project-flotta.io/v1alpha1/namespaces/flotta/remotebackends/flotta";
 const DEFINITION: &str =
     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/remotebackends.companion.project-flotta.io";
+
+const RESTORE: &str = "/apis/batch/v1/namespaces/flotta/jobs/flotta-companion-restore";
+/// Helm keeps them, so that a companion without a successor can let go of the RemoteBackend.
+const KEPT: [&str; 3] = [
+    "/api/v1/namespaces/flotta/serviceaccounts/flotta-companion",
+    "/apis/rbac.authorization.k8s.io/v1/namespaces/flotta/roles/flotta-companion-farewell",
+    "/apis/rbac.authorization.k8s.io/v1/namespaces/flotta/rolebindings/flotta-companion-farewell",
+];
 
 /// The hook that brings the definition up to date would wait for a pod.
 const NO_HOOK: &str = "--set=crds.upgrade=false";
@@ -48,6 +59,7 @@ by_both!(
     an_upgrade_and_a_rollback_leave_alone_what_the_programs_wrote,
     a_change_of_the_store_changes_the_workload_and_whom_the_service_selects,
     a_refused_uninstallation_removes_nothing_and_can_be_got_over,
+    an_uninstallation_leaves_nothing_of_what_helm_keeps,
 );
 
 /// What the companion writes into what the chart has made empty, and onto the resource.
@@ -132,7 +144,13 @@ async fn an_upgrade_and_a_rollback_leave_alone_what_the_programs_wrote(release: 
     let arguments =
         release.object(COMPANION).await?["spec"]["template"]["spec"]["containers"][0]["args"].clone();
     ensure!(
-        arguments == json!(["run", "--log-format=text", "--log-level=info"]),
+        arguments
+            == json!([
+                "run",
+                "--deployment=flotta-companion",
+                "--log-format=text",
+                "--log-level=info"
+            ]),
         "the rollback did not reach the companion: {arguments}"
     );
     they_are_untouched(release, "a rollback").await
@@ -199,7 +217,7 @@ async fn a_refused_uninstallation_removes_nothing_and_can_be_got_over(release: &
         ensure!(release.find(path).await?.is_none(), "{path} is still there");
     }
     // What the next installation has to know is in its status and its annotations.
-    for path in [REMOTE_BACKEND, DEFINITION] {
+    for path in [&[REMOTE_BACKEND, DEFINITION], &KEPT[..]].concat() {
         release
             .object(path)
             .await
@@ -216,6 +234,47 @@ async fn a_refused_uninstallation_removes_nothing_and_can_be_got_over(release: &
         mode == "Observe",
         "the next installation did not take it over: {mode}"
     );
+    uninstalled(release).await
+}
+
+async fn an_uninstallation_leaves_nothing_of_what_helm_keeps(release: &Release) -> Result<()> {
+    release.helm("install", &[])?;
+    uninstalled(release).await?;
+    release.helm("install", &["--take-ownership"])?;
+    for path in KEPT {
+        release.object(path).await?;
+    }
+    Ok(())
+}
+
+/// A whole uninstallation, hooks included; a Job succeeds without a pod.
+async fn uninstalled(release: &Release) -> Result<()> {
+    // One that failed stays for its log.
+    let old = format!("{RESTORE}?propagationPolicy=Background");
+    release.client().call(Method::DELETE, &old, None).await?;
+    let helm = release.start(&["uninstall", "flotta-companion", "--timeout=120s"])?;
+    wait_for("the hook's Job", Duration::from_mins(1), async || {
+        release.find(RESTORE).await.ok()?
+    })
+    .await?;
+    let now = "2026-01-01T00:00:00Z";
+    let condition = |type_: &str| json!({"type": type_, "status": "True", "lastTransitionTime": now});
+    let success = json!({"status": {
+        "startTime": now, "completionTime": now, "succeeded": 1,
+        "conditions": [condition("SuccessCriteriaMet"), condition("Complete")],
+    }});
+    let path = format!("{RESTORE}/status");
+    let answer = release.client().patch(&path, PatchKind::Merge, &success).await?;
+    ensure!(answer.status == 200, "{path}: {}", answer.text());
+    let said = helm.end()?;
+    // As docs/install.md quotes it.
+    ensure!(
+        said.contains("These resources were kept due to the resource policy"),
+        "{said}"
+    );
+    for path in [&[SECRET, SERVICE, COMPANION], &KEPT[..]].concat() {
+        ensure!(release.find(path).await?.is_none(), "{path} is still there");
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! A release of the chart on an API server without a node, and Helm to handle it.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use http::Method;
@@ -17,6 +17,24 @@ pub(crate) struct Release {
     control_plane: ControlPlane,
     helm: PathBuf,
     home: TempDir,
+}
+
+/// A Helm that works.
+pub(crate) struct Helm {
+    process: Child,
+    command: String,
+}
+
+impl Helm {
+    /// Waits until it has ended; what it printed.
+    pub(crate) fn end(self) -> Result<String> {
+        let output = self.process.wait_with_output()?;
+        if !output.status.success() {
+            let reason = String::from_utf8_lossy(&output.stderr);
+            bail!("helm {} failed: {}", self.command, reason.trim());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
 }
 
 impl Release {
@@ -41,8 +59,13 @@ impl Release {
 
     /// Any command of Helm's; what it printed.
     pub(crate) fn plain(&self, arguments: &[&str]) -> Result<String> {
+        self.start(arguments)?.end()
+    }
+
+    /// The same, for a command that waits for something.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Result<Helm> {
         let (address, _) = self.control_plane.address();
-        let output = Command::new(&self.helm)
+        let process = Command::new(&self.helm)
             .args(arguments)
             .arg("--namespace=flotta")
             .arg(format!("--kube-apiserver=https://{address}"))
@@ -55,13 +78,12 @@ impl Release {
             .env("HELM_DATA_HOME", self.home.path())
             .env("KUBECACHEDIR", self.home.path())
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .with_context(|| format!("cannot run {}", self.helm.display()))?;
-        if !output.status.success() {
-            let reason = String::from_utf8_lossy(&output.stderr);
-            bail!("helm {} failed: {}", arguments.join(" "), reason.trim());
-        }
-        Ok(String::from_utf8(output.stdout)?)
+        let command = arguments.join(" ");
+        Ok(Helm { process, command })
     }
 
     /// An object, if it is there.

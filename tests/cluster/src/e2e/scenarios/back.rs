@@ -1,6 +1,8 @@
 //! The way back, in every form in which it is asked for. The custom resources disconnect each device that they lack, so it
 //! is refused while there is one, unless a person says so.
 
+mod kept;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -163,6 +165,7 @@ async fn uninstalls(stage: &mut Stage, before: &Before) -> Result<()> {
         RemoteBackend::read(stage.cluster()).await?.is_none(),
         "the RemoteBackend is still there"
     );
+    kept::nothing(stage.cluster()).await?;
     stage.reached("the Edge API answers from its custom resources, exactly as before");
     Ok(())
 }
@@ -236,13 +239,23 @@ async fn gone(cluster: &Cluster, name: &str) -> Result<()> {
     faults::ready_pods(cluster, &label, 0, SWITCH).await
 }
 
-/// `helm uninstall --no-hooks` leaves the Edge API at a backend that is gone: errors, and no device is disconnected. Then
-/// installed again.
+/// `helm uninstall --no-hooks` leaves the Edge API at a backend that is gone: errors, no device is disconnected, and nothing
+/// waits for a companion. Then installed again.
 pub(crate) async fn uninstall_without_hooks(stage: &mut Stage) -> Result<()> {
     let watcher = at_work(stage, &["keeps-running"]).await?;
     Chart::default().uninstall(stage.cluster(), &["--no-hooks"])?;
     stage.reached("helm uninstall --no-hooks has returned");
-    is_served_when_installed_again(stage, watcher).await
+    kept::finalizer(stage.cluster(), false).await?;
+    kept::all(stage.cluster()).await?;
+    stage.reached("the companion has taken the finalizer off the RemoteBackend");
+    is_served_when_installed_again(stage, watcher).await?;
+    kept::finalizer(stage.cluster(), true).await?;
+    stage.reached("and the next companion has put it on again");
+    Chart::default().uninstall(stage.cluster(), &["--no-hooks"])?;
+    namespace_is_removed(stage).await?;
+    stage.reached("uninstalled the same way, the namespace with it waited for nobody");
+    stage.is_now(State::Unknown);
+    Ok(())
 }
 
 /// The same in so many words, which the hook understands.
@@ -257,6 +270,7 @@ pub(crate) async fn uninstall_skipped(stage: &mut Stage) -> Result<()> {
         RemoteBackend::read(stage.cluster()).await?.is_none(),
         "the RemoteBackend is still there"
     );
+    kept::nothing(stage.cluster()).await?;
     is_served_when_installed_again(stage, watcher).await
 }
 
@@ -288,6 +302,14 @@ async fn is_served_when_installed_again(stage: &mut Stage, watcher: Watcher) -> 
 
 /// `kubectl delete namespace flotta` ends, whatever is in it; then all is installed anew.
 pub(crate) async fn namespace_deleted(stage: &mut Stage) -> Result<()> {
+    namespace_is_removed(stage).await?;
+    stage.reached("the namespace is gone");
+    stage.is_now(State::Unknown);
+    stage.go_to(State::Switched).await?;
+    on_our_store(stage, "in-a-new-namespace").await
+}
+
+async fn namespace_is_removed(stage: &Stage) -> Result<()> {
     stage.cluster().remove(NAMESPACE).await?;
     wait_for("namespace flotta to be gone", GONE, async || {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -305,11 +327,7 @@ pub(crate) async fn namespace_deleted(stage: &mut Stage) -> Result<()> {
             .cluster()
             .kubectl(&["get", "namespace", "flotta", "--output=jsonpath={.status}"]);
         format!("what holds it up: {status:?}")
-    })?;
-    stage.reached("the namespace is gone");
-    stage.is_now(State::Unknown);
-    stage.go_to(State::Switched).await?;
-    on_our_store(stage, "in-a-new-namespace").await
+    })
 }
 
 /// `kubectl delete remotebackend flotta` leads back first.
