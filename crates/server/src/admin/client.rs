@@ -47,6 +47,30 @@ pub(super) struct ListedObject {
     pub(super) source: String,
 }
 
+/// The sources, and what in their objects stops or degrades devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ManifestsView {
+    #[serde(flatten)]
+    pub(super) status: Status,
+    /// Why no device is configured by any of them, if so.
+    pub(super) unusable: Option<String>,
+    /// Workloads and sets that are broken, and those of which nobody can say whom they select.
+    pub(super) broken: Vec<BrokenObject>,
+}
+
+/// An object with something that it needs missing or wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BrokenObject {
+    /// `EdgeWorkload plant-a/web`.
+    pub(super) object: String,
+    /// In a word, as in the conditions of devices.
+    pub(super) reason: String,
+    /// What is missing or wrong, where, and what follows for devices.
+    pub(super) message: String,
+}
+
 /// What became of the Secrets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -120,7 +144,7 @@ impl Client<'_> {
     }
 
     /// The sources of manifests.
-    pub(super) async fn manifests(&self) -> anyhow::Result<Status> {
+    pub(super) async fn manifests(&self) -> anyhow::Result<ManifestsView> {
         self.call(Method::GET, "/manifests", Bytes::new()).await
     }
 
@@ -141,7 +165,7 @@ impl Client<'_> {
     }
 
     /// Confirms what waits for a person.
-    pub(super) async fn confirm(&self, digest: &str) -> anyhow::Result<Status> {
+    pub(super) async fn confirm(&self, digest: &str) -> anyhow::Result<ManifestsView> {
         let body = serde_json::to_vec(digest)?;
         self.call(Method::POST, "/manifests/confirmations", body.into())
             .await

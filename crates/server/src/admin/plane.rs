@@ -11,7 +11,7 @@ use store::Page;
 
 use super::{
     AUTHOR, PAGE,
-    client::{Apply, ListedObject, Rekeyed},
+    client::{Apply, BrokenObject, ListedObject, ManifestsView, Rekeyed},
 };
 use crate::{
     documents::{ApplyError, NotConfigured, WATCHED, Watched},
@@ -94,12 +94,25 @@ impl AdminPlane {
                 let none = || AdminError::Missing(format!("there is no EdgeWorkload {namespace}/{name}"));
                 document(&view.ok_or_else(none)?)
             }
-            (&Method::GET, ["manifests"]) => document(&self.service.documents().status()),
+            (&Method::GET, ["manifests"]) => document(&self.manifests()),
             (&Method::GET, ["manifests", "objects"]) => self.objects(),
             (&Method::POST, ["manifests"]) => self.apply(&request).await,
             (&Method::POST, ["manifests", "confirmations"]) => self.confirm(&request),
             (&Method::POST, ["rekey"]) => self.rekey().await,
             _ => Err(AdminError::NotFound),
+        }
+    }
+
+    fn manifests(&self) -> ManifestsView {
+        let documents = self.service.documents();
+        let (unusable, broken) = match documents.catalogue() {
+            Ok(current) => (None, broken(current.catalogue.faults())),
+            Err(error) => (Some(error.to_string()), Vec::new()),
+        };
+        ManifestsView {
+            status: documents.status(),
+            unusable,
+            broken,
         }
     }
 
@@ -151,8 +164,9 @@ impl AdminPlane {
 
     fn confirm(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
         let digest: String = read(request)?;
-        let status = self.service.documents().status();
-        let waits = status
+        let view = self.manifests();
+        let waits = view
+            .status
             .sources
             .iter()
             .any(|source| source.unconfirmed.as_deref() == Some(digest.as_str()));
@@ -160,7 +174,7 @@ impl AdminPlane {
             Some(watched) if waits => {
                 tracing::info!(digest, "an administrator confirmed manifests");
                 watched.confirm(digest);
-                document(&status)
+                document(&view)
             }
             _ => Err(AdminError::Missing(format!(
                 "nothing with digest {digest} waits for a person; 'edge-config-server manifests status' shows what does"
@@ -194,6 +208,15 @@ impl AdminPlane {
             leftover,
         })
     }
+}
+
+fn broken(faults: &[configuration::Fault]) -> Vec<BrokenObject> {
+    let broken = faults.iter().map(|fault| BrokenObject {
+        object: fault.object.to_string(),
+        reason: fault.reason.to_owned(),
+        message: fault.message.clone(),
+    });
+    broken.collect()
 }
 
 fn read<T: DeserializeOwned>(request: &Request<Bytes>) -> Result<T, AdminError> {

@@ -8,6 +8,7 @@
 #[path = "../manifests/fleet.rs"]
 mod fleet;
 mod rekey;
+mod status;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

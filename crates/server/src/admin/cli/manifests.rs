@@ -19,7 +19,7 @@ pub struct ManifestsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the sources, what is wrong with them, and what waits for a person.
+    /// Show the sources, what is wrong with them and with the objects from them, and what waits for a person.
     Status,
     /// List the objects that devices are configured by.
     List,
@@ -61,8 +61,8 @@ pub async fn run(args: ManifestsArgs) -> anyhow::Result<()> {
             print(output, &applied, table::applied)?
         }
         Command::Confirm { digest } => {
-            let status = client.confirm(&digest).await?;
-            print(output, &status, table::manifests)?
+            let view = client.confirm(&digest).await?;
+            print(output, &view, table::manifests)?
         }
     };
     write(&text)

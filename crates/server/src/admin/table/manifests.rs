@@ -4,12 +4,17 @@ use std::fmt::Write as _;
 
 use super::{table, time};
 use crate::{
-    admin::client::{ListedObject, Rekeyed},
-    documents::{Applied, Status},
+    admin::client::{ListedObject, ManifestsView, Rekeyed},
+    documents::Applied,
 };
 
-/// The sources.
-pub(in crate::admin) fn manifests(status: &Status) -> String {
+/// The sources, and what is wrong with them and with what they brought: a line for each.
+pub(in crate::admin) fn manifests(view: &ManifestsView) -> String {
+    let ManifestsView {
+        status,
+        unusable,
+        broken,
+    } = view;
     let mut text = String::new();
     if status.sources.is_empty() {
         text.push_str("no manifests: devices get Flotta's default configuration and no workload\n");
@@ -39,8 +44,11 @@ pub(in crate::admin) fn manifests(status: &Status) -> String {
             let _ = writeln!(text, "warning  {}: {warning}", source.name);
         }
     }
-    for unreadable in &status.unreadable {
-        let _ = writeln!(text, "problem  {unreadable}");
+    for problem in unusable.iter().chain(&status.unreadable) {
+        let _ = writeln!(text, "problem  {problem}");
+    }
+    for broken in broken {
+        let _ = writeln!(text, "broken   {}: {}", broken.object, broken.message);
     }
     text
 }
