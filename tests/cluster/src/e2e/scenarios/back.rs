@@ -9,12 +9,12 @@ use anyhow::{Context, Result, bail, ensure};
 use cluster::chart::{Chart, RELEASE, SWITCH, switched};
 use cluster::flotta::{Answers, answers_until};
 use cluster::hands::{CONFIG_MAP, DEPLOYMENT};
+use cluster::patience::wait_for;
 use cluster::remote_backend::{Expected, PATH, RemoteBackend};
 use cluster::watcher::{Outcome, Request, Watcher};
 use cluster::{Cluster, Helm, faults, hands};
 use serde_json::{Value, json};
 use testkit::kubernetes::PatchKind;
-use testkit::process::wait_for;
 
 use super::holds::{at_work, on_custom_resources, on_our_store};
 use crate::stage::{Stage, State};
@@ -112,7 +112,6 @@ pub(crate) async fn crd_with_devices(stage: &mut Stage) -> Result<()> {
     on_custom_resources(stage).await?;
     // What the refusal keeps from happening is real.
     wait_for("the device to be told to disconnect", SWITCH, async || {
-        tokio::time::sleep(Duration::from_millis(200)).await;
         let seen = watcher.seen();
         seen.requests
             .iter()
@@ -286,7 +285,6 @@ async fn is_served_when_installed_again(stage: &mut Stage, watcher: Watcher) -> 
     Chart::default().install(stage.cluster())?;
     let since = watcher.now();
     wait_for("the device to be served again", SWITCH, async || {
-        tokio::time::sleep(Duration::from_millis(200)).await;
         let seen = watcher.seen();
         let served = |request: &&Request| request.begun > since && request.outcome == Outcome::Served;
         (seen.requests.iter().filter(served).count() > 4).then_some(())
@@ -312,7 +310,6 @@ pub(crate) async fn namespace_deleted(stage: &mut Stage) -> Result<()> {
 async fn namespace_is_removed(stage: &Stage) -> Result<()> {
     stage.cluster().remove(NAMESPACE).await?;
     wait_for("namespace flotta to be gone", GONE, async || {
-        tokio::time::sleep(Duration::from_millis(500)).await;
         stage
             .cluster()
             .object(NAMESPACE)
@@ -336,7 +333,6 @@ pub(crate) async fn resource_deleted(stage: &mut Stage) -> Result<()> {
     Chart::default().switch(stage.cluster()).await?;
     stage.cluster().remove(PATH).await?;
     wait_for("the RemoteBackend to be gone", SWITCH, async || {
-        tokio::time::sleep(Duration::from_millis(200)).await;
         let found = RemoteBackend::read(stage.cluster()).await.ok()?;
         found.is_none().then_some(())
     })

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use cluster::Cluster;
+use cluster::patience::wait_for;
 use cluster::remote_backend::PATH;
 use serde_json::Value;
-use testkit::process::wait_for;
 
 /// Until a companion that was told to stop has let go, or one that is new has taken hold.
 const LET_GO: Duration = Duration::from_secs(40);
@@ -43,7 +43,6 @@ pub(super) async fn finalizer(cluster: &Cluster, wanted: bool) -> Result<()> {
         &format!("the finalizer to be {}", if wanted { "on" } else { "off" }),
         LET_GO,
         async || {
-            tokio::time::sleep(Duration::from_millis(200)).await;
             let resource = cluster.object(PATH).await.ok()??;
             let finalizers = resource.pointer("/metadata/finalizers").and_then(Value::as_array);
             (finalizers.is_some_and(|finalizers| !finalizers.is_empty()) == wanted).then_some(())
