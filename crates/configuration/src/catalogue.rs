@@ -120,7 +120,7 @@ impl Catalogue {
                 Kind::EdgeDevice => {
                     let place = (object.key.namespace.clone(), object.key.name.clone());
                     let device = object.read::<EdgeDevice>().map_err(|error| {
-                        let trouble = Trouble::new("ObjectInvalid", error.to_string());
+                        let trouble = Trouble::misread(&error);
                         faults.push(trouble.fault(&object.key, "the device keeps the configuration it has"));
                         trouble
                     });

@@ -70,12 +70,32 @@ impl Trouble {
         }
     }
 
+    /// An object is not what its kind says, with what serde expected and without the value that it found: what was typed
+    /// there may be a password.
+    pub(crate) fn misread(error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        let message = match text.rsplit_once(", expected ") {
+            Some((_, expected)) => {
+                format!("it is not what its kind says: one of its fields must be {expected}")
+            }
+            None if text.starts_with("missing field ") => format!("it is not what its kind says: {text}"),
+            None => "it is not what its kind says".to_owned(),
+        };
+        Self::new("ObjectInvalid", message)
+    }
+
     pub(crate) fn unreadable(message: impl Into<String>) -> Self {
         Self {
             reason: "SecretUnreadable",
             message: message.into(),
             unreadable: true,
         }
+    }
+
+    /// The same, said of an object that another one needs.
+    pub(crate) fn of(mut self, object: &Key) -> Self {
+        self.message = format!("{object}: {}", self.message);
+        self
     }
 
     /// As a fault of `object`; `follows` says what it means for devices.
@@ -93,5 +113,53 @@ impl Trouble {
             message: format!("{object}: {}", self.message),
             server_fault: self.unreadable,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    enum Choice {
+        One,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "only read into")]
+    struct Object {
+        number: u8,
+        list: Vec<bool>,
+        choice: Choice,
+    }
+
+    #[test]
+    fn a_misread_object_shows_no_value() {
+        let object = |field: &str, value: Value| {
+            let mut object = json!({"number": 1, "list": [], "choice": "One"});
+            object[field] = value;
+            let error = Object::deserialize(object).unwrap_err();
+            Trouble::misread(&error).message
+        };
+        for (field, value, expected) in [
+            ("number", json!("marker, expected marker"), "must be u8"),
+            ("number", json!(["marker"]), "must be u8"),
+            ("list", json!("marker"), "must be a sequence"),
+            ("list", json!(["marker"]), "must be a boolean"),
+            ("choice", json!("marker"), "must be `One`"),
+            ("choice", json!({"marker": 1}), "must be `One`"),
+        ] {
+            let told = object(field, value);
+            assert!(told.ends_with(expected) && !told.contains("marker"), "{told}");
+        }
+        let error = Object::deserialize(json!({})).unwrap_err();
+        assert!(
+            Trouble::misread(&error)
+                .message
+                .ends_with("missing field `number`")
+        );
     }
 }

@@ -59,14 +59,7 @@ impl Objects {
             return Ok(None);
         };
         let read = object.read();
-        read.map(Some).map_err(|error| {
-            let message = match kind {
-                // The error's text could show a value.
-                Kind::Secret => format!("{key} is not what its kind says"),
-                _ => format!("{key} is not what its kind says: {error}"),
-            };
-            Trouble::new("ObjectInvalid", message)
-        })
+        read.map(Some).map_err(|error| Trouble::misread(&error).of(&key))
     }
 
     /// An object that has to be there.

@@ -66,7 +66,7 @@ impl Workloads {
         let workload: EdgeWorkload = match object.read() {
             Ok(workload) => workload,
             Err(error) => {
-                self.set_unclear(key, Trouble::new("ObjectInvalid", error.to_string()), faults);
+                self.set_unclear(key, Trouble::misread(&error), faults);
                 former.carry(key);
                 return;
             }
