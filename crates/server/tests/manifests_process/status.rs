@@ -117,3 +117,27 @@ async fn status_tells_what_stops_and_degrades_devices() {
     assert_eq!(broken, BTreeSet::from(wanted));
     assert!(server.stop().unwrap().success());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_tells_why_no_device_is_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("fleet.yaml");
+    fs::write(&source, MANIFESTS).unwrap();
+    let settings = || Settings::new(folder.path()).binary(BINARY);
+    let mut server = Server::start(settings()).await.unwrap();
+    let applied = command(folder.path(), &["manifests", "apply", source.to_str().unwrap()]);
+    assert!(applied.status.success(), "{}", said(&applied));
+    assert!(server.stop().unwrap().success());
+    let store = rusqlite::Connection::open(folder.path().join("fleet.db")).unwrap();
+    let changed = store.execute("UPDATE document SET body = 'no JSON' WHERE name = 'whole'", []);
+    assert_eq!(changed, Ok(1));
+    drop(store);
+    // Not ready, so it is not waited for.
+    let mut server = Server::launch(settings()).unwrap();
+    let told = || said(&command(folder.path(), &["manifests", "status"]));
+    let problem = "problem  no device is configured: EdgeWorkload plant-a/whole in the store cannot be read";
+    wait_until("it is told", PATIENCE, async || told().contains(problem))
+        .await
+        .unwrap();
+    assert!(server.stop().unwrap().success());
+}
