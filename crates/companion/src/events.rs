@@ -4,7 +4,7 @@ use kube::runtime::events::{Event, EventType};
 use plan::{
     Action,
     action::CertificateWrite,
-    api::{ConditionType, Phase, RemoteBackendStatus},
+    api::{ConditionType, Phase, Reason, RemoteBackendStatus},
 };
 
 /// The API server takes notes of this many bytes.
@@ -22,7 +22,11 @@ pub fn transitions(before: Option<&RemoteBackendStatus>, after: &RemoteBackendSt
                 EventType::Normal
             },
             &format!("{:?}", after.phase),
-            after.next_action.clone(),
+            if after.next_action == "nothing" {
+                "nothing is to be done".to_owned()
+            } else {
+                after.next_action.clone()
+            },
             "Observe",
         ));
     }
@@ -37,7 +41,7 @@ pub fn transitions(before: Option<&RemoteBackendStatus>, after: &RemoteBackendSt
         if same || (former.is_none() && condition.status != "True") {
             continue;
         }
-        let bad = is_bad(&condition.type_, &condition.status);
+        let bad = is_bad(&condition.type_, &condition.status) && !is_expected(&condition.reason);
         events.push(event(
             if bad {
                 EventType::Warning
@@ -117,6 +121,26 @@ fn is_bad(type_: &str, status: &str) -> bool {
     }
 }
 
+/// A step of ours, or what a person asked for: it is told, and nobody needs to be warned of it.
+fn is_expected(reason: &str) -> bool {
+    [
+        Reason::Pending,
+        Reason::LoadingMaterial,
+        Reason::Switching,
+        Reason::RollingOut,
+        Reason::Verifying,
+        Reason::Restoring,
+        Reason::Restored,
+        Reason::Observing,
+        Reason::Paused,
+        Reason::NotResponsible,
+        Reason::Retiring,
+        Reason::NamespaceEnding,
+    ]
+    .iter()
+    .any(|expected| expected.as_str() == reason)
+}
+
 fn is_bad_phase(phase: Phase) -> bool {
     matches!(
         phase,
@@ -184,6 +208,39 @@ mod tests {
         assert_eq!(
             told(&transitions(Some(&after), &worse)),
             [(true, "BackendUnreachable")]
+        );
+    }
+
+    #[test]
+    fn a_step_of_ours_warns_nobody() {
+        let before = status(
+            "Remote",
+            &[
+                ("Ready", "True", "AsExpected"),
+                ("Switched", "True", "AsExpected"),
+            ],
+        );
+        let restarts = status(
+            "Switching",
+            &[
+                ("Ready", "False", "Verifying"),
+                ("Switched", "False", "RollingOut"),
+            ],
+        );
+        assert_eq!(
+            told(&transitions(Some(&before), &restarts)),
+            [(false, "Switching"), (false, "Verifying"), (false, "RollingOut")]
+        );
+        let stuck = status(
+            "Degraded",
+            &[
+                ("Ready", "False", "Degraded"),
+                ("Switched", "False", "RolloutFailed"),
+            ],
+        );
+        assert_eq!(
+            told(&transitions(Some(&restarts), &stuck)),
+            [(true, "Degraded"), (true, "Degraded"), (true, "RolloutFailed")]
         );
     }
 

@@ -104,6 +104,13 @@ impl Report {
             .is_some_and(|(status, ..)| *status == ConditionStatus::True)
     }
 
+    /// Whether a condition was set to be false.
+    pub(crate) fn is_false(&self, kind: ConditionType) -> bool {
+        self.conditions
+            .get(&kind)
+            .is_some_and(|(status, ..)| *status == ConditionStatus::False)
+    }
+
     /// Something should be mended. The first one is told in the condition, all of them in `blockedBy`.
     pub(crate) fn degraded(&mut self, reason: Reason, message: impl Into<String>) {
         let message = message.into();

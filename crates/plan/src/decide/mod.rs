@@ -10,6 +10,7 @@ mod restart;
 mod server;
 mod steady;
 mod switch;
+mod verify;
 
 use crate::{
     action::{Action, Plan},

@@ -4,11 +4,10 @@
 use jiff::SignedDuration;
 
 use super::{
-    contest, preflight,
-    proof::{self, Proof},
-    restart,
+    contest, preflight, restart,
     server::{self, Prepared, trusted_material},
     switch,
+    verify::verify,
 };
 use crate::{
     api::{ConditionStatus, ConditionType, Phase, Reason},
@@ -28,12 +27,6 @@ const CALL_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// Devices are counted so often.
 const COUNT_AGE: SignedDuration = SignedDuration::from_mins(5);
 
-/// The whole way is proven so often without a cause.
-const PROOF_AGE: SignedDuration = SignedDuration::from_mins(10);
-
-/// And so often while it fails.
-const PROVE_AGAIN: SignedDuration = SignedDuration::from_secs(10);
-
 /// Keeps the Edge API on the remote backend.
 pub(super) fn keep(view: &View<'_>, report: &mut Report) -> Step {
     // What a person sees when nothing below says otherwise.
@@ -47,7 +40,8 @@ pub(super) fn keep(view: &View<'_>, report: &mut Report) -> Step {
     }
     let mut steps = Vec::new();
     let trusted = trust(view, report);
-    let loaded = serve(view, report, &mut steps);
+    let served = serve(view, report, &mut steps);
+    let loaded = served == Served::Yes;
     let contested = contest::is_on(view, report);
     if steps.is_empty()
         && !contested
@@ -63,11 +57,11 @@ pub(super) fn keep(view: &View<'_>, report: &mut Report) -> Step {
         steps.push(step);
     }
     next_start(view, report);
-    let proven = verify(view, report, &mut steps);
+    let proven = verify(view, report, !contested, &mut steps);
     if let Some(step) = restart::undo(view, report) {
         steps.insert(0, step);
     }
-    watch(view, report, loaded, &mut steps);
+    watch(view, report, served, &mut steps);
     conclude(view, report, proven);
     let trouble = report.status.phase != Phase::Remote;
     // What waits must not keep anything from being looked at.
@@ -151,11 +145,22 @@ fn trust(view: &View<'_>, report: &mut Report) -> bool {
     false
 }
 
+/// Whether our server has what it needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Served {
+    /// It has.
+    Yes,
+    /// It is being given that, or is about to load it: it does not know yet what is new.
+    Soon,
+    /// Something is in the way.
+    No,
+}
+
 /// Our server: its Secret, its pods, its store, its answer.
-fn serve(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
+fn serve(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> Served {
     if let Some(step) = server::record_store(view, report) {
         steps.push(step);
-        return false;
+        return Served::Soon;
     }
     for prepared in [
         server::prepare(view, report, Admission::Open),
@@ -165,18 +170,19 @@ fn serve(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
             Prepared::Yes => {}
             Prepared::Step(step) => {
                 steps.push(step);
-                return false;
+                return Served::Soon;
             }
             Prepared::Blocked(blocker) => {
-                if blocker.reason != Reason::LoadingMaterial {
-                    report.degraded(blocker.reason, blocker.sentence);
-                }
                 steps.push(SOON);
-                return false;
+                if blocker.reason == Reason::LoadingMaterial {
+                    return Served::Soon;
+                }
+                report.degraded(blocker.reason, blocker.sentence);
+                return Served::No;
             }
         }
     }
-    true
+    Served::Yes
 }
 
 /// Our settings, set right again.
@@ -235,148 +241,37 @@ fn next_start(view: &View<'_>, report: &mut Report) {
     }
 }
 
-/// Whether every pod of the Edge API is proven to use us.
-fn verify(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> bool {
-    let Some(deployment) = view.deployment else {
-        return false;
-    };
-    let started = deployment.inputs();
-    if started.is_none() || !view.all_pods_run(started) {
-        let begun = view.attempt().and_then(|attempt| attempt.restarted.clone());
-        let allowed = SignedDuration::from_secs(i64::from(view.spec.edge_api.rollout_seconds));
-        if begun.as_ref().is_some_and(|begun| view.since(begun) > allowed) {
-            report.degraded(Reason::RolloutFailed, switch::unfinished(view));
-        }
-        report.fails(
-            ConditionType::Switched,
-            Reason::RollingOut,
-            "pods of the Edge API are being replaced",
-        );
-        report.set(
-            ConditionType::Verified,
-            ConditionStatus::Unknown,
-            Reason::RollingOut,
-            "pods of the Edge API are being replaced; they are called when they are ready",
-        );
-        steps.push(SOON);
-        return false;
-    }
-    report.holds(
-        ConditionType::Switched,
-        "the settings and every pod of the Edge API are those of the remote backend",
-    );
-    if trusted_material(view).is_none() {
-        // What lies in the Secrets is not what the pods were started with, so a call made with it proves nothing.
-        return untestable(view, report);
-    }
-    match proof::proof(view, PROVE_AGAIN, PROOF_AGE) {
-        Proof::Holds => {
-            let started = started.unwrap_or_default();
-            let pods: Vec<_> = {
-                let mut pods: Vec<_> = view
-                    .edge_pods()
-                    .filter_map(|pod| pod.metadata.uid.clone())
-                    .collect();
-                pods.sort();
-                pods
-            };
-            let known = view
-                .status
-                .verified
-                .as_ref()
-                .is_some_and(|verified| verified.pods == pods && verified.inputs == started);
-            // Pods that were started with something else than what lies in the Secrets now say nothing about that.
-            if (!known || view.attempt().is_some())
-                && view
-                    .inputs
-                    .as_deref()
-                    .is_some_and(|inputs| restart::is_started_with(Some(started), inputs))
-            {
-                proof::establish(view, report, started);
-                steps.push(Step::Persist);
-            }
-            let text = if view.is_https() {
-                "a call through each pod of the Edge API reached our server, with the host certificate"
-            } else {
-                "a call through each pod of the Edge API reached our server; with plain HTTP its identity is not checked"
-            };
-            report.holds(ConditionType::Verified, text);
-            true
-        }
-        Proof::Fails(why) => {
-            report.fails(ConditionType::Verified, Reason::VerificationFailed, why.clone());
-            report.degraded(Reason::VerificationFailed, why);
-            false
-        }
-        Proof::Call(step, Some(why)) => {
-            report.fails(ConditionType::Verified, Reason::VerificationFailed, why.clone());
-            report.degraded(Reason::VerificationFailed, why);
-            steps.push(step);
-            false
-        }
-        Proof::Call(step, None) => {
-            let told = view
-                .status
-                .conditions
-                .iter()
-                .find(|told| told.type_ == ConditionType::Verified.as_str());
-            let former = told.is_some_and(|told| told.status == ConditionStatus::True.as_str());
-            if former {
-                // Nothing speaks against it; it is only looked at again.
-                report.holds(
-                    ConditionType::Verified,
-                    told.map(|told| told.message.clone()).unwrap_or_default(),
-                );
-            } else {
-                report.set(
-                    ConditionType::Verified,
-                    ConditionStatus::Unknown,
-                    Reason::Verifying,
-                    "the Edge API is being called as a device would",
-                );
-            }
-            steps.push(step);
-            former
-        }
-    }
-}
-
-/// No call can be made; pods that were proven before are the same pods still.
-fn untestable(view: &View<'_>, report: &mut Report) -> bool {
-    let known = view.status.verified.as_ref().is_some_and(|verified| {
-        view.edge_pods().all(|pod| {
-            let uid = pod.metadata.uid.as_deref();
-            verified.pods.iter().any(|known| Some(known.as_str()) == uid)
-        })
-    });
-    if known {
-        report.holds(
-            ConditionType::Verified,
-            "every pod of the Edge API was proven before its Secrets were changed; it goes on with what it has in memory",
-        );
-    } else {
-        report.set(
-            ConditionType::Verified,
-            ConditionStatus::Unknown,
-            Reason::MaterialUntrusted,
-            "the Edge API cannot be called as a device would while its Secrets hold something else than what was verified",
-        );
-    }
-    known
-}
-
 /// The backend and the devices, from time to time.
-fn watch(view: &View<'_>, report: &mut Report, loaded: bool, steps: &mut Vec<Step>) {
+fn watch(view: &View<'_>, report: &mut Report, served: Served, steps: &mut Vec<Step>) {
     if trusted_material(view).is_none() {
         // The calls are made with the host certificate and the CA.
         return;
     }
     // Where something is wrong with the server already, its last answer does not count for long.
-    let age = if loaded { CALL_AGE } else { CALL_AGAIN };
+    let age = if served == Served::Yes {
+        CALL_AGE
+    } else {
+        CALL_AGAIN
+    };
     match server::backend(view, report, age) {
-        Prepared::Yes => {}
         Prepared::Step(step) => steps.push(step),
-        Prepared::Blocked(blocker) => report.degraded(blocker.reason, blocker.sentence),
+        Prepared::Blocked(blocker) if served != Served::Soon => {
+            report.degraded(blocker.reason, blocker.sentence);
+        }
+        Prepared::Yes | Prepared::Blocked(_) => {}
+    }
+    let last = view.o.evidence.backend.as_ref();
+    if served == Served::Soon
+        && report.is_false(ConditionType::BackendReachable)
+        && let Some(Err(error)) = last.map(|last| &last.value)
+    {
+        // The call is made with what is new.
+        report.set(
+            ConditionType::BackendReachable,
+            ConditionStatus::Unknown,
+            Reason::LoadingMaterial,
+            format!("the server has not loaded the new certificates yet: {error}"),
+        );
     }
     match server::devices(view, report, COUNT_AGE) {
         Prepared::Yes => {}

@@ -75,7 +75,16 @@ fn both_keys_may_connect_until_the_new_one_is_seen() {
             pins.contains(&world.material.host_key),
             "the old key is let in until the restart"
         );
-        world.round();
+        let status = world.round().status;
+        assert_eq!(status.blocked_by, Vec::<String>::new(), "a renewal is no trouble");
+        let fails = |name: &str| {
+            let condition = status.conditions.iter().find(|condition| condition.type_ == name);
+            condition
+                .filter(|condition| condition.status == "False")
+                .map(|condition| condition.reason.clone())
+        };
+        assert_eq!(fails("BackendReachable"), None);
+        assert!(fails("Verified").is_none_or(|reason| reason == "RollingOut"));
         world.now += jiff::SignedDuration::from_millis(10);
     }
     let pins = world.ours[0].loaded["pins"].clone();

@@ -343,7 +343,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     Scenario::new(
         "back/uninstall-no-hooks",
-        "helm uninstall --no-hooks: errors, nobody is disconnected; installed again",
+        "helm uninstall --no-hooks: errors, nobody is disconnected; installed again; then the namespace goes too",
         Switched,
         Unknown,
         |stage| Box::pin(back::uninstall_without_hooks(stage)),
