@@ -3,7 +3,7 @@
 //!
 //! Nobody comes after it when its Deployment is gone or going, as after `helm uninstall --no-hooks`; in a rollout, when a node
 //! is drained, or with no replicas asked for, the Deployment is there. Helm has deleted the other rights by then: what is done
-//! here needs [`rights::farewell`] alone, which the chart makes Helm keep. Which Deployment is asked for by name and not by
+//! here needs [`crate::rights::farewell`] alone, which the chart makes Helm keep. Which Deployment is asked for by name and not by
 //! uid: another one of that name has companions too.
 
 use std::time::Duration;
