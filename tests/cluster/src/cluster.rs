@@ -28,6 +28,8 @@ pub struct Cluster {
     kubeconfig: PathBuf,
     /// Programs and their caches, of this cluster alone.
     tools: PathBuf,
+    /// Where the Helms are that were asked for.
+    helms: Vec<(Helm, PathBuf)>,
     kind: Kind,
     /// Whether Flotta's probes are made to look every second.
     pub(crate) quick_probes: bool,
@@ -57,28 +59,38 @@ impl Helm {
             Self::Four => "helm",
         }
     }
+
+    /// Finds these, or builds them. That has to be before the network of a cluster is entered, from which no registry of Go
+    /// modules is reached: on a machine where they are built already nobody would notice.
+    fn find(helms: &[Self]) -> Result<Vec<(Self, PathBuf)>> {
+        helms.iter().map(|helm| Ok((*helm, peer(helm.peer())?))).collect()
+    }
 }
 
 impl Cluster {
-    /// Brings one up with these images and moves the calling thread into its network, so that what the thread connects to
-    /// and starts is there. Call it on the main thread before a runtime starts threads of its own: they inherit it.
-    pub fn up(images: &[Image]) -> Result<Self> {
+    /// Brings one up with these images, to be used with these Helms, and moves the calling thread into its network, so that
+    /// what the thread connects to and starts is there. Call it on the main thread before a runtime starts threads of its
+    /// own: they inherit it.
+    pub fn up(images: &[Image], helms: &[Helm]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("flotta-cluster-").tempdir()?;
+        let helms = Helm::find(helms)?;
         let node = Throwaway::up(folder.path().to_owned(), images)?;
-        Self::throwaway(node, Some(folder))
+        Self::throwaway(node, helms, Some(folder))
     }
 
     /// Brings one up in this folder, which stays when the cluster is kept.
-    pub fn up_in(folder: &Path, images: &[Image]) -> Result<Self> {
-        Self::throwaway(Throwaway::up(folder.to_owned(), images)?, None)
+    pub fn up_in(folder: &Path, images: &[Image], helms: &[Helm]) -> Result<Self> {
+        let helms = Helm::find(helms)?;
+        Self::throwaway(Throwaway::up(folder.to_owned(), images)?, helms, None)
     }
 
-    fn throwaway(node: Throwaway, folder: Option<TempDir>) -> Result<Self> {
+    fn throwaway(node: Throwaway, helms: Vec<(Helm, PathBuf)>, folder: Option<TempDir>) -> Result<Self> {
         let path = node.path();
         Ok(Self {
             client: node.client()?,
             kubeconfig: path.join("conf/admin.kubeconfig"),
             tools: path.join("client"),
+            helms,
             kind: Kind::Throwaway(node),
             quick_probes: false,
             temporary: folder,
@@ -86,7 +98,7 @@ impl Cluster {
     }
 
     /// The user's cluster, by the file that `KUBECONFIG` names, if it does.
-    pub fn of_user() -> Result<Option<Self>> {
+    pub fn of_user(helms: &[Helm]) -> Result<Option<Self>> {
         let Some(kubeconfig) = users_kubeconfig() else {
             return Ok(None);
         };
@@ -106,6 +118,7 @@ impl Cluster {
             client: users.client(),
             kubeconfig,
             tools: folder.path().to_owned(),
+            helms: Helm::find(helms)?,
             kind: Kind::Users(users),
             quick_probes: false,
             temporary: Some(folder),
@@ -180,9 +193,11 @@ impl Cluster {
 
     /// `helm` with arguments, in namespace `flotta`.
     pub fn helm(&self, helm: Helm, arguments: &[&str]) -> Result<String> {
-        let program = peer(helm.peer())?;
+        let found = self.helms.iter().find(|(which, _)| *which == helm);
+        let (_, program) =
+            found.with_context(|| format!("Helm {helm:?} was not asked for with the cluster"))?;
         let output = self
-            .command(&program)
+            .command(program)
             .args(["--namespace", "flotta"])
             .args(arguments)
             .output()?;

@@ -30,7 +30,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use cluster::timeline::Timeline;
-use cluster::{Cluster, Image};
+use cluster::{Cluster, Helm, Image};
 
 /// Measures an installation beside a plain restart of the Edge API, on a throwaway cluster.
 #[derive(Debug, Parser)]
@@ -60,7 +60,7 @@ fn run(settings: &Settings) -> Result<()> {
         "nothing is measured in no time; give --rounds and --idle at least 1"
     );
     let mut timeline = Timeline::default();
-    let cluster = Cluster::up(&Image::ALL)?;
+    let cluster = Cluster::up(&Image::ALL, &[Helm::Four])?;
     timeline.reached("a cluster is up");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let idle = Duration::from_secs(settings.idle);

@@ -16,7 +16,7 @@ use cluster::patience::wait_for;
 use cluster::remote_backend::{PATH, RemoteBackend};
 use cluster::timeline::Timeline;
 use cluster::watcher::Watcher;
-use cluster::{Cluster, Image, backend, hands};
+use cluster::{Cluster, Helm, Image, backend, hands};
 use testkit::device::{Device, hardware, quiet_heartbeat};
 
 /// Devices that enrol, by their ids.
@@ -48,7 +48,7 @@ fn run() -> Result<()> {
         "A throwaway Kubernetes is brought up in the background of this machine; the first time its programs are built."
     );
     let mut timeline = Timeline::default();
-    let cluster = Cluster::up_in(&folder, &Image::ALL)?;
+    let cluster = Cluster::up_in(&folder, &Image::ALL, &[Helm::Four])?;
     timeline.reached("a Kubernetes of one node is up");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let shown = runtime.block_on(show(&cluster, &mut timeline));

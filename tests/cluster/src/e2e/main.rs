@@ -18,10 +18,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use cluster::timeline::Timeline;
-use cluster::{Cluster, Image};
+use cluster::{Cluster, Helm, Image};
 use programme::Programme;
 use scenarios::Scenario;
 use stage::{Stage, State};
+
+/// What scenarios install with.
+const HELMS: [Helm; 2] = [Helm::Four, Helm::Three];
 
 #[expect(
     clippy::print_stdout,
@@ -74,9 +77,9 @@ fn run() -> Result<Option<Count>> {
     };
 
     let mut timeline = Timeline::default();
-    let cluster = match Cluster::of_user()? {
+    let cluster = match Cluster::of_user(&HELMS)? {
         Some(cluster) => cluster,
-        None => Cluster::up(&Image::ALL)?,
+        None => Cluster::up(&Image::ALL, &HELMS)?,
     };
     let cluster = cluster.with_quick_probes();
     timeline.reached("a cluster is up");
