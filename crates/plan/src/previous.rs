@@ -55,28 +55,51 @@ pub(crate) enum Former {
     Lost,
 }
 
-/// A ConfigMap of that name that does not hold what it should.
+/// A ConfigMap of that name that does not say what was before in this Edge API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "ConfigMap {PREVIOUS} cannot be read ({reason}), so what was before the switch is not known; restore it from a backup"
-)]
-pub(crate) struct Unreadable {
-    reason: String,
+pub(crate) enum Unreadable {
+    /// It does not hold what it should.
+    #[error(
+        "ConfigMap {PREVIOUS} cannot be read ({reason}), so what was before the switch is not known; restore it from a backup"
+    )]
+    Damaged {
+        /// Why.
+        reason: String,
+    },
+    /// It is about another Edge API: put back, it would be wrong, and one with nothing in it means Flotta's custom resources.
+    #[error(
+        "ConfigMap {PREVIOUS} says what was before in ConfigMap {settings} and Deployment {deployment}, which are not those of this \
+         RemoteBackend; lead that Edge API back first, or keep each in a namespace of its own"
+    )]
+    Others {
+        /// Name of the other's settings.
+        settings: String,
+        /// Name of the other's Deployment.
+        deployment: String,
+    },
 }
 
 impl Previous {
-    /// Reads the ConfigMap.
-    pub(crate) fn read(object: &ConfigMap) -> Result<Self, Unreadable> {
+    /// Reads the ConfigMap; it has to be about the Edge API that has its settings in this ConfigMap and is this Deployment. Their
+    /// uids may be others by now: `kubectl replace --force` gives new ones.
+    pub(crate) fn read(object: &ConfigMap, settings: &str, deployment: &str) -> Result<Self, Unreadable> {
         let text = object
             .data
             .as_ref()
             .and_then(|data| data.get(KEY))
-            .ok_or_else(|| Unreadable {
+            .ok_or_else(|| Unreadable::Damaged {
                 reason: format!("it has no key {KEY}"),
             })?;
-        serde_json::from_str(text).map_err(|error| Unreadable {
+        let previous: Self = serde_json::from_str(text).map_err(|error| Unreadable::Damaged {
             reason: error.to_string(),
-        })
+        })?;
+        if previous.settings.name != settings || previous.environment.name != deployment {
+            return Err(Unreadable::Others {
+                settings: previous.settings.name,
+                deployment: previous.environment.name,
+            });
+        }
+        Ok(previous)
     }
 
     /// The ConfigMap as it is created.
@@ -141,20 +164,27 @@ mod tests {
             saved: "2026-01-01T00:00:00Z".into(),
             ..Previous::default()
         };
+        previous.settings.name = "settings".into();
+        previous.environment.name = "edge-api".into();
         previous.settings.values = BTreeMap::from([
             ("BACKEND".into(), value),
             ("X".into(), Former::Absent),
             ("Y".into(), Former::Lost),
         ]);
         let object: ConfigMap = serde_json::from_value(previous.document("flotta")).unwrap();
-        assert_eq!(Previous::read(&object), Ok(previous.clone()));
+        assert_eq!(
+            Previous::read(&object, "settings", "edge-api"),
+            Ok(previous.clone())
+        );
         assert!(previous.is_lost());
         assert!(!previous.assume_absent().is_lost());
     }
 
     #[test]
     fn what_cannot_be_read_is_said_and_not_guessed() {
-        let empty = Previous::read(&ConfigMap::default()).unwrap_err().to_string();
+        let empty = Previous::read(&ConfigMap::default(), "settings", "edge-api")
+            .unwrap_err()
+            .to_string();
         assert!(empty.contains("no key previous.json"), "{empty}");
     }
 }

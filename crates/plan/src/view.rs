@@ -70,7 +70,10 @@ impl<'a> View<'a> {
             .usable()
             .is_some()
             .then(|| inputs(&desired, o.ca.as_ref(), o.host.as_ref()));
-        let previous = o.previous.as_ref().map(Previous::read).map(|previous| {
+        let previous = o.previous.as_ref().map(|object| {
+            Previous::read(object, &spec.edge_api.config_map, &spec.edge_api.deployment)
+        });
+        let previous = previous.map(|previous| {
             let assumed = annotation(o, ASSUME_PREVIOUS_ANNOTATION) == Some("crd");
             previous.map(|previous| {
                 if assumed {
@@ -245,7 +248,7 @@ impl<'a> View<'a> {
             (false, _) => match self.effective.get(settings::BACKEND).map(String::as_str) {
                 // Set, but these pods were started before it was.
                 Some("remote") if self.effective.get(settings::URL) == self.desired.get(settings::URL) => {
-                    if self.previous.is_some() {
+                    if self.is_engaged() {
                         BackendInForce::Changing
                     } else {
                         BackendInForce::Remote
@@ -265,9 +268,9 @@ impl<'a> View<'a> {
             && told(settings::URL) == self.desired.get(settings::URL).map(String::as_str)
     }
 
-    /// Whether anything of ours is in force.
+    /// Whether anything of ours is in force in this Edge API. What was before in another one says nothing about it.
     pub(crate) fn is_engaged(&self) -> bool {
-        self.previous.is_some()
+        !matches!(&self.previous, None | Some(Err(Unreadable::Others { .. })))
     }
 
     /// The store that is recorded: in the status, or where that was lost, in the Secret; a person's word goes before.

@@ -184,9 +184,6 @@ fn exhausted(view: &View<'_>, report: &mut Report) -> Option<Step> {
 /// Writes down that a switch begins, and what was before it.
 fn begin(view: &View<'_>, report: &mut Report) -> Step {
     report.phase(Phase::Switching, Reason::Switching, "saves what was before");
-    if !view.has_finalizer() {
-        return Step::act(Action::SetFinalizer(true));
-    }
     if let Some(Err(error)) = &view.previous {
         report.blocked(
             Phase::Blocked,
@@ -195,6 +192,9 @@ fn begin(view: &View<'_>, report: &mut Report) -> Step {
             vec![error.to_string()],
         );
         return MEND;
+    }
+    if !view.has_finalizer() {
+        return Step::act(Action::SetFinalizer(true));
     }
     let Some(inputs) = view.inputs.clone() else {
         return SOON;

@@ -220,6 +220,32 @@ fn what_was_before_is_saved_once_and_never_taken_from_our_own_values() {
 }
 
 #[test]
+fn what_was_before_in_another_edge_api_is_not_taken_for_ours() {
+    let mut other = World::new();
+    other.run(60);
+    let mut previous = other.previous.clone().unwrap();
+    let text = previous["data"]["previous.json"].as_str().unwrap();
+    previous["data"]["previous.json"] = text.replace("\"flotta-edge-api\"", "\"edge-api-of-others\"").into();
+
+    let mut world = World::new();
+    world.previous = Some(previous.clone());
+    let before = world.config.clone();
+    world.run(300);
+    assert_eq!(world.phase(), Phase::Blocked);
+    let (_, reason, message) = world.condition("Ready");
+    assert_eq!(reason, "PreviousUnknown");
+    assert!(message.contains("Deployment edge-api-of-others"), "{message}");
+    assert_eq!(world.config, before);
+    assert_eq!(world.previous, Some(previous.clone()));
+    // Nothing of this Edge API has to be led back.
+    assert_eq!(world.resource.metadata.finalizers, None);
+    world.resource.spec.mode = Mode::Crd;
+    world.run(60);
+    assert_eq!(world.phase(), Phase::Crd);
+    assert_eq!(world.previous, Some(previous));
+}
+
+#[test]
 fn a_switch_made_before_is_verified_and_never_taken_back() {
     let mut world = World::new();
     world.run(60);
