@@ -87,7 +87,7 @@ fn number(text: &[char], one_before: bool) -> (i64, usize) {
     })
 }
 
-/// Go's `unicode.IsLetter`.
+/// Go's `unicode.IsLetter`, by the same version of Unicode.
 fn is_letter(character: char) -> bool {
     character.general_category_group() == GeneralCategoryGroup::Letter
 }
