@@ -70,9 +70,10 @@ impl<'a> View<'a> {
             .usable()
             .is_some()
             .then(|| inputs(&desired, o.ca.as_ref(), o.host.as_ref()));
-        let previous = o.previous.as_ref().map(|object| {
-            Previous::read(object, &spec.edge_api.config_map, &spec.edge_api.deployment)
-        });
+        let previous = o
+            .previous
+            .as_ref()
+            .map(|object| Previous::read(object, &spec.edge_api.config_map, &spec.edge_api.deployment));
         let previous = previous.map(|previous| {
             let assumed = annotation(o, ASSUME_PREVIOUS_ANNOTATION) == Some("crd");
             previous.map(|previous| {

@@ -10,7 +10,7 @@ use store::{Inspection, StoreError, postgres, sqlite};
 
 use crate::{
     admission::{self, NotServing},
-    open::{connect_options, keyring},
+    open::{UNERASED, connect_options, keyring},
     settings::{Faults, Settings, StoreLocation},
     tls::{Expiry, Files, Material},
 };
@@ -206,6 +206,9 @@ fn secrets(settings: &Settings, inspection: Option<&Inspection>) -> Vec<Finding>
             ))
         })
         .collect();
+    if inspection.unerased {
+        findings.push(warning(format!("secrets: {UNERASED}")));
+    }
     if inspection.unsealed > 0 {
         findings.push(warning(if keyring.is_empty() {
             format!(

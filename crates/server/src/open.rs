@@ -15,6 +15,10 @@ use crate::{
     telemetry,
 };
 
+/// What is said of a store that [`Store::is_unerased`].
+pub const UNERASED: &str = "the store's files may still hold Secrets as they were before a rekey, which was cut short or could not erase \
+     them; 'edge-config-server rekey' does the rest";
+
 /// Pause between two attempts to reach a database.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -26,6 +30,15 @@ pub async fn store(settings: &Settings, health: &Health) -> anyhow::Result<Arc<d
             "Secrets are stored as they are, readable for whoever reads the store; --secret-keys has them encrypted"
         );
     }
+    let store = open(settings, keyring, health).await?;
+    // Only a warning depends on it: devices are served meanwhile.
+    if let Ok(true) = store.is_unerased().await {
+        tracing::warn!("{UNERASED}");
+    }
+    Ok(store)
+}
+
+async fn open(settings: &Settings, keyring: Keyring, health: &Health) -> anyhow::Result<Arc<dyn Store>> {
     match &settings.store {
         StoreLocation::Sqlite(path) => {
             let options = OpenOptions {

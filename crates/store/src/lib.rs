@@ -108,6 +108,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// the store's files. Changes no revision. May take minutes.
     async fn rekey(&self) -> Result<Rekeyed, StoreError>;
 
+    /// Whether a [`Store::rekey`] sealed texts and what was there before was not erased: it was cut short, or could not. It
+    /// is done by rekeying again.
+    async fn is_unerased(&self) -> Result<bool, StoreError> {
+        Ok(self.setting(record::UNERASED).await?.is_some())
+    }
+
     /// Removes events that happened last before `now` minus [`Bounds::event_age`].
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError>;
 

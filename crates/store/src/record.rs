@@ -276,6 +276,9 @@ pub(crate) fn identity(store_id: &str, epoch: &str) -> Result<crate::Identity, S
     })
 }
 
+/// The setting that is there from the moment texts are sealed anew until what was there before is erased.
+pub(crate) const UNERASED: &str = "rekey.unerased";
+
 /// A setting that PostgreSQL could not hold is refused by both stores.
 pub(crate) fn check_setting(name: &str, value: Option<&str>) -> Result<(), StoreError> {
     if name.contains('\0') || value.is_some_and(|value| value.contains('\0')) {

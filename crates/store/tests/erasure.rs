@@ -97,8 +97,10 @@ async fn rekey_leaves_no_plaintext_in_the_files() {
     while place.inspect().await.unsealed > 0 {
         tokio::task::yield_now().await;
     }
+    assert!(place.inspect().await.unerased, "the log still has it");
     reader.execute_batch("COMMIT").unwrap();
     let rekeyed = rekeyed.await.unwrap();
+    assert!(!place.inspect().await.unerased);
     assert_eq!((4, None), (rekeyed.newly_sealed, rekeyed.leftover));
     let found = || -> Vec<_> {
         SECRETS
@@ -168,6 +170,7 @@ async fn rekey_leaves_no_plaintext_in_the_tables() {
     let leftover = rekeyed.leftover.unwrap();
     assert!(leftover.contains("such as a dump"), "{leftover}");
     assert!(tables_with(&place, texts[1]) > 0);
+    assert!(store.is_unerased().await.unwrap());
     dump.commit().await.unwrap();
     drop(other);
     connection.await.unwrap().unwrap();
@@ -178,6 +181,7 @@ async fn rekey_leaves_no_plaintext_in_the_tables() {
         (rekeyed.newly_sealed, rekeyed.leftover),
         "erased at last"
     );
+    assert!(!store.is_unerased().await.unwrap());
     for text in texts {
         assert_eq!(0, tables_with(&place, text), "{text}");
     }
@@ -212,7 +216,8 @@ async fn a_rekey_that_may_not_rewrite_the_tables_says_so() {
         "{leftover}"
     );
     assert_eq!(1, rekeyed.newly_sealed);
-    assert_eq!(0, place.inspect().await.unsealed);
+    let seen = place.inspect().await;
+    assert_eq!((0, true), (seen.unsealed, seen.unerased));
     store.probe().await.unwrap();
     store.close().await;
     place.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));

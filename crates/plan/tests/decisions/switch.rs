@@ -225,7 +225,9 @@ fn what_was_before_in_another_edge_api_is_not_taken_for_ours() {
     other.run(60);
     let mut previous = other.previous.clone().unwrap();
     let text = previous["data"]["previous.json"].as_str().unwrap();
-    previous["data"]["previous.json"] = text.replace("\"flotta-edge-api\"", "\"edge-api-of-others\"").into();
+    previous["data"]["previous.json"] = text
+        .replace("\"flotta-edge-api\"", "\"edge-api-of-others\"")
+        .into();
 
     let mut world = World::new();
     world.previous = Some(previous.clone());

@@ -129,6 +129,7 @@ impl Before {
 
         // With the keys of before and of after, whichever each Secret is sealed with.
         server.start_again().await.unwrap();
+        let warned = server.log_tail().contains("before a rekey");
         self.serves_the_same(&server, folder, &when).await;
 
         let again = rekeyed(folder);
@@ -138,6 +139,8 @@ impl Before {
         self.serves_the_same(&server, folder, &when).await;
         assert!(server.stop().unwrap().success());
         assert_eq!(shown_in_store(folder), Vec::<String>::new(), "{when}");
+        let inspection = store::sqlite::inspect(&folder.join("fleet.db")).unwrap();
+        assert!(!inspection.unerased, "{when}: all is erased, and nobody knows");
 
         // All of it is sealed with the first key: no other is needed.
         let first = self.keys_then.lines().next();
@@ -148,8 +151,12 @@ impl Before {
         // One transaction: the second rekey has everything to do, or nothing.
         let reached = match sealed {
             0 if left.is_empty() => Reached::Erased,
-            0 => Reached::Sealed,
+            0 => {
+                assert!(warned, "{when}: nobody says that {left:?} are left");
+                Reached::Sealed
+            }
             all => {
+                assert!(!warned, "{when}: nothing was sealed");
                 assert!(all > SECRETS as u64, "{when}: {all} rows were left to be sealed");
                 Reached::Nothing
             }

@@ -232,7 +232,7 @@ impl Store for PostgresStore {
 
     async fn set_setting(&self, name: &str, value: Option<&str>) -> Result<(), StoreError> {
         record::check_setting(name, value)?;
-        call!(self, |client| upkeep::set_setting(client, name, value))
+        call!(self, |client| upkeep::set_setting(&***client, name, value))
     }
 
     async fn documents(&self) -> Result<Documents, StoreError> {
@@ -268,6 +268,9 @@ impl Store for PostgresStore {
         // Thrown away at the end, since its settings are others now.
         let mut lease = Lease::take(&self.pool).await.map_err(StoreError::from)?;
         rekeyed.leftover = rekey::erase(lease.client()?).await.err();
+        if rekeyed.leftover.is_none() {
+            self.set_setting(record::UNERASED, None).await?;
+        }
         Ok(rekeyed)
     }
 

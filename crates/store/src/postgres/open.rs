@@ -139,6 +139,12 @@ pub async fn inspect(url: &str, options: &ConnectOptions) -> Result<Inspection, 
             .await
             .map_err(|failure| located(&target, failure))?
     };
+    let unerased = schema > 0
+        && client
+            .query_opt("SELECT FROM setting WHERE name = $1", &[&record::UNERASED])
+            .await
+            .map_err(|error| located(&target, error.into()))?
+            .is_some();
     Ok(Inspection {
         schema: meta.as_ref().map(|meta| meta.schema),
         oldest_program,
@@ -146,6 +152,7 @@ pub async fn inspect(url: &str, options: &ConnectOptions) -> Result<Inspection, 
         pending: pending.iter().map(|migration| migration.number).collect(),
         key_ids,
         unsealed,
+        unerased,
         problems: Vec::new(),
     })
 }

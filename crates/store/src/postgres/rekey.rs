@@ -11,11 +11,13 @@ use super::{
     columns::{KeyArrays, TextArrays},
     documents::{self, allow, document_key, text},
     failure::{Failure, describe},
+    upkeep,
     write::execute,
 };
 use crate::{
     Keyring, Rekeyed,
     documents::{Place, Resealing},
+    record::UNERASED,
 };
 
 const CONFIDENTIAL: &str =
@@ -82,6 +84,9 @@ pub(super) async fn reseal(
     )
     .await?;
     documents::put_renderings(&transaction, &renderings).await?;
+    if rekeyed.resealed + rekeyed.newly_sealed > 0 {
+        upkeep::set_setting(&*transaction, UNERASED, Some("true")).await?;
+    }
     transaction.commit().await?;
     Ok(rekeyed)
 }

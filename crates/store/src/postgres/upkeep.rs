@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use deadpool_postgres::ClientWrapper;
 use fleet::{Operation, Stray};
 use jiff::Timestamp;
+use tokio_postgres::GenericClient;
 
 use super::{
     failure::Failure,
@@ -81,7 +82,7 @@ pub(super) async fn observe_strays(
 }
 
 pub(super) async fn set_setting(
-    client: &mut ClientWrapper,
+    client: &impl GenericClient,
     name: &str,
     value: Option<&str>,
 ) -> Result<(), Failure> {

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::{
     documents,
     open::{self, Access},
+    read,
 };
-use crate::{Inspection, StoreError, migrations};
+use crate::{Inspection, StoreError, migrations, record};
 
 /// Looks at a database and changes nothing in it. Reads the whole file to find damage.
 pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
@@ -22,6 +23,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
             pending,
             key_ids: Vec::new(),
             unsealed: 0,
+            unerased: false,
             problems: Vec::new(),
         });
     }
@@ -35,6 +37,10 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
     } else {
         documents::keys(&connection).map_err(|error| failed(&error))?
     };
+    let unerased = schema > 0
+        && read::setting(&connection, record::UNERASED)
+            .map_err(|failure| super::failure(failure.into()))?
+            .is_some();
     let mut check = connection
         .prepare("PRAGMA quick_check(10)")
         .map_err(|error| failed(&error))?;
@@ -53,6 +59,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
         pending: pending.iter().map(|migration| migration.number).collect(),
         key_ids,
         unsealed,
+        unerased,
         problems,
     })
 }

@@ -7,10 +7,14 @@ use std::{
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{apply::Failure, documents};
+use super::{
+    apply::{self, Failure},
+    documents,
+};
 use crate::{
     Keyring, Rekeyed, StoreError,
     documents::{Place, Resealing},
+    record::UNERASED,
 };
 
 /// How long the log is tried to be emptied while others read.
@@ -24,6 +28,9 @@ pub(super) fn rekey(connection: &mut Connection, keyring: &Keyring) -> Result<Re
     let mut rekeyed = reseal(connection, keyring).map_err(super::failure)?;
     // Also if all was sealed already: the erasure of an earlier call may have failed.
     rekeyed.leftover = erase(connection).err();
+    if rekeyed.leftover.is_none() {
+        apply::set_setting(connection, UNERASED, None).map_err(super::failure)?;
+    }
     Ok(rekeyed)
 }
 
@@ -47,6 +54,9 @@ fn reseal(connection: &mut Connection, keyring: &Keyring) -> Result<Rekeyed, Fai
         }
     }
     let rekeyed = resealing.finish()?;
+    if rekeyed.resealed + rekeyed.newly_sealed > 0 {
+        apply::set_setting(&transaction, UNERASED, Some("true"))?;
+    }
     transaction.commit()?;
     Ok(rekeyed)
 }
