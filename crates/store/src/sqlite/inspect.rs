@@ -39,7 +39,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
     };
     let unerased = schema > 0
         && read::setting(&connection, record::UNERASED)
-            .map_err(|failure| super::failure(failure.into()))?
+            .map_err(super::failure)?
             .is_some();
     let mut check = connection
         .prepare("PRAGMA quick_check(10)")
