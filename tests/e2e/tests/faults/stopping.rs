@@ -1,5 +1,7 @@
 //! SIGTERM while devices work: what is under way is finished, everything is stored, exit code 0.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -7,11 +9,14 @@ use e2e::ledger::Member;
 use e2e::traffic::Crew;
 use e2e::{Stage, Store};
 use testkit::process::{Signal, wait_until};
+use tokio::sync::Mutex;
 use tokio_postgres::NoTls;
 
 use super::keeping_all_events;
 
 const STOP: Duration = Duration::from_secs(30);
+/// All requests have to wait at the same moment, and the store ends each of them after some 20 s.
+const GATHER: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_server_has_stored_everything_last_seen_times_included() -> Result<()> {
@@ -31,6 +36,30 @@ async fn a_stopped_server_has_stored_everything_last_seen_times_included() -> Re
         crew.quiet.check_last_time(&stage.show("quiet")?)?;
     }
     Ok(())
+}
+
+#[derive(Debug, Default)]
+struct Reporting {
+    stopping: AtomicBool,
+    refused: Mutex<Vec<String>>,
+}
+
+impl Reporting {
+    /// Reports once; again when that is refused before the server is told to stop, as on a machine so busy that the store
+    /// gives up. Whether the last one was acknowledged.
+    async fn report(&self, mut member: Member) -> Result<(Member, bool)> {
+        loop {
+            let answered = member.report().await;
+            if let Ok(true) = answered {
+                return Ok((member, true));
+            }
+            let refusal = format!("{}: {answered:?}", member.device.id());
+            self.refused.lock().await.push(refusal);
+            if self.stopping.load(Ordering::SeqCst) {
+                return Ok((member, answered?));
+            }
+        }
+    }
 }
 
 /// A table lock holds the requests in the server for as long as the test wants.
@@ -58,13 +87,12 @@ async fn requests_under_way_are_finished_before_the_server_ends() -> Result<()> 
     let lock = holder.transaction().await?;
     lock.batch_execute("LOCK TABLE device IN ACCESS EXCLUSIVE MODE")
         .await?;
+    let reporting = Arc::new(Reporting::default());
     let under_way: Vec<_> = members
         .into_iter()
-        .map(|mut member| {
-            tokio::spawn(async move {
-                let acknowledged = member.report().await?;
-                anyhow::Ok((member, acknowledged))
-            })
+        .map(|member| {
+            let reporting = Arc::clone(&reporting);
+            tokio::spawn(async move { reporting.report(member).await })
         })
         .collect();
     // On a connection of its own: within a transaction PostgreSQL shows the activity of its beginning.
@@ -76,8 +104,11 @@ async fn requests_under_way_are_finished_before_the_server_ends() -> Result<()> 
         let row = watcher.query_one(held, &[]).await;
         row.is_ok_and(|row| row.get::<_, i64>(0) >= i64::from(DEVICES))
     };
-    wait_until("the requests wait for the lock", STOP, waiting).await?;
+    let gathered = wait_until("the requests wait for the lock", GATHER, waiting).await;
+    let refused = reporting.refused.lock().await.join("\n");
+    gathered.with_context(|| format!("refused meanwhile:\n{refused}"))?;
 
+    reporting.stopping.store(true, Ordering::SeqCst);
     stage.server.process().signal(Signal::TERM)?;
     let address = stage.server.device_plane();
     let closed = async || tokio::net::TcpStream::connect(address).await.is_err();
