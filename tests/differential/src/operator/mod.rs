@@ -3,6 +3,7 @@
 
 mod change;
 mod defects;
+mod lost;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -38,6 +39,7 @@ pub struct Selections {
     devices: usize,
     agreed: usize,
     asked_ours: usize,
+    asked_again: usize,
     hits: BTreeMap<&'static str, usize>,
     wrong: Vec<String>,
 }
@@ -46,6 +48,12 @@ impl Selections {
     /// Everything that is wrong; empty when it passed.
     pub fn complaints(&self) -> Vec<String> {
         let mut complaints = self.wrong.clone();
+        if self.asked_again * lost::AT_MOST_ONE_OF > self.devices {
+            complaints.push(format!(
+                "{} of {} devices had to be selected for again: more than lost updates explain",
+                self.asked_again, self.devices
+            ));
+        }
         for defect in DEFECTS.iter().filter(|_| self.devices >= MANY) {
             if !self.hits.contains_key(defect.name) {
                 complaints.push(format!("the operator's defect '{}' was never seen", defect.name));
@@ -61,6 +69,11 @@ impl fmt::Display for Selections {
             f,
             "selection by the operator: {} devices, {} as intended, {} compared with what ours delivers",
             self.devices, self.agreed, self.asked_ours
+        )?;
+        writeln!(
+            f,
+            "lost updates: {} devices lacked or kept a workload until the operator selected for them again",
+            self.asked_again
         )?;
         for defect in &DEFECTS {
             let hits = self.hits.get(defect.name).copied().unwrap_or_default();
@@ -127,18 +140,9 @@ impl Selections {
         now: &[Arc<Fleet>],
         before: Option<&[Arc<Fleet>]>,
     ) -> Result<()> {
-        let settled = wait_for("the operator to have selected", SETTLED, async || {
-            let chosen = selected(cluster).await.ok()?;
-            let (_, unexplained) = looked_at(now, before, &chosen);
-            unexplained.is_empty().then_some(())
-        });
-        // What is still wrong then is reported device by device.
-        let waited = settled.await;
+        self.asked_again += lost::settle(cluster, now, before, SETTLED).await?;
         let chosen = quiet(cluster).await?;
         let (used, unexplained) = looked_at(now, before, &chosen);
-        if let Err(error) = waited {
-            self.wrong.push(format!("{error:#}"));
-        }
         self.wrong
             .extend(unexplained.iter().map(|what| format!("the operator: {what}")));
         for defect in used {
@@ -183,12 +187,31 @@ fn intended(fleet: &Fleet, device: &str) -> BTreeSet<String> {
     selection::select(fleet, device).into_iter().collect()
 }
 
-/// The defects that were met, one per workload of a device, and what none of them explains.
-fn looked_at(
-    now: &[Arc<Fleet>],
+/// A device that has or lacks a workload, and no listed defect explains it.
+#[derive(Debug)]
+struct Unexplained<'a> {
+    fleet: &'a Fleet,
+    device: String,
+    theirs: BTreeSet<String>,
+    intended: BTreeSet<String>,
+}
+
+impl fmt::Display for Unexplained<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "seed {} case {} device {} has {:?}, intended is {:?}",
+            self.fleet.seed, self.fleet.number, self.device, self.theirs, self.intended
+        )
+    }
+}
+
+/// The defects that were met, one per workload of a device, and the devices that none of them explains.
+fn looked_at<'a>(
+    now: &'a [Arc<Fleet>],
     before: Option<&[Arc<Fleet>]>,
     chosen: &Chosen,
-) -> (Vec<&'static str>, Vec<String>) {
+) -> (Vec<&'static str>, Vec<Unexplained<'a>>) {
     let (mut used, mut unexplained) = (Vec::new(), Vec::new());
     for (index, fleet) in now.iter().enumerate() {
         for device in fleet.devices() {
@@ -196,6 +219,7 @@ fn looked_at(
             let theirs = chosen.get(&device).cloned().unwrap_or_default();
             let lacking = intended.difference(&theirs).map(|name| (true, name));
             let extra = theirs.difference(&intended).map(|name| (false, name));
+            let mut puzzling = false;
             for (lacks, workload) in lacking.chain(extra) {
                 let case = Case {
                     before: before.map(|before| before[index].as_ref()),
@@ -205,11 +229,16 @@ fn looked_at(
                 };
                 match explains(lacks, &case) {
                     Some(defect) => used.push(defect),
-                    None => unexplained.push(format!(
-                        "seed {} case {} device {device} has {theirs:?}, intended is {intended:?}",
-                        fleet.seed, fleet.number
-                    )),
+                    None => puzzling = true,
                 }
+            }
+            if puzzling {
+                unexplained.push(Unexplained {
+                    fleet,
+                    device,
+                    theirs,
+                    intended,
+                });
             }
         }
     }
