@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// What is said of a store that [`Store::is_unerased`].
-pub const UNERASED: &str = "the store's files may still hold Secrets as they were before a rekey, which was cut short or could not erase \
-     them; 'edge-config-server rekey' does the rest";
+pub const UNERASED: &str = "the store's files may still hold Secrets that were stored plain or under an earlier key; \
+     'edge-config-server rekey' erases what is left of them";
 
 /// Pause between two attempts to reach a database.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -108,8 +108,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// the store's files. Changes no revision. May take minutes.
     async fn rekey(&self) -> Result<Rekeyed, StoreError>;
 
-    /// Whether a [`Store::rekey`] sealed texts and what was there before was not erased: it was cut short, or could not. It
-    /// is done by rekeying again.
+    /// Whether the store's files may still hold confidential texts as they were before they were sealed as they are now: a
+    /// [`Store::rekey`] was cut short or could not erase them, or plain ones were replaced or removed by a server with
+    /// keys. They are erased by the next rekey.
     async fn is_unerased(&self) -> Result<bool, StoreError> {
         Ok(self.setting(record::UNERASED).await?.is_some())
     }

@@ -149,7 +149,7 @@ pub struct Inspection {
     pub key_ids: Vec<String>,
     /// How many confidential values are stored plain.
     pub unsealed: u64,
-    /// Whether its files may hold what was there before a rekey, see [`crate::Store::is_unerased`].
+    /// Whether its files may hold confidential texts as they were before, see [`crate::Store::is_unerased`].
     pub unerased: bool,
     /// What is wrong with its content, one sentence each; empty if nothing was found.
     pub problems: Vec<String>,

@@ -276,7 +276,8 @@ pub(crate) fn identity(store_id: &str, epoch: &str) -> Result<crate::Identity, S
     })
 }
 
-/// The setting that is there from the moment texts are sealed anew until what was there before is erased.
+/// The setting that is there from the moment texts are sealed anew, or plain ones replaced by a server with keys, until what
+/// was there before is erased.
 pub(crate) const UNERASED: &str = "rekey.unerased";
 
 /// A setting that PostgreSQL could not hold is refused by both stores.

@@ -129,7 +129,7 @@ impl Before {
 
         // With the keys of before and of after, whichever each Secret is sealed with.
         server.start_again().await.unwrap();
-        let warned = server.log_tail().contains("before a rekey");
+        let warned = server.log_tail().contains("under an earlier key");
         self.serves_the_same(&server, folder, &when).await;
 
         let again = rekeyed(folder);

@@ -24,6 +24,9 @@ pub(crate) struct Plan {
     pub(crate) removed_documents: Vec<DocumentKey>,
     pub(crate) renderings: Vec<(RenderingKey, Row)>,
     pub(crate) removed_renderings: Vec<RenderingKey>,
+    /// Whether a server with keys replaces or removes confidential texts that were stored plain: what the files still
+    /// hold of them is erased by a rekey.
+    pub(crate) leaves_plain: bool,
     source_changes: bool,
 }
 
@@ -49,11 +52,18 @@ impl Plan {
             .source
             .as_ref()
             .is_none_or(|(kept_digest, kept_state)| (kept_digest, kept_state) != (digest, state));
+        let touched_documents = documents.iter().map(|(key, _)| key).chain(&removed_documents);
+        let touched_renderings = renderings.iter().map(|(key, _)| key).chain(&removed_renderings);
+        let mut touched = touched_documents
+            .filter_map(|key| kept.documents.get(key).map(|(_, row)| row))
+            .chain(touched_renderings.filter_map(|key| kept.renderings.get(key)));
+        let leaves_plain = !keyring.is_empty() && touched.any(|row| row.confidential && row.key_id.is_none());
         Ok(Self {
             documents,
             removed_documents,
             renderings,
             removed_renderings,
+            leaves_plain,
             source_changes,
         })
     }

@@ -9,13 +9,14 @@ use tokio_postgres::{Client, IsolationLevel, Row as SqlRow};
 use super::{
     columns::{KeyArrays, TextArrays, rendering_arrays},
     failure::Failure,
+    upkeep,
     write::execute,
 };
 use crate::{
     Document, DocumentKey, Documents, DocumentsWrite, Keyring, Rendering, RenderingKey, Revision, Source,
     StoreError,
     documents::{Kept, Place, Plan, Row},
-    record::{instant, nanos},
+    record::{UNERASED, instant, nanos},
 };
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -210,6 +211,9 @@ pub(super) async fn apply(
         present
     };
     perform(&transaction, write, &plan, next).await?;
+    if plan.leaves_plain {
+        upkeep::set_setting(&*transaction, UNERASED, Some("true")).await?;
+    }
     if next != present {
         execute(
             &transaction,

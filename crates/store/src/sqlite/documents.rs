@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
 
-use super::apply::Failure;
+use super::apply::{self, Failure};
 use crate::{
     Document, DocumentKey, Documents, DocumentsWrite, Keyring, Rendering, RenderingKey, Revision, Source,
     StoreError,
     documents::{Kept, Place, Plan, Row},
-    record::{instant, nanos},
+    record::{UNERASED, instant, nanos},
 };
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -121,6 +121,9 @@ pub(super) fn apply(
     let plan = Plan::of(write, keyring, &kept(connection, keyring, write)?)?;
     let changes = plan.changes();
     perform(connection, write, &plan, next)?;
+    if plan.leaves_plain {
+        apply::set_setting(connection, UNERASED, Some("true"))?;
+    }
     if !changes {
         return Ok(present);
     }

@@ -29,6 +29,7 @@ pub(crate) async fn a_confidential_text_is_sealed_where_it_is_kept(place: &dyn P
     store.close().await;
     let seen = place.inspect().await;
     assert_eq!((0, 2), (seen.key_ids.len(), seen.unsealed));
+    assert!(!seen.unerased, "nothing was ever sealed");
 
     // What changes is sealed; the rest stays until it is rekeyed.
     let store = place.open_with_keys(keyring(&[1])).await;
@@ -36,6 +37,7 @@ pub(crate) async fn a_confidential_text_is_sealed_where_it_is_kept(place: &dyn P
     store.close().await;
     let seen = place.inspect().await;
     assert_eq!((vec!["k1".to_owned()], 1), (seen.key_ids.clone(), seen.unsealed));
+    assert!(seen.unerased, "the files still hold the plain one");
     assert_eq!(vec!["k1"], Keyring::default().lacking(&seen.key_ids));
     assert_eq!(vec!["k1"], keyring(&[2, 3]).lacking(&seen.key_ids));
     assert!(keyring(&[2, 1]).lacking(&seen.key_ids).is_empty());
