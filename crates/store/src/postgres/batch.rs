@@ -6,6 +6,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use backon::{ExponentialBuilder, Retryable as _};
 use contract::DeviceId;
 use deadpool_postgres::Pool;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -20,8 +21,13 @@ use crate::{Bounds, Revision, StoreError, Write};
 /// Most writes of one transaction.
 const GROUP: usize = 256;
 
-/// Tries of a transaction that collided with another.
-const ATTEMPTS: u32 = 5;
+/// When a transaction that collided with another is tried again, all of it well within the time of a call. Without chance
+/// in the pauses those that collided once would do so again, in step.
+const AGAIN: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(5))
+    .with_max_delay(Duration::from_millis(80))
+    .with_max_times(6)
+    .with_jitter();
 
 /// A write and where its answer goes.
 pub(super) struct Job {
@@ -101,18 +107,9 @@ impl Batcher {
 
 /// Runs a transaction again when it collided with another (40001, 40P01).
 pub(super) async fn retried<T, F: Future<Output = Result<T, Failure>>>(
-    mut transaction: impl FnMut() -> F,
+    transaction: impl FnMut() -> F,
 ) -> Result<T, Failure> {
-    let mut attempt = 1;
-    loop {
-        match transaction().await {
-            Err(failure) if failure.can_be_retried() && attempt < ATTEMPTS => {
-                tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
-                attempt += 1;
-            }
-            result => return result,
-        }
-    }
+    transaction.retry(AGAIN).when(Failure::can_be_retried).await
 }
 
 /// Of two writes of one device the later can only fail, or was decided on the earlier: it goes into the next batch.
