@@ -58,7 +58,7 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
         report.blocked(
             Phase::NotResponsible,
             Reason::NotResponsible,
-            "nothing",
+            format!("nothing: RemoteBackend {elder} is older and acts"),
             vec![text],
         );
         // One that never acted has nothing to lead back.

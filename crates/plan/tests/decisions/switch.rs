@@ -268,6 +268,10 @@ fn an_older_resource_acts_and_the_younger_one_says_so() {
     world.elder = Some("first".into());
     world.run(60);
     assert_eq!(world.phase(), Phase::NotResponsible);
+    assert_eq!(
+        world.status().next_action,
+        "nothing: RemoteBackend first is older and acts"
+    );
     assert!(world.done.is_empty());
 }
 
