@@ -12,6 +12,7 @@ BUILT := $(or $(CARGO_TARGET_DIR),target)/release
 DATA ?= data
 ARGS ?=
 CLUSTER_ARGS ?=
+ALSO ?=
 DEMO ?= /tmp/flotta-demo
 
 help: ## Show this list
@@ -19,9 +20,11 @@ help: ## Show this list
 
 run: ## Start a server with an example fleet in ./data; DATA=folder ARGS='--for 30s' (ARGS=--help says more)
 	@scripts/setup.sh cc
-	cargo build --locked --release -p edge-config-server -p example-fleet
-	@$(BUILT)/example-fleet --data '$(DATA)' $(ARGS)
+	cargo build --locked -p edge-config-server -p example-fleet
+	@$(BUILT:release=debug)/example-fleet --data '$(DATA)' $(ARGS)
 
+# Programs in the images of clusters are those of the tests; those that ship and are measured are optimised.
+demo e2e: export IMAGE_PROFILE ?= dev
 demo: ## Show what the chart does, on a throwaway Kubernetes that stays for a look around; needs root
 	@scripts/setup.sh cc go cluster
 	cargo build --locked -p flotta-cluster
@@ -30,9 +33,10 @@ demo: ## Show what the chart does, on a throwaway Kubernetes that stays for a lo
 demo-down: ## Take the demo's Kubernetes away
 	@tests/cluster/down.sh $(DEMO)
 
-test: ## Check everything: lints, dependencies, unit, contract and end-to-end tests, fuzzing
-	@scripts/setup.sh cc rust go postgres shell deny python
-	@scripts/test.sh
+# ALSO=ci is for .ci/run: a whole cluster too, which needs root, and what is about the clone.
+test: ## Check everything: lints, unit, contract and end-to-end tests, fuzzing; several checks at a time (JOBS=n)
+	@scripts/setup.sh cc rust go postgres shell python $(if $(ALSO),cluster)
+	@scripts/test.sh $(or $(ALSO),test)
 
 differential: ## Play generated fleets on Flotta's own backend and on ours, and compare; ARGS='SEED COUNT FIRST' makes a case again
 	@scripts/setup.sh cc go
@@ -49,15 +53,17 @@ images: ## Build the container images, FROM scratch and without a container engi
 	@tests/cluster/images/build.sh
 
 lint: ## Check without running anything: formatting, clippy, dependencies, shell scripts
-	@scripts/setup.sh cc rust go shell deny
+	@scripts/setup.sh cc rust go shell
 	@scripts/test.sh lint
 
+# What is named in ARGS is measured alone.
+ALONE := $(filter crowds chains,$(ARGS))
 bench: ## Measure requests per second, then an installation on a throwaway Kubernetes (as root; ten minutes, more at first)
-	@scripts/setup.sh cc go cluster postgres
+	@scripts/setup.sh cc $(if $(ALONE),,go cluster postgres)
 	cargo build --locked --release -p edge-config-server -p flotta-bench
 	@$(BUILT)/flotta-bench $(ARGS)
-	cargo build --locked --release -p flotta-cluster --bin cluster-bench
-	@$(BUILT)/cluster-bench $(CLUSTER_ARGS)
+	$(if $(ALONE),,cargo build --locked --release -p flotta-cluster --bin cluster-bench)
+	$(if $(ALONE),,@$(BUILT)/cluster-bench $(CLUSTER_ARGS))
 
 fuzz: ## Fuzz what reads requests; FUZZ_RUNS=n inputs for each target
 	@scripts/setup.sh cc

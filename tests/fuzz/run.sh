@@ -2,6 +2,7 @@
 # Fuzzes what reads a request: every target over its committed corpus, then a bounded number of new inputs.
 #
 # usage: tests/fuzz/run.sh [target ...]        (all targets when none is named)
+#        tests/fuzz/run.sh --build             builds them and runs none
 #   FUZZ_RUNS   new inputs per target, 0 for the corpus alone (default below)
 #   FUZZ_SEED   seed of the new inputs; the same seed tries the same inputs
 #
@@ -16,6 +17,8 @@ runs=${FUZZ_RUNS:-800000}
 seed=${FUZZ_SEED:-20221006}
 host=$(rustc -vV | sed -n 's/^host: //p')
 
+only_build=
+[ "${1:-}" != --build ] || only_build=1
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
     for target in "$here"/targets/*.rs; do
@@ -26,7 +29,8 @@ fi
 mkdir -p "$cache"
 # An explicit --target keeps the flags away from build scripts and procedural macros.
 RUSTFLAGS='-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Ccodegen-units=1' \
-    CARGO_TARGET_DIR=$cache/target cargo build --quiet --locked --release --target "$host" --manifest-path "$here/Cargo.toml"
+    CARGO_TARGET_DIR=$cache/target cargo build --locked --release --target "$host" --manifest-path "$here/Cargo.toml"
+[ -z "$only_build" ] || exit 0
 
 failed=0
 for target in "${targets[@]}"; do

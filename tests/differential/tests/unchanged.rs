@@ -2,6 +2,7 @@
 //! restarts and rewritten manifests of the same content, on both stores.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use differential::agent::looks_changed;
@@ -17,6 +18,8 @@ use testkit::server::Settings;
 const SEED: u64 = 5;
 /// Polls in all, half of them on each store.
 const POLLS: usize = 10_000;
+/// How long a device may have to poll for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What happens between two rounds of polls, in turn.
 const EVENTS: usize = 5;
 
@@ -62,14 +65,9 @@ async fn never_looks_changed(cluster: &Cluster, store: Option<String>) -> Result
     let (mut polls, mut round) = (0, 0);
     while polls < POLLS / 2 {
         for one in &mut watched {
-            // A connection to an Edge API that restarted is gone; the agent polls again.
-            let answer = match polled(one.device.poll_data().await)? {
-                Polled::Crashed => polled(one.device.poll_data().await)?,
-                answer => answer,
-            };
-            let Polled::Configuration(content) = answer else {
-                anyhow::bail!("round {round}: {} is answered {answer:?}", one.device.id());
-            };
+            let content = configuration(&mut one.device)
+                .await
+                .with_context(|| format!("round {round}: {}", one.device.id()))?;
             ensure!(
                 !looks_changed(&one.first, &content),
                 "round {round}: the configuration of {} looks changed: {} and {content}",
@@ -86,6 +84,18 @@ async fn never_looks_changed(cluster: &Cluster, store: Option<String>) -> Result
         round += 1;
     }
     Ok(())
+}
+
+/// The answer to a device that polls until it has one. A connection to an Edge API that restarted is gone, and an answer that a
+/// busy machine does not make in time is an error, with which the agent keeps what it has and polls again.
+async fn configuration(device: &mut Device) -> Result<Value> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match polled(device.poll_data().await)? {
+            Polled::Configuration(content) => return Ok(content),
+            answer => ensure!(Instant::now() < deadline, "the last answer is {answer:?}"),
+        }
+    }
 }
 
 async fn watch(ours: &Ours, cluster: &Cluster, members: Vec<Member>) -> Result<Vec<Watched>> {

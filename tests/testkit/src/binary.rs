@@ -9,9 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 const NAME: &str = "edge-config-server";
+
+/// Set by who has just built the servers and runs many test programs side by side (`scripts/checks/server-under-test.sh`):
+/// cargo lets one into a build folder at a time, and the others would wait for it.
+const ALREADY_BUILT: &str = "SERVERS_UNDER_TEST_ARE_BUILT";
 
 /// The server: `EDGE_CONFIG_SERVER` if set; for a test what cargo builds; for other programs what lies beside them.
 pub fn server() -> Result<PathBuf> {
@@ -61,20 +65,24 @@ fn build(features: &[&str]) -> Result<PathBuf> {
     let finished = target
         .join("under-test")
         .join([&["with"], features].concat().join("-"));
+    let program = finished.join(profile_name).join(NAME);
+    if std::env::var_os(ALREADY_BUILT).is_some() {
+        ensure!(
+            program.is_file(),
+            "{ALREADY_BUILT} is set, but {} is not there; unset it, and cargo is asked",
+            program.display()
+        );
+        return Ok(program);
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--package",
-            NAME,
-            "--profile",
-            profile,
-        ])
+        .args(["rustc", "--quiet", "--locked", "--profile", profile])
+        .args(["--package", NAME, "--bin", NAME])
         .args(["--features", &features.join(",")])
         .arg("--target-dir")
         .arg(&finished)
+        // Linked as in an image: tests start what a pod starts, and an image needs nothing compiled that tests have not.
+        .args(["--", "-C", "target-feature=+crt-static"])
         .env("CARGO_BUILD_BUILD_DIR", target)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .output()
@@ -85,7 +93,7 @@ fn build(features: &[&str]) -> Result<PathBuf> {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    Ok(finished.join(profile_name).join(NAME))
+    Ok(program)
 }
 
 fn folder_of(path: &Path) -> Result<&Path> {

@@ -57,7 +57,9 @@ fn build(sources: &Path, home: &Path, program: &Path) -> Result<()> {
     let staging = tempfile::tempdir_in(home)?;
     let built = staging.path().join("program");
     let status = Command::new("go")
-        .args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-o"])
+        // As tests/build-peers.sh builds, so that packages which both use are compiled once.
+        .args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath"])
+        .args(["-gcflags=all=-dwarf=false", "-ldflags=-s -w", "-o"])
         .arg(&built)
         .arg(".")
         .current_dir(sources)

@@ -32,7 +32,12 @@ enum After {
 
 /// No event may be pushed out by another: the checker wants to see all of them.
 fn keeping_all_events(settings: Settings) -> Settings {
-    settings.flags(["--events-per-device", "100000"])
+    settings.flags([
+        "--events-per-device",
+        "100000",
+        "--event-bytes-per-device",
+        "64MiB",
+    ])
 }
 
 /// Kills the server after [`WRITES`] and a bit, and starts it again.

@@ -1,13 +1,13 @@
 #!/bin/bash
 # Starts the example fleet, stops it, starts it again and looks whether everything is still there.
 #
-# usage: scripts/smoke.sh        (after `make run` has built its programs)
+# usage: scripts/checks/smoke.sh        (after `make run` has built its programs)
 #
 # The fleet's own check of what was acknowledged is taken, and beside it the list of devices as an administrator sees it.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
-built=${CARGO_TARGET_DIR:-target}/release
+built=${CARGO_TARGET_DIR:-target}/debug
 folder=$(mktemp -d)
 fleet=
 finish() {

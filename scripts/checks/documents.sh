@@ -1,11 +1,11 @@
 #!/bin/bash
 # Whether the documents speak of what is there: make targets, commands of the server, files.
 #
-# usage: scripts/documents.sh    (after the server was built in release mode)
+# usage: scripts/checks/documents.sh    (EDGE_CONFIG_SERVER: the server)
 set -uo pipefail
-cd "$(dirname "$0")/.." || exit
+cd "$(dirname "$0")/../.." || exit
 
-server=${CARGO_TARGET_DIR:-target}/release/edge-config-server
+server=${EDGE_CONFIG_SERVER:?names the server}
 mapfile -t documents < <(find . -maxdepth 1 -name '*.md'; find docs -name '*.md')
 wrong=0
 complain() {
