@@ -21,23 +21,22 @@ const RIGHTS: &str = "/apis/rbac.authorization.k8s.io/v1";
 /// How long an API server may take to serve a new kind.
 const SERVED: Duration = Duration::from_mins(1);
 
-/// Where Go keeps the module that the Edge API was built from.
+/// Where Go keeps the module that the Edge API was built from. Downloads it when it is not there: the program may have been
+/// built long ago, with another module cache.
 pub fn module_folder() -> Result<PathBuf> {
-    // Building it has downloaded it.
-    crate::peers::edge_api()?;
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../edge-api");
     let output = Command::new("go")
-        .args(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", MODULE])
+        .args(["mod", "download", "-json", MODULE])
         .current_dir(folder)
         .output()
         .context("cannot run go")?;
-    if !output.status.success() {
-        bail!(
-            "Go does not know where {MODULE} is: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+    let said: Value = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("go said of {MODULE}: {}", String::from_utf8_lossy(&output.stderr)))?;
+    if let Some(error) = said["Error"].as_str() {
+        bail!("Go cannot download {MODULE}: {error}");
     }
-    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
+    let path = said["Dir"].as_str().with_context(|| format!("Go does not know where {MODULE} is"))?;
+    Ok(path.into())
 }
 
 /// Flotta's CustomResourceDefinitions as they are published.
