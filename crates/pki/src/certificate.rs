@@ -12,7 +12,10 @@ use x509_parser::{
     time::ASN1Time,
 };
 
-use crate::fingerprint::{Fingerprint, hexadecimal};
+use crate::{
+    fingerprint::{Fingerprint, hexadecimal},
+    pem,
+};
 
 /// A certificate together with what it says.
 #[derive(Clone, Debug)]
@@ -63,6 +66,13 @@ impl Certificate {
     pub fn parse(der: CertificateDer<'static>) -> Result<Self, CertificateError> {
         let facts = Facts::read(&der).map_err(|reason| CertificateError { reason })?;
         Ok(Self { der, facts })
+    }
+
+    /// The certificates of a PEM file as far as Go reads it: blocks that are not well-formed, and what is no certificate,
+    /// are passed over. Where [`pem::certificates`] accepts the file, they are the same.
+    pub fn all_in_go(file: &[u8]) -> Vec<Self> {
+        let ders = pem::certificates_in_go(file).into_iter();
+        ders.filter_map(|der| Self::parse(der).ok()).collect()
     }
 
     /// Reads a certificate as Go does: what is not DER to the letter, or has a negative serial number, is refused too.

@@ -6,8 +6,8 @@
 //! `InitCertificates` and `CreateRegistrationClientCerts`.
 //!
 //! Where this program reads less than Go does, it says that a start fails, so that nobody is led to restart on its word:
-//! keys on P-224, RSA keys under 2048 bits, a damaged first block (Go goes on to the next), header lines within it (Go reads
-//! on after them), certificates that are not strictly DER.
+//! keys on P-224, RSA keys under 2048 bits, a first block that is not well-formed (Go goes on to the next), header lines
+//! within it (Go reads on after them), certificates that are not strictly DER.
 
 use std::{fmt, sync::Arc};
 
@@ -27,11 +27,8 @@ use crate::{
     fingerprint::Fingerprint,
     identity::Identity,
     issue::{IssueError, Issuer},
-    pem::{self, PemError},
+    pem::{self, CERTIFICATE, PemError},
 };
-
-/// The label that Go looks for where it reads several certificates.
-const CERTIFICATE: &str = "CERTIFICATE";
 
 /// One of the two Secrets, as it was found.
 #[derive(Clone, Copy, Debug)]
@@ -191,11 +188,11 @@ pub struct CaFacts {
     pub may_sign: bool,
     /// Those that all other requests are checked against, in their order; the first is usually the one that signs.
     pub trusted: Vec<Facts>,
-    /// Blocks of `ca.crt` that a start passes over without a word.
+    /// Blocks of `ca.crt` that a start passes over without a word, or may pass over.
     pub passed_over: Vec<PassedOver>,
 }
 
-/// A PEM block of `ca.crt` that no request is checked against.
+/// A PEM block of `ca.crt` that no request is checked against, or not for certain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PassedOver {
     /// Its number, from 1.
@@ -240,6 +237,11 @@ impl Ca {
         &self.bundle
     }
 
+    /// The certificates of `ca.crt` as far as Go reads it: what the Edge API checks its backend's certificate against.
+    pub fn roots(&self) -> Vec<CertificateDer<'static>> {
+        pem::certificates_in_go(&self.bundle)
+    }
+
     /// The authority as one that issues certificates.
     pub fn issuer(&self) -> Result<Issuer, IssueError> {
         Issuer::new(&self.signing, Arc::clone(&self.key))
@@ -261,11 +263,7 @@ pub fn accept_host(pair: Pair<'_>) -> Result<Identity, Vec<StartFault>> {
             label: label.to_owned(),
         })
     })?;
-    let further = pem::each_block(pair.file)
-        .skip(1)
-        .filter_map(Result::ok)
-        .filter(|block| block.label == CERTIFICATE)
-        .map(|block| CertificateDer::from(block.contents));
+    let further = pem::certificates_in_go(pair.file).into_iter().skip(1);
     Ok(Identity::new(pair.leaf, further, pair.key))
 }
 
@@ -288,7 +286,7 @@ fn read_pair(
         if let Some(reason) = label_fault(&block.label) {
             return Err(reason);
         }
-        Ok((file, Certificate::parse_strictly(block.contents.into())?))
+        Ok((file, Certificate::parse_strictly(block.content.into())?))
     });
     let signer = pair.key.ok_or(Reason::NoEntry).and_then(read_key);
     match (leaf, signer) {
@@ -317,9 +315,9 @@ fn read_key(file: &[u8]) -> Result<(PrivateKeyDer<'static>, Arc<dyn SigningKey>)
     let block = pem::first_block(file)?;
     let der: PrivateKeyDer<'static> = match block.label.as_str() {
         // The curve comes from the key itself or not at all.
-        pem::SEC1 if names_curve(&block.contents) => PrivateSec1KeyDer::from(block.contents).into(),
+        pem::SEC1 if names_curve(&block.content) => PrivateSec1KeyDer::from(block.content).into(),
         pem::SEC1 => return Err(Reason::Key),
-        pem::PKCS1 => PrivatePkcs1KeyDer::from(block.contents).into(),
+        pem::PKCS1 => PrivatePkcs1KeyDer::from(block.content).into(),
         label => {
             let label = label.to_owned();
             return Err(Reason::KeyForm { label });
@@ -345,21 +343,22 @@ fn names_curve(der: &[u8]) -> bool {
 }
 
 fn trusted(file: &[u8]) -> (Vec<Facts>, Vec<PassedOver>) {
-    let (mut trusted, mut passed_over) = (Vec::new(), Vec::new());
-    for (index, block) in pem::each_block(file).enumerate() {
-        let read = block.map_err(|error| error.to_string()).and_then(|block| {
-            if block.label != CERTIFICATE {
-                return Err(format!("it is {}", block.label));
-            }
-            Certificate::parse_strictly(block.contents.into()).map_err(|error| error.to_string())
-        });
-        match read {
-            Ok(certificate) => trusted.push(certificate.facts().clone()),
-            Err(reason) => passed_over.push(PassedOver {
-                block: index + 1,
-                reason,
-            }),
-        }
-    }
-    (trusted, passed_over)
+    let certificates = pem::certificates_in_go(file).into_iter();
+    let trusted = certificates
+        .filter_map(|der| Some(Certificate::parse_strictly(der).ok()?.facts().clone()))
+        .collect();
+    let judged = pem::strict_blocks(file).into_iter().enumerate();
+    let passed_over = judged.filter_map(|(index, block)| {
+        let reason = match block {
+            Err(PemError::Malformed { reason, .. }) => reason.to_string(),
+            Err(error) => error.to_string(),
+            Ok(block) if block.label != CERTIFICATE => format!("it is {}", block.label),
+            Ok(block) => Certificate::parse_strictly(block.content.into())
+                .err()?
+                .to_string(),
+        };
+        let block = index + 1;
+        Some(PassedOver { block, reason })
+    });
+    (trusted, passed_over.collect())
 }

@@ -75,8 +75,11 @@ pub enum Unfit {
         /// When it begins.
         at: Timestamp,
     },
-    /// A part of `ca.crt` that nothing is checked against.
-    #[error("block {block} of ca.crt is passed over by the Edge API ({reason}); repair or remove it")]
+    /// A part of `ca.crt` that nothing is checked against, or not for certain.
+    #[error(
+        "block {block} of ca.crt is passed over by the Edge API or by other programs ({reason}), so they do not trust the same \
+         CAs; repair or remove it"
+    )]
     PassedOver {
         /// Its number, from 1.
         block: usize,

@@ -12,6 +12,7 @@ pub mod edge_api;
 pub mod fitness;
 pub mod issue;
 pub mod pem;
+pub mod presented;
 pub mod renewal;
 
 mod certificate;

@@ -1,9 +1,14 @@
 //! What a TLS server is given in files, checked before use: each function reports all that is wrong, not the first.
+//!
+//! A file that cannot be read whole is refused. A server that has nothing else to serve with may take it in part
+//! (`in_part`), or a file that it began to serve with before files were read strictly would keep it from starting again.
 
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
-use rustls::{Error, InconsistentKeys, RootCertStore, crypto::aws_lc_rs, sign::CertifiedKey};
+use rustls::{
+    Error, InconsistentKeys, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer, sign::CertifiedKey,
+};
 
 use crate::{
     certificate::{Certificate, CertificateError, Facts},
@@ -83,6 +88,9 @@ pub enum MaterialFault {
     },
 }
 
+/// What is wrong with a chain, and what with its key.
+type OfChainAndKey = (Vec<MaterialFault>, Vec<MaterialFault>);
+
 /// A server's certificate chain with its key.
 pub struct ServerIdentity {
     chain: Vec<Certificate>,
@@ -92,13 +100,34 @@ pub struct ServerIdentity {
 impl ServerIdentity {
     /// Reads and checks a chain (the server's own certificate first) and its key. All faults are reported: those of the
     /// chain and those of the key, in this order.
-    pub fn check(
+    pub fn check(chain: &[u8], key: &[u8], now: Timestamp) -> Result<Self, OfChainAndKey> {
+        let (chain, faults) = read(chain);
+        Self::of(chain, faults, key, now)
+    }
+
+    /// The same for a chain that cannot be read whole: as far as it was read before reading was strict, with what is wrong
+    /// with it. Only this server reads it, and clients say so when a certificate is missing.
+    pub fn in_part(
         chain: &[u8],
         key: &[u8],
         now: Timestamp,
-    ) -> Result<Self, (Vec<MaterialFault>, Vec<MaterialFault>)> {
-        let mut chain_faults = Vec::new();
-        let chain = read(chain, &mut chain_faults);
+    ) -> Result<(Self, Vec<MaterialFault>), OfChainAndKey> {
+        let (chain, faults) = as_far_as(chain, pem::certificates_as_before);
+        if chain.is_empty() {
+            return Self::of(chain, faults, key, now).map(|identity| (identity, Vec::new()));
+        }
+        match Self::of(chain, Vec::new(), key, now) {
+            Ok(identity) => Ok((identity, faults)),
+            Err((of_chain, of_key)) => Err((joined(faults, of_chain), of_key)),
+        }
+    }
+
+    fn of(
+        chain: Vec<Certificate>,
+        mut chain_faults: Vec<MaterialFault>,
+        key: &[u8],
+        now: Timestamp,
+    ) -> Result<Self, OfChainAndKey> {
         if let Some(leaf) = chain.first() {
             chain_faults.extend(server_faults(leaf.facts(), now));
         }
@@ -172,8 +201,28 @@ impl TrustBundle {
     /// root's validity. It is a fault only when no other is left: a renewed CA stands beside its expired predecessor for a
     /// while.
     pub fn check(bundle: &[u8], now: Timestamp) -> Result<Self, Vec<MaterialFault>> {
-        let mut faults = Vec::new();
-        let certificates = read(bundle, &mut faults);
+        let (certificates, faults) = read(bundle);
+        Self::of(certificates, faults, now)
+    }
+
+    /// The same for a bundle that cannot be read whole: as far as Go reads it, and so the Edge API, with what is wrong with
+    /// it. A bundle of which Go reads nothing is refused.
+    pub fn in_part(bundle: &[u8], now: Timestamp) -> Result<(Self, Vec<MaterialFault>), Vec<MaterialFault>> {
+        let (certificates, faults) = as_far_as(bundle, pem::certificates_in_go);
+        if certificates.is_empty() {
+            return Err(faults);
+        }
+        match Self::of(certificates, Vec::new(), now) {
+            Ok(bundle) => Ok((bundle, faults)),
+            Err(others) => Err(joined(faults, others)),
+        }
+    }
+
+    fn of(
+        certificates: Vec<Certificate>,
+        mut faults: Vec<MaterialFault>,
+        now: Timestamp,
+    ) -> Result<Self, Vec<MaterialFault>> {
         let (mut roots, mut unusable) = (RootCertStore::empty(), Vec::new());
         for (index, certificate) in certificates.iter().enumerate() {
             let (position, facts) = (index + 1, certificate.facts());
@@ -217,22 +266,47 @@ impl TrustBundle {
     }
 }
 
-fn read(file: &[u8], faults: &mut Vec<MaterialFault>) -> Vec<Certificate> {
-    let ders = pem::certificates(file).unwrap_or_else(|error| {
-        faults.push(error.into());
-        Vec::new()
-    });
-    let mut certificates = Vec::new();
-    for (index, der) in ders.into_iter().enumerate() {
-        match Certificate::parse(der) {
-            Ok(certificate) => certificates.push(certificate),
-            Err(error) => faults.push(MaterialFault::Certificate {
-                position: index + 1,
-                error,
-            }),
+/// The certificates of a file, and all that keeps it from being read whole.
+fn read(file: &[u8]) -> (Vec<Certificate>, Vec<MaterialFault>) {
+    match pem::certificates(file) {
+        Ok(ders) => parsed(ders),
+        Err(faults) => (Vec::new(), faults.into_iter().map(MaterialFault::from).collect()),
+    }
+}
+
+/// The same, with the certificates that another reader finds where the file cannot be read whole.
+fn as_far_as(
+    file: &[u8],
+    reader: impl Fn(&[u8]) -> Vec<CertificateDer<'static>>,
+) -> (Vec<Certificate>, Vec<MaterialFault>) {
+    let (whole, mut faults) = read(file);
+    if faults.is_empty() {
+        return (whole, faults);
+    }
+    let (certificates, further) = parsed(reader(file));
+    for fault in further {
+        if !faults.contains(&fault) {
+            faults.push(fault);
         }
     }
-    certificates
+    (certificates, faults)
+}
+
+fn parsed(ders: Vec<CertificateDer<'static>>) -> (Vec<Certificate>, Vec<MaterialFault>) {
+    let (mut certificates, mut faults) = (Vec::new(), Vec::new());
+    for (index, der) in ders.into_iter().enumerate() {
+        let position = index + 1;
+        match Certificate::parse(der) {
+            Ok(certificate) => certificates.push(certificate),
+            Err(error) => faults.push(MaterialFault::Certificate { position, error }),
+        }
+    }
+    (certificates, faults)
+}
+
+fn joined(mut faults: Vec<MaterialFault>, others: Vec<MaterialFault>) -> Vec<MaterialFault> {
+    faults.extend(others);
+    faults
 }
 
 fn server_faults(leaf: &Facts, now: Timestamp) -> Vec<MaterialFault> {

@@ -184,6 +184,9 @@ fn what_is_passed_over_is_told() {
     ca.certificate += &block("TRUSTED CERTIFICATE", b"?");
     assert_eq!(
         faults_at(&facts(&ca, &host), now()),
-        ["block 2 of ca.crt is passed over by the Edge API (it is TRUSTED CERTIFICATE); repair or remove it"]
+        [
+            "block 2 of ca.crt is passed over by the Edge API or by other programs (it is TRUSTED CERTIFICATE), so they do not \
+             trust the same CAs; repair or remove it"
+        ]
     );
 }

@@ -1,5 +1,7 @@
 //! What holds for every body, whatever its bytes.
 
+pub mod pem;
+
 use std::fmt::Debug;
 
 use serde::{Serialize, de::DeserializeOwned};

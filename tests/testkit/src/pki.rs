@@ -223,6 +223,28 @@ impl Authority {
         })
     }
 
+    /// Authorities of one name, each certified by the next: every one looks like the issuer of every other.
+    pub fn cross_signed(name: &str, count: usize) -> Result<Vec<Self>> {
+        let keys: Vec<_> = (0..count)
+            .map(|_| Key::generate(KeyKind::P256))
+            .collect::<Result<_>>()?;
+        let mut params = subject(name, None, None);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let next = keys.iter().cycle().skip(1);
+        keys.iter()
+            .zip(next)
+            .map(|(key, next)| {
+                let issuer = Issuer::from_params(&params, &*next.0);
+                let certificate = params.signed_by(&*key.0, &issuer)?.der().clone();
+                Ok(Self {
+                    certificate,
+                    key: key.clone(),
+                })
+            })
+            .collect()
+    }
+
     /// Reads `ca.crt` (its first certificate, the one that signs) and `ca.key`.
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self> {
         let certificate = certificates(certificate)?
@@ -306,6 +328,14 @@ impl Identity {
     #[must_use]
     pub fn followed_by(mut self, other: &Identity) -> Self {
         self.chain.extend(other.chain.iter().cloned());
+        self
+    }
+
+    /// The same leaf with the certificates of these authorities behind it, related or not.
+    #[must_use]
+    pub fn followed_by_authorities(mut self, authorities: &[Authority]) -> Self {
+        let certificates = authorities.iter().map(|authority| authority.certificate.clone());
+        self.chain.extend(certificates);
         self
     }
 

@@ -1,67 +1,95 @@
 //! PEM (RFC 7468): the only place that knows it, and the only one that knows `rustls-pemfile`, which is archived.
 //!
-//! That reader skips blocks whose label it does not know. So where it finds nothing, or stumbles, `x509-parser`'s reader
-//! says what the file does hold; and it alone reads certificate requests, whose label the Edge API does not check
-//! (`docs/decisions/0002-pem.md`).
+//! Programs do not agree about files that are not well-formed, and a certificate that one of them passes over without a
+//! word is a CA that it does not trust. So certificates are read strictly ([`certificates`]): each block, or what is wrong
+//! with it. What Go would read is a question of its own ([`certificates_in_go`]). Private keys are read by
+//! `rustls-pemfile`, which skips blocks whose label it does not know; so where it finds nothing, or stumbles,
+//! `x509-parser`'s reader says what the file does hold; and it alone reads certificate requests, whose label the Edge API
+//! does not check (`docs/decisions/0002-pem.md`, `docs/decisions/0050-pem-is-read-whole-or-not-at-all.md`).
+
+mod fault;
+mod go;
+mod strict;
 
 use ::pem::{EncodeConfig, LineEnding, encode_config};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_pemfile::Item;
 use x509_parser::{error::PEMError, pem::Pem};
 
+pub use fault::{Malformed, PemError};
+pub(crate) use strict::{Block, blocks as strict_blocks};
+
+/// Label of a certificate (RFC 7468).
+pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
 /// Label of an elliptic curve key in SEC 1 form (RFC 5915).
 pub(crate) const SEC1: &str = "EC PRIVATE KEY";
 /// Label of an RSA key in PKCS#1 form (RFC 8017).
 pub(crate) const PKCS1: &str = "RSA PRIVATE KEY";
 
-/// Why a PEM file did not hold what was looked for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PemError {
-    /// Nothing that begins with `-----BEGIN`.
-    #[error("it holds no PEM block")]
-    NoBlock,
-    /// A block without an end, or whose content is not base64.
-    #[error("PEM block {block} is damaged: {reason}")]
-    Damaged {
-        /// Its number, from 1.
-        block: usize,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// There are blocks, but none of the kind that is needed.
-    #[error("it holds no {wanted}, only {found}")]
-    Missing {
-        /// The kind that is needed.
-        wanted: &'static str,
-        /// The labels of the blocks in the file.
-        found: String,
-    },
-    /// A private key that is protected by a passphrase.
-    #[error("the private key is encrypted; store it without a passphrase")]
-    Encrypted,
-    /// More blocks than one where one is expected.
-    #[error("it holds {found} {kind}s, expected one")]
-    Several {
-        /// What was looked for.
-        kind: &'static str,
-        /// How many there are.
-        found: usize,
-    },
+/// Other labels that certificates are found under, and that Go passes over.
+const HIDING: [&str; 3] = ["PKCS7", "PKCS #7 SIGNED DATA", "CMS"];
+
+/// All certificates of a file, in their order; or all that is wrong with the file. Well-formed blocks of another kind are
+/// skipped, as everywhere. Go reads the same certificates of what is accepted.
+pub fn certificates(file: &[u8]) -> Result<Vec<CertificateDer<'static>>, Vec<PemError>> {
+    let (mut certificates, mut faults, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+    for block in strict::blocks(file) {
+        match block.and_then(Block::without_hidden_certificate) {
+            Ok(block) if block.label == CERTIFICATE => certificates.push(block.content.into()),
+            Ok(block) => labels.push(block.label),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() && certificates.is_empty() {
+        faults.push(if labels.is_empty() {
+            PemError::NoBlock
+        } else {
+            PemError::Missing {
+                wanted: "certificate",
+                found: labels.join(", "),
+            }
+        });
+    }
+    if faults.is_empty() {
+        Ok(certificates)
+    } else {
+        Err(faults)
+    }
 }
 
-/// All certificates of a file, in their order. Other blocks are skipped.
-pub fn certificates(file: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    let certificates: Vec<_> = items(file)?
-        .into_iter()
+/// The certificates of a file as far as Go reads it, whatever it passes over; they need not be readable as certificates.
+pub fn certificates_in_go(file: &[u8]) -> Vec<CertificateDer<'static>> {
+    go::blocks(file)
+        .filter(|block| block.label == CERTIFICATE.as_bytes() && !block.headers)
+        .map(|block| block.content.into())
+        .collect()
+}
+
+/// The certificates of a file as far as they were read before reading was strict: what a server was served with so far.
+pub(crate) fn certificates_as_before(file: &[u8]) -> Vec<CertificateDer<'static>> {
+    let items = items(file).unwrap_or_default().into_iter();
+    items
         .filter_map(|item| match item {
             Item::X509Certificate(certificate) => Some(certificate),
             _ => None,
         })
-        .collect();
-    if certificates.is_empty() {
-        return Err(missing("certificate", file));
+        .collect()
+}
+
+impl Block {
+    /// Itself, unless it is a certificate under a label that Go passes over.
+    pub(crate) fn without_hidden_certificate(self) -> Result<Self, PemError> {
+        let label = self.label.to_ascii_uppercase();
+        let hides = HIDING.contains(&label.as_str()) || label.ends_with(CERTIFICATE);
+        if hides && self.label != CERTIFICATE {
+            return Err(PemError::Malformed {
+                block: self.number,
+                line: self.line,
+                reason: Malformed::OtherLabel,
+            });
+        }
+        Ok(self)
     }
-    Ok(certificates)
 }
 
 /// The private key of a file: PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`, also after an
@@ -129,38 +157,16 @@ fn missing(wanted: &'static str, file: &[u8]) -> PemError {
     }
 }
 
+/// The first block, which is read strictly; what comes behind it is not looked at.
+pub(crate) fn first_block(file: &[u8]) -> Result<Block, PemError> {
+    strict::blocks(file).into_iter().next().ok_or(PemError::NoBlock)?
+}
+
 /// Each block with its label, or what is wrong with it.
-pub(crate) fn each_block(file: &[u8]) -> impl Iterator<Item = Result<Pem, PemError>> {
+fn each_block(file: &[u8]) -> impl Iterator<Item = Result<Pem, PemError>> {
     Pem::iter_from_buffer(file)
         .enumerate()
         .map(|(index, block)| block.map_err(|error| damaged(index + 1, file, &error)))
-}
-
-/// The first block, whose first and last line are as strict as Go wants them: the same label in both, and nothing else.
-pub(crate) fn first_block(file: &[u8]) -> Result<Pem, PemError> {
-    let block = each_block(file).next().ok_or(PemError::NoBlock)??;
-    let has_line = |line: &str| {
-        file.split(|&octet| octet == b'\n')
-            .any(|held| trimmed(held) == line.as_bytes())
-    };
-    let label = &block.label;
-    if has_line(&format!("-----BEGIN {label}-----")) && has_line(&format!("-----END {label}-----")) {
-        Ok(block)
-    } else {
-        Err(PemError::Damaged {
-            block: 1,
-            reason: "its first and its last line do not match",
-        })
-    }
-}
-
-/// A line without what Go overlooks at its end: one carriage return, then spaces and tabs.
-fn trimmed(line: &[u8]) -> &[u8] {
-    let mut line = line.strip_suffix(b"\r").unwrap_or(line);
-    while let [rest @ .., b' ' | b'\t'] = line {
-        line = rest;
-    }
-    line
 }
 
 /// A block of a file, with the line ends of openssl and Go.
@@ -266,17 +272,48 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_named_by_block() {
-        let torn = block("CERTIFICATE", "AAAA") + "-----BEGIN CERTIFICATE-----\nAA";
-        let damaged = |block, reason| Err(PemError::Damaged { block, reason });
-        assert_eq!(certificates(torn.as_bytes()), damaged(2, "its end is missing"));
-        let other = block("CERTIFICATE", "?");
+    fn every_fault_is_told_with_the_block_it_is_about() {
+        let good = block("CERTIFICATE", "AAAA");
+        let torn = [
+            block("TRUSTED CERTIFICATE", "AAAA"),
+            good.clone(),
+            block("CERTIFICATE", "?"),
+            block("PRIVATE KEY", "AAAA"),
+            "-----BEGIN CERTIFICATE-----\nAA".to_owned(),
+        ];
+        let malformed = |block, line, reason| PemError::Malformed { block, line, reason };
         assert_eq!(
-            certificates(other.as_bytes()),
+            certificates(torn.concat().as_bytes()),
+            Err(vec![
+                malformed(1, 1, Malformed::OtherLabel),
+                malformed(3, 8, Malformed::NotBase64),
+                malformed(5, 13, Malformed::NoEnd),
+            ])
+        );
+        assert_eq!(certificates(good.as_bytes()), Ok(vec![vec![0, 0, 0].into()]));
+        assert_eq!(certificates(b""), Err(vec![PemError::NoBlock]));
+        assert_eq!(certificates(b"no certificate here"), Err(vec![PemError::NoBlock]));
+        let found = "PRIVATE KEY, X509 CRL".to_owned();
+        let wanted = "certificate";
+        assert_eq!(
+            certificates((block("PRIVATE KEY", "AAAA") + &block("X509 CRL", "AAAA")).as_bytes()),
+            Err(vec![PemError::Missing { wanted, found }])
+        );
+    }
+
+    #[test]
+    fn a_damaged_key_is_told() {
+        let torn = block("EC PARAMETERS", "AAAA") + "-----BEGIN EC PRIVATE KEY-----\nAA";
+        let damaged = |block, reason| Err(PemError::Damaged { block, reason });
+        assert_eq!(
+            private_key(torn.as_bytes()).map(drop),
+            damaged(2, "its end is missing")
+        );
+        let other = block("PRIVATE KEY", "?");
+        assert_eq!(
+            private_key(other.as_bytes()).map(drop),
             damaged(1, "its content is not base64")
         );
-        assert_eq!(certificates(b""), Err(PemError::NoBlock));
-        assert_eq!(certificates(b"no certificate here"), Err(PemError::NoBlock));
     }
 
     #[test]

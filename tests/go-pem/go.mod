@@ -1,0 +1,3 @@
+module flotta-go-pem
+
+go 1.26
