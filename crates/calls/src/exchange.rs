@@ -49,12 +49,7 @@ impl Answer {
             message
         };
         let plain: Vec<_> = text.split_whitespace().collect();
-        plain
-            .join(" ")
-            .chars()
-            .filter(|character| !character.is_control())
-            .take(WORDS)
-            .collect()
+        telemetry::brief(&plain.join(" "), WORDS)
     }
 
     /// That the status is not the one of a success.

@@ -9,7 +9,7 @@ use crate::remedy::remedy;
 
 /// A call that did not prove what it was to prove: whom it went to, why, and what to do, in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{callee} {fault}; {}", remedy(callee, fault))]
+#[error("{}", sentence(callee, fault))]
 pub struct CallError {
     /// Who was called.
     pub callee: Callee,
@@ -214,6 +214,11 @@ pub enum Fault {
         /// The id of the store that went on.
         now: String,
     },
+}
+
+/// What the other side said of itself, in a certificate or an answer, is in it.
+fn sentence(callee: &Callee, fault: &Fault) -> String {
+    telemetry::printable(&format!("{callee} {fault}; {}", remedy(callee, fault))).into_owned()
 }
 
 impl Fault {

@@ -26,5 +26,6 @@ pub use edge_api::{EdgeAnswer, EdgeProbe, Heard, probe_edge_api};
 pub use fault::{CallError, Callee, Fault, Step};
 pub use nonce::{InvalidNonce, Nonce};
 pub use report::{
-    Admission, AdmissionReport, Material, ProbeSeen, ServerReport, StoreReport, TlsReport, server_report,
+    Admission, AdmissionReport, ManifestsReport, Material, ProbeSeen, ServerReport, StoreReport, TlsReport,
+    probes_seen, server_report,
 };

@@ -17,6 +17,7 @@ use crate::{
     connection::Address,
     exchange,
     fault::{CallError, Callee, Fault},
+    nonce::Nonce,
 };
 
 /// Far more than sixteen probes and a bundle of CAs take.
@@ -32,6 +33,15 @@ pub struct ServerReport {
     pub started: Timestamp,
     /// Why it is not ready; empty when it is.
     pub not_ready_because: Vec<String>,
+    /// Why no Edge API should be switched to it; empty when one may, and from a server that does not say so.
+    #[serde(default)]
+    pub switch_waits_for: Vec<String>,
+    /// The manifests that it configures devices by, in numbers; `None` before its store is open.
+    #[serde(default)]
+    pub manifests: Option<ManifestsReport>,
+    /// Why its store cannot be written, though devices are answered.
+    #[serde(default)]
+    pub store_not_writable: Option<String>,
     /// Whether it takes requests of anybody, without TLS.
     pub insecure_http: bool,
     /// Its TLS material; `None` with plain HTTP.
@@ -44,6 +54,18 @@ pub struct ServerReport {
     /// The last verification calls that it has seen, latest first.
     #[serde(default)]
     pub probes: Vec<ProbeSeen>,
+}
+
+/// The manifests that a server configures devices by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestsReport {
+    /// How many sources hold something that was not taken over.
+    #[serde(default)]
+    pub faulty_sources: u64,
+    /// How many of these wait for a person.
+    #[serde(default)]
+    pub unconfirmed_sources: u64,
 }
 
 /// TLS material of a server.
@@ -122,13 +144,28 @@ pub struct ProbeSeen {
 
 /// Asks a pod of our server what it has loaded and seen; `pod` is its address with the operations port.
 pub async fn server_report(pod: SocketAddr, deadline: Instant) -> Result<ServerReport, CallError> {
-    ask(pod, deadline)
+    ask(pod, "/status", deadline)
         .await
         .map_err(|fault| fault.of(Callee::ServerPod(pod)))
 }
 
-async fn ask(pod: SocketAddr, deadline: Instant) -> Result<ServerReport, Fault> {
-    let request = Request::get("/status")
+/// Asks a pod of our server whether it has seen the verification call with this nonce, and from whom.
+///
+/// It is asked for this one alone: of those that it tells everybody, strangers may have pushed it out. An older server tells
+/// the same as ever.
+pub async fn probes_seen(
+    pod: SocketAddr,
+    nonce: &Nonce,
+    deadline: Instant,
+) -> Result<Vec<ProbeSeen>, CallError> {
+    let report = ask(pod, &format!("/status?probe={nonce}"), deadline).await;
+    let mut probes = report.map_err(|fault| fault.of(Callee::ServerPod(pod)))?.probes;
+    probes.retain(|probe| probe.nonce == nonce.as_str());
+    Ok(probes)
+}
+
+async fn ask(pod: SocketAddr, path: &str, deadline: Instant) -> Result<ServerReport, Fault> {
+    let request = Request::get(path)
         .header(header::HOST, pod.to_string())
         .body(Full::<Bytes>::default())
         .map_err(|error| Fault::Url(error.to_string()))?;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use pki::{Certificate, Fingerprint, Identity};
+use pki::{Certificate, Fingerprint, Identity, presented};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error,
     OtherError, RootCertStore, SignatureScheme,
@@ -206,6 +206,10 @@ impl Verifier {
                 });
             }
         };
+        // Before a path is sought through them, which takes time without bound.
+        let chain = std::iter::once(leaf).chain(intermediates);
+        presented::is_bounded(chain.map(AsRef::as_ref))
+            .map_err(|error| Fault::BadCertificate(error.to_string()))?;
         let parsed =
             ParsedCertificate::try_from(leaf).map_err(|error| Fault::BadCertificate(error.to_string()))?;
         let chains_to = |authorities: &[&Certificate]| {

@@ -31,7 +31,12 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Nobody is left to tell that standard error is closed.
-            let _ = writeln!(io::stderr(), "flotta-companion: {}", telemetry::chain(&*error));
+            let error = telemetry::chain(&*error).to_string();
+            let _ = writeln!(
+                io::stderr(),
+                "flotta-companion: {}",
+                telemetry::printable_lines(&error)
+            );
             ExitCode::FAILURE
         }
     }
@@ -71,7 +76,7 @@ async fn parts(common: &Common) -> anyhow::Result<flotta_companion::control::Par
 fn print(text: &str) -> anyhow::Result<()> {
     io::stdout()
         .lock()
-        .write_all(text.as_bytes())
+        .write_all(telemetry::printable_lines(text).as_bytes())
         .context("standard output cannot be written")
 }
 

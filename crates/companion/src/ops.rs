@@ -15,6 +15,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use seats::Seats;
 use tokio::{
     net::TcpListener,
     sync::Semaphore,
@@ -26,8 +27,11 @@ use crate::metrics::Metrics;
 /// A look at the cluster must have succeeded within this time.
 const LATELY: Duration = Duration::from_mins(3);
 
-/// So many callers at once; others wait.
-const CONNECTIONS: usize = 16;
+/// So many callers at once. One more takes the place of another: of the address that has most of them, the oldest.
+const CONNECTIONS: usize = 64;
+
+/// So many that lost their place may still be there; then no new one is accepted until they have gone.
+const LEAVING: usize = 16;
 
 /// A connection ends after this time, whatever is under way on it.
 const CONNECTION: Duration = Duration::from_secs(10);
@@ -74,14 +78,20 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Answers `/healthz`, `/readyz` and `/metrics` for as long as the future is polled.
 pub async fn serve(listener: TcpListener, health: Arc<Health>, metrics: Arc<Metrics>) {
-    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let (room, seats) = (
+        Arc::new(Semaphore::new(CONNECTIONS + LEAVING)),
+        Seats::new(CONNECTIONS),
+    );
     loop {
-        let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
+        let Ok(room) = Arc::clone(&room).acquire_owned().await else {
             return;
         };
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, address)) = listener.accept().await else {
             // Out of file descriptors: they come back.
             tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let Some(seat) = seats.take(address.into()).seat() else {
             continue;
         };
         let (health, metrics) = (Arc::clone(&health), Arc::clone(&metrics));
@@ -94,8 +104,11 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>, metrics: Arc<Metr
                 .timer(TokioTimer::new())
                 .header_read_timeout(CONNECTION)
                 .serve_connection(TokioIo::new(stream), service);
-            let _ = timeout(CONNECTION, connection).await;
-            drop(permit);
+            tokio::select! {
+                _ = timeout(CONNECTION, connection) => {}
+                () = seat.lost() => {}
+            }
+            drop((seat, room));
         });
     }
 }
@@ -150,7 +163,51 @@ fn typed(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>)
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        reason = "a test says what went wrong by panicking"
+    )]
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpSocket, TcpStream},
+    };
+
     use super::*;
+
+    async fn connect(from: [u8; 4], to: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((from, 0))).unwrap();
+        socket.connect(to).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn nobody_keeps_a_probe_out() {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, Arc::default(), Arc::new(Metrics::default())));
+        let mut silent = Vec::new();
+        for _ in 0..3 * CONNECTIONS {
+            let mut stream = connect([127, 0, 0, 2], address).await;
+            // Some say nothing, some do not come to an end.
+            if silent.len() % 2 == 0 {
+                stream.write_all(b"GET /healthz HT").await.unwrap();
+            }
+            silent.push(stream);
+        }
+        // From an address of its own, and from the same.
+        for from in [[127, 0, 0, 1], [127, 0, 0, 2]] {
+            let mut probe = connect(from, address).await;
+            let request = b"GET /healthz HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+            probe.write_all(request).await.unwrap();
+            let mut answer = String::new();
+            // Longer than a busy machine takes, and shorter than the silent ones would have to be waited for.
+            let answered = timeout(3 * CONNECTION, probe.read_to_string(&mut answer)).await;
+            answered.expect("it was kept out").unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn one_failed_look_is_no_reason_and_a_long_time_without_a_good_one_is() {

@@ -74,6 +74,14 @@ pub struct ServerPod {
 pub struct ServerReport {
     /// Why it is not ready; empty when it is.
     pub not_ready_because: Vec<String>,
+    /// Why no switch to it should begin; empty when one may.
+    pub switch_waits_for: Vec<String>,
+    /// Sources of manifests that hold something which was not taken over.
+    pub faulty_sources: u64,
+    /// Those of them that wait for a person.
+    pub unconfirmed_sources: u64,
+    /// Why its store cannot be written, though it is ready: devices are answered from what is there.
+    pub store_not_writable: Option<String>,
     /// Whether it takes requests without TLS.
     pub insecure_http: bool,
     /// SHA-256 of the certificate it serves, hexadecimal.
@@ -82,6 +90,8 @@ pub struct ServerReport {
     pub client_cas: Vec<String>,
     /// Public keys that may connect.
     pub pins: BTreeSet<String>,
+    /// What is wrong with its files of TLS material: it goes on with what it had, or has what could be read of them.
+    pub material_faults: Vec<String>,
     /// The id of its store; none before it is open.
     pub store_id: Option<String>,
     /// Admission in force (`Open`, `Hold`, `Closed`); none when it has not read the file yet.

@@ -12,6 +12,9 @@ use crate::{
     view::View,
 };
 
+/// Longest sentence of a status, in characters. The API server takes conditions of 32,768 bytes.
+const LONGEST: usize = 8192;
+
 /// What to do next.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -180,12 +183,21 @@ impl Report {
                     type_: kind.as_str().to_owned(),
                     status: status.as_str().to_owned(),
                     reason: reason.as_str().to_owned(),
-                    message,
+                    message: told_plainly(&message),
                     last_transition_time: since,
                     observed_generation: generation,
                 }
             })
             .collect();
+        let RemoteBackendStatus {
+            next_action,
+            blocked_by,
+            warnings,
+            ..
+        } = &mut self.status;
+        for sentence in std::iter::once(next_action).chain(blocked_by).chain(warnings) {
+            *sentence = told_plainly(sentence);
+        }
         let (action, wake) = match step {
             Step::Act(action) => (Some(*action), Duration::ZERO),
             Step::Persist => (None, Duration::ZERO),
@@ -197,6 +209,11 @@ impl Report {
             wake,
         }
     }
+}
+
+/// As `kubectl describe` may show it: it repeats what others say of themselves, in answers, certificates and objects.
+fn told_plainly(sentence: &str) -> String {
+    telemetry::brief(sentence, LONGEST)
 }
 
 /// A condition that was never looked at.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use pki::{Certificate, Facts, Fingerprint, fitness::MaterialFacts, renewal};
+use pki::{Certificate, Facts, fitness::MaterialFacts, renewal};
 use rustls_pki_types::ServerName;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -193,14 +193,18 @@ pub(crate) fn certificate(secret: &Secret) -> Option<Facts> {
     first(entry(Some(secret), "tls.crt")?).map(|leaf| leaf.facts().clone())
 }
 
-/// The public key of the CA that the Secret has the server trust: the first of its bundle.
-pub(crate) fn authority(secret: &Secret) -> Option<String> {
-    first(entry(Some(secret), "ca.crt")?).map(|ca| ca.facts().key.to_string())
+/// Whether the Secret has the server trust the CA with this public key, as the first of its bundle. A Secret that has no bundle
+/// yet says nothing against it; one whose bundle cannot be read does.
+pub(crate) fn may_trust(secret: &Secret, public_key: &str) -> bool {
+    match entry(Some(secret), "ca.crt") {
+        None | Some([]) => true,
+        Some(bundle) => first(bundle).is_some_and(|ca| ca.facts().key.to_string() == public_key),
+    }
 }
 
+/// The first certificate that a server which begins with the file reads.
 fn first(file: &[u8]) -> Option<Certificate> {
-    let certificates = pki::pem::certificates(file).ok()?;
-    Certificate::parse(certificates.into_iter().next()?).ok()
+    Certificate::all_in_go(file).into_iter().next()
 }
 
 /// The recorded store that the Secret names: where the status was lost, it is remembered here.
@@ -251,11 +255,10 @@ pub(crate) fn not_loaded(report: &ServerReport, secret: &Secret, https: bool) ->
         if report.certificate != certificate(secret).map(|facts| facts.fingerprint.to_string()) {
             missing.push("certificate");
         }
-        let bundle = pki::pem::certificates(entry(Some(secret), "ca.crt").unwrap_or_default());
-        let bundle: Vec<_> = bundle
-            .unwrap_or_default()
+        // Of a bundle that was written before bundles were read strictly, a pod has what it could read.
+        let bundle: Vec<_> = Certificate::all_in_go(entry(Some(secret), "ca.crt").unwrap_or_default())
             .iter()
-            .map(|certificate| Fingerprint::of(certificate).to_string())
+            .map(|certificate| certificate.facts().fingerprint.to_string())
             .collect();
         if report.client_cas != bundle {
             missing.push("CA");

@@ -1,14 +1,22 @@
-//! Logs of our programs: text or JSON lines on standard error.
+//! Logs of our programs: text or JSON lines on standard error; and what of others' text may be printed ([`printable`]).
 //!
 //! An error is logged once, where it is handled, with its whole chain ([`chain`]).
+
+mod lines;
+mod printable;
 
 use std::{error::Error, fmt, io::IsTerminal as _};
 
 use clap::ValueEnum;
 use tracing_subscriber::{
-    EnvFilter, fmt::MakeWriter, fmt::time::SystemTime, layer::SubscriberExt as _,
+    EnvFilter,
+    field::MakeExt as _,
+    fmt::{MakeWriter, format::debug_fn, time::SystemTime},
+    layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
+
+pub use printable::{brief, printable, printable_json, printable_lines};
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -36,14 +44,25 @@ pub fn subscriber<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer()
-        .with_timer(SystemTime)
-        .with_writer(writer)
-        .with_ansi(colours);
     let registry = tracing_subscriber::registry().with(EnvFilter::new(level));
     match format {
-        Format::Text => Box::new(registry.with(layer)),
-        Format::Json => Box::new(registry.with(layer.json().flatten_event(true).with_span_list(false))),
+        Format::Text => {
+            let layer = tracing_subscriber::fmt::layer()
+                .with_timer(SystemTime)
+                .with_writer(writer)
+                .with_ansi(colours)
+                .fmt_fields(debug_fn(lines::field).delimited(" "));
+            Box::new(registry.with(layer))
+        }
+        Format::Json => {
+            let layer = tracing_subscriber::fmt::layer()
+                .with_timer(SystemTime)
+                .with_writer(lines::JsonLines(writer))
+                .json()
+                .flatten_event(true)
+                .with_span_list(false);
+            Box::new(registry.with(layer))
+        }
     }
 }
 
@@ -126,6 +145,45 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.lines().count(), 1);
+    }
+
+    /// What a device may send, as it is logged by every way that there is.
+    fn quote() {
+        let status = "Running\u{1b}[2K\r\n\u{9b}\u{202e}all well";
+        let span = tracing::info_span!("request", device = %status);
+        span.in_scope(|| tracing::warn!(reason = %status, value = status, debug = ?status, "{status}"));
+    }
+
+    #[test]
+    fn what_a_device_sent_stays_in_its_line_and_does_nothing_to_a_terminal() {
+        for format in [Format::Text, Format::Json] {
+            let text = written(format, "info", quote);
+            let line = text.strip_suffix('\n').unwrap();
+            assert_eq!(printable(line), line, "{format:?}");
+            assert!(line.contains("all well"), "{format:?}: {line}");
+        }
+        let json: serde_json::Value = serde_json::from_str(&written(Format::Json, "info", quote)).unwrap();
+        assert_eq!(
+            json["reason"], "Running\u{1b}[2K\r\n\u{9b}\u{202e}all well",
+            "a program reads what was sent"
+        );
+    }
+
+    #[test]
+    fn a_megabyte_is_not_logged() {
+        for format in [Format::Text, Format::Json] {
+            let text = written(format, "info", || {
+                let megabyte = "x".repeat(1 << 20);
+                tracing::warn!(reason = megabyte, "refused");
+            });
+            assert_eq!(text.lines().count(), 1);
+            assert!(
+                text.len() < 2 * lines::LONGEST,
+                "{format:?}: {} bytes",
+                text.len()
+            );
+            assert!(text.contains("refused") && text.contains("xxx…"), "{format:?}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use testkit::device::quiet_heartbeat;
 use tokio::task::JoinSet;
 
 use crate::stage::{DEVICES, Peer, device_id, worker_id};
+use crate::times::Times;
 
 /// Clock ticks in a second, in which Linux tells processor times to programs; the same on all its platforms.
 const TICKS: f64 = 100.0;
@@ -106,19 +107,19 @@ pub(crate) async fn measure(
     }
     let elapsed = begun.elapsed();
     let used = processor_time(peer.pid)?.saturating_sub(processor);
-    times.sort_unstable();
-    let count = u32::try_from(times.len())?;
-    let (Some(p50), Some(p99)) = (times.get(times.len() / 2), times.get(times.len() * 99 / 100)) else {
-        bail!(
+    let silent = || {
+        format!(
             "{} of {}: no answer within {window:?}",
             operation.name(),
             peer.name
-        );
+        )
     };
+    let times = Times::of(times).with_context(silent)?;
+    let count = u32::try_from(times.calls)?;
     Ok(Sample {
         rate: f64::from(count) / elapsed.as_secs_f64(),
-        p50: *p50,
-        p99: *p99,
+        p50: times.p50,
+        p99: times.p99,
         processor: used / count,
     })
 }
@@ -147,7 +148,7 @@ async fn ask(mut caller: Caller, number: usize, operation: Operation, end: Insta
 }
 
 /// User and system time of a process so far, all threads.
-fn processor_time(pid: u32) -> Result<Duration> {
+pub(crate) fn processor_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the program's name in parentheses and may contain anything; utime and stime are 14 and 15.
     let (_, rest) = stat

@@ -13,10 +13,13 @@
 )]
 
 mod bare;
+mod chains;
+mod crowd;
 mod load;
 mod manifests;
 mod stage;
 mod table;
+mod times;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,6 +54,9 @@ struct Settings {
     /// Callers at the same time, each with one connection.
     #[arg(long, default_value_t = 16, value_name = "NUMBER")]
     callers: usize,
+    /// Strangers beside a good caller.
+    #[arg(long, default_value_t = 20_000, value_name = "NUMBER")]
+    strangers: usize,
     /// Folder for the stores, to choose a disk; otherwise one that is removed afterwards.
     #[arg(long, value_name = "FOLDER")]
     disk: Option<PathBuf>,
@@ -61,13 +67,30 @@ enum Command {
     /// The bare hyper program, started by the benchmark itself
     #[command(hide = true)]
     Bare(bare::Bare),
+    /// Only a good caller beside crowds of strangers
+    Crowds,
+    /// Only what a handshake costs, by the chain of certificates that its caller presents
+    Chains,
+    /// A part of a crowd, started by the benchmark itself
+    #[command(hide = true)]
+    Crowd(crowd::Crowd),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cfg!(debug_assertions) {
+        eprintln!(
+            "flotta-bench: this is a debug build, whose figures say little; `make bench` builds a release"
+        );
+    }
     let outcome = match cli.command {
         Some(Command::Bare(settings)) => bare::run(&settings),
-        None => run(&cli.settings),
+        Some(Command::Crowd(settings)) => crowd::run(&settings),
+        Some(Command::Crowds) => crowds(&cli.settings),
+        Some(Command::Chains) => chains(&cli.settings),
+        None => run(&cli.settings)
+            .and_then(|()| crowds(&cli.settings))
+            .and_then(|()| chains(&cli.settings)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,6 +99,43 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// So many windows long is a good caller measured beside a crowd, and a chain of certificates.
+const WINDOWS: u32 = 5;
+
+#[tokio::main]
+async fn crowds(settings: &Settings) -> Result<()> {
+    let stage = Stage::small(settings.disk.as_deref()).await?;
+    let window = Duration::from_millis(settings.window) * WINDOWS;
+    let mut text = String::from(crowd::HEAD);
+    for scene in stage.scenes() {
+        for (strangers, same_address) in [
+            (0, false),
+            (settings.strangers, false),
+            (settings.strangers, true),
+        ] {
+            let fared = crowd::measure(&scene, strangers, same_address, window, stage.folder()).await?;
+            text += &crowd::row(&scene, strangers, same_address, &fared);
+            eprintln!("{}: {strangers} strangers done", scene.name);
+        }
+    }
+    print!("{text}");
+    Ok(())
+}
+
+#[tokio::main]
+async fn chains(settings: &Settings) -> Result<()> {
+    let stage = Stage::small(settings.disk.as_deref()).await?;
+    let window = Duration::from_millis(settings.window) * WINDOWS;
+    let mut text = String::from(chains::HEAD);
+    for chain in chains::chains(&stage.host)? {
+        for peer in &stage.peers {
+            text += &chains::measure(peer, &chain, window).await?;
+        }
+    }
+    print!("{text}");
+    Ok(())
 }
 
 #[tokio::main]

@@ -17,6 +17,7 @@ use testkit::postgres::Postgres;
 use testkit::process::{Process, Program};
 use testkit::server::{Server, Settings};
 
+use crate::crowd::{self, Says, Scene};
 use crate::load::Operation;
 use crate::manifests::WORKLOADS;
 
@@ -45,7 +46,12 @@ impl Peer {
 
     /// A caller of it.
     pub(crate) fn caller(&self, connections: Connections) -> Result<Caller> {
-        Caller::mutual(self.address, self.roots.clone(), &self.host, connections)
+        self.caller_as(&self.host, connections)
+    }
+
+    /// A caller of it who presents something else.
+    pub(crate) fn caller_as(&self, who: &Identity, connections: Connections) -> Result<Caller> {
+        Caller::mutual(self.address, self.roots.clone(), who, connections)
     }
 }
 
@@ -129,6 +135,99 @@ impl Stage {
             _postgres: postgres.ok(),
             _folder: folder,
         })
+    }
+}
+
+/// One server on SQLite with one device, for what strangers do to it, and the bare program.
+#[derive(Debug)]
+pub(crate) struct Small {
+    server: Server,
+    good: Caller,
+    /// The certificate that gets in.
+    pub(crate) host: Identity,
+    /// The bare program first.
+    pub(crate) peers: [Peer; 2],
+    _bare: Process,
+    folder: TempDir,
+}
+
+impl Stage {
+    /// Starts a server with a device.
+    pub(crate) async fn small(disk: Option<&Path>) -> Result<Small> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("flotta-bench-");
+        let folder = disk.map_or_else(|| builder.tempdir(), |disk| builder.tempdir_in(disk))?;
+        let authority = Authority::new(KeyKind::P256)?;
+        let host = authority.issue(&Profile::host())?;
+        let server = authority.issue(&Profile::server(&["localhost"])?)?;
+        let tls = folder.path().join("tls");
+        write_server_folder(&tls, &server, &authority.pem(), &[host.key().fingerprint()])?;
+        let settings = Settings::new(folder.path().join("server")).tls(&tls);
+        let mut server = Server::start(settings.flags(["--log-level", "warn"])).await?;
+        let roots = authority.roots()?;
+        let mut good = Caller::mutual(server.device_plane(), roots, &host, Connections::New)?;
+        enrol(&mut good, &device_id(0, 0)).await?;
+        let answers = folder.path().join("answers");
+        fs::create_dir(&answers)?;
+        for answer in ["registration", "configuration", "workloads"] {
+            fs::write(answers.join(answer), "{}")?;
+        }
+        let roots = authority.roots()?;
+        let (process, bare) = start_bare(folder.path(), &tls, &answers, roots, host.clone()).await?;
+        let ours = Peer {
+            name: "ours, SQLite",
+            pid: server.process().id(),
+            address: server.device_plane(),
+            roots: authority.roots()?,
+            host: host.clone(),
+            only: None,
+        };
+        Ok(Small {
+            server,
+            good,
+            host,
+            peers: [bare, ours],
+            _bare: process,
+            folder,
+        })
+    }
+}
+
+impl Small {
+    /// The device plane and the operations port, each with the crowds that could keep somebody out.
+    pub(crate) fn scenes(&self) -> Vec<Scene> {
+        let (device, ops) = (self.server.device_plane(), self.server.ops_port());
+        let poll = testkit::caller::path("default", &device_id(0, 0), "configuration");
+        let scene = |name, good: &Caller, path: &str, to, says| Scene {
+            good: good.another(),
+            path: path.to_owned(),
+            name,
+            to,
+            says,
+        };
+        let probe = crowd::probe(ops);
+        let healthz = "/healthz";
+        vec![
+            scene(
+                "poll; the crowd is silent",
+                &self.good,
+                &poll,
+                device,
+                Says::Nothing,
+            ),
+            scene("probe; the crowd is silent", &probe, healthz, ops, Says::Nothing),
+            scene(
+                "probe; the crowd sends half a body",
+                &probe,
+                healthz,
+                ops,
+                Says::HalfABody,
+            ),
+        ]
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 }
 

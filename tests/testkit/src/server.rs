@@ -132,13 +132,12 @@ impl Server {
         })
     }
 
-    /// Waits for `/readyz`.
+    /// Waits for `/readyz`, and until an Edge API could be switched to it: its manifests, if it has any, were taken over.
     pub async fn wait_until_ready(&mut self) -> Result<()> {
         let ops = self.ops;
         let ready = async || {
-            http_client::get(ops, "/readyz")
-                .await
-                .is_ok_and(|answer| answer.status == 200)
+            let ready = http_client::get(ops, "/readyz").await;
+            ready.is_ok_and(|answer| answer.status == 200) && may_be_switched_to(ops).await
         };
         self.process.wait_until("it is ready", START, ready).await
     }
@@ -219,6 +218,13 @@ impl Server {
     pub fn log_tail(&self) -> String {
         self.process.log_tail(30)
     }
+}
+
+/// Whether a server says by `/status` that an Edge API may be switched to it. One that says nothing about it may.
+pub async fn may_be_switched_to(ops: SocketAddr) -> bool {
+    let status = http_client::get(ops, "/status").await;
+    let status = status.and_then(|answer| answer.json());
+    status.is_ok_and(|status| status["switchWaitsFor"].as_array().is_none_or(Vec::is_empty))
 }
 
 fn admin_command(binary: &Path, socket: &Path, subcommand: &str, args: &[&str]) -> Result<Vec<u8>> {

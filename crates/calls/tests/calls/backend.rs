@@ -91,6 +91,16 @@ async fn a_certificate_of_another_ca() {
 }
 
 #[tokio::test]
+async fn a_chain_in_which_a_path_is_hard_to_find() {
+    let flotta = Flotta::new();
+    let crowd = Authority::cross_signed("flotta-crowd", 35).unwrap();
+    let server = crowd[0].issue(&Profile::server(&["localhost"]).unwrap()).unwrap();
+    let error = fault_of_certificate(&flotta, &server.followed_by_authorities(&crowd)).await;
+    let bounded = matches!(&error.fault, Fault::BadCertificate(reason) if reason.contains("36 certificates"));
+    assert!(bounded, "{error}");
+}
+
+#[tokio::test]
 async fn a_certificate_of_a_ca_that_has_expired() {
     let flotta = Flotta::new();
     let roots = certificates(&flotta.authority.expired().unwrap());

@@ -1,6 +1,6 @@
 //! What a pod of our server says of itself.
 
-use flotta_calls::{Admission, Callee, Fault, server_report};
+use flotta_calls::{Admission, Callee, Fault, Nonce, probes_seen, server_report};
 use testkit::net::free_port;
 
 use crate::world::{Server, answer, json, soon};
@@ -56,6 +56,19 @@ async fn a_report_is_read() {
         .map(|probe| (probe.nonce.as_str(), probe.from))
         .collect();
     assert_eq!(probes, [("7f", Some(print)), ("8f", None)]);
+}
+
+#[tokio::test]
+async fn a_server_is_asked_for_one_verification_call_and_may_not_understand_that() {
+    let server = Server::start(None, |_, _| json(&full())).await;
+    let nonce = Nonce::new("8f").unwrap();
+    let seen = probes_seen(server.address, &nonce, soon()).await.unwrap();
+    assert!(server.seen()[0].starts_with("GET /status?probe=8f HTTP/1.1\r\n"));
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|probe| (probe.nonce.as_str(), probe.from))
+        .collect();
+    assert_eq!(seen, [("8f", None)]);
 }
 
 #[tokio::test]

@@ -57,6 +57,13 @@ pub trait Calls: fmt::Debug + Send + Sync {
     /// What a pod of our server says of itself.
     async fn server_report(&self, pod: IpAddr) -> Result<ServerReport, String>;
 
+    /// Whether a pod of our server has seen the verification call with this nonce: the pinned key of each time.
+    async fn probes_seen(&self, pod: IpAddr, nonce: &str) -> Result<Vec<Option<String>>, String> {
+        let probes = self.server_report(pod).await?.probes;
+        let of_nonce = probes.into_iter().filter(|(seen, _)| seen == nonce);
+        Ok(of_nonce.map(|(_, from)| from).collect())
+    }
+
     /// Calls the backend exactly as the Edge API would.
     async fn call_backend(&self, backend: &Backend, nonce: &str) -> Result<(), String>;
 

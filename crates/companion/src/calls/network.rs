@@ -45,6 +45,16 @@ impl Calls for Network {
         Ok(Reported(report).into())
     }
 
+    async fn probes_seen(&self, pod: IpAddr, nonce: &str) -> Result<Vec<Option<String>>, String> {
+        let pod = SocketAddr::from((pod, SERVER_OPS_PORT));
+        let nonce = Nonce::new(nonce).map_err(say)?;
+        let seen = calls::probes_seen(pod, &nonce, Instant::now() + REPORT)
+            .await
+            .map_err(say)?;
+        let keys = seen.iter().map(|probe| probe.from.map(|key| key.to_string()));
+        Ok(keys.collect())
+    }
+
     async fn call_backend(&self, backend: &Backend, nonce: &str) -> Result<(), String> {
         let nonce = Nonce::new(nonce).map_err(say)?;
         call_as_edge_api(&as_call(backend), &nonce, Instant::now() + CALL)
@@ -119,10 +129,14 @@ struct Reported(calls::ServerReport);
 
 impl From<Reported> for ServerReport {
     fn from(Reported(report): Reported) -> Self {
-        let loaded = report.tls.and_then(|tls| tls.loaded);
+        let (loaded, material_faults) = report.tls.map(|tls| (tls.loaded, tls.faults)).unwrap_or_default();
         let hexadecimal = |print: &pki::Fingerprint| print.to_string();
         Self {
             not_ready_because: report.not_ready_because,
+            switch_waits_for: report.switch_waits_for,
+            faulty_sources: report.manifests.unwrap_or_default().faulty_sources,
+            unconfirmed_sources: report.manifests.unwrap_or_default().unconfirmed_sources,
+            store_not_writable: report.store_not_writable,
             insecure_http: report.insecure_http,
             certificate: loaded.as_ref().map(|loaded| hexadecimal(&loaded.certificate)),
             client_cas: loaded
@@ -135,6 +149,7 @@ impl From<Reported> for ServerReport {
                 .flat_map(|loaded| &loaded.pins)
                 .map(hexadecimal)
                 .collect(),
+            material_faults,
             store_id: report.store.map(|store| store.id),
             admission: report
                 .admission

@@ -2,7 +2,10 @@
 
 use kube::core::Status;
 
-use crate::rights::Right;
+use crate::{rights::Right, telemetry::brief};
+
+/// So many characters of the API server's words are repeated.
+const WORDS: usize = 1000;
 
 /// Why a request to the API server came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -90,9 +93,9 @@ impl Fault {
 /// The API server quotes what it refuses; of a Secret nothing is to be quoted.
 fn reason(right: &Right, status: &Status) -> String {
     if right.resource == "secrets" || status.message.is_empty() {
-        status.reason.clone()
+        brief(&status.reason, WORDS)
     } else {
-        status.message.clone()
+        brief(&status.message, WORDS)
     }
 }
 

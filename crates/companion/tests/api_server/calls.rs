@@ -93,6 +93,10 @@ impl Calls for Scripted {
             } else {
                 vec!["waiting for TLS material".to_owned()]
             },
+            switch_waits_for: Vec::new(),
+            faulty_sources: 0,
+            unconfirmed_sources: 0,
+            store_not_writable: None,
             insecure_http: false,
             certificate,
             client_cas: self.prints(SECRET, "ca.crt").await,
@@ -102,6 +106,7 @@ impl Calls for Scripted {
                 .map(str::to_owned)
                 .filter(|line| line.len() == 64)
                 .collect::<BTreeSet<_>>(),
+            material_faults: Vec::new(),
             store_id: Some(STORE.to_owned()),
             admission: admission["admission"].as_str().map(str::to_owned),
             admission_store_id: admission["storeId"].as_str().map(str::to_owned),

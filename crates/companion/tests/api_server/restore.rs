@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     switch::{is_remote, start},
-    world::{World, control_plane},
+    world::{World, control_plane, control_plane_of_its_own},
 };
 
 async fn run(world: &World, limit: i64) -> Result<Result<String, String>> {
@@ -118,7 +118,8 @@ async fn a_refused_uninstallation_changes_nothing_and_the_companion_goes_on() ->
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_nothing_to_lead_back_an_uninstallation_succeeds() -> Result<()> {
-    let control_plane = control_plane().await?;
+    // It removes the definition.
+    let control_plane = control_plane_of_its_own().await?;
     let world = World::new(&control_plane, "nothing").await?;
     ensure!(run(&world, 10).await?.is_ok());
 

@@ -152,9 +152,14 @@ enum Way {
     Back,
 }
 
+/// A namespace for each case, since all share a control plane.
+fn name_of(case: &str, fault: Fault) -> String {
+    format!("{case}-{fault:?}").to_lowercase().replace(['(', ')'], "")
+}
+
 /// How many writes the way there takes, and the way back after it.
-async fn count(control_plane: &Arc<ControlPlane>) -> Result<(usize, usize)> {
-    let world = World::new(control_plane, "count").await?;
+async fn count(control_plane: &Arc<ControlPlane>, name: &str) -> Result<(usize, usize)> {
+    let world = World::new(control_plane, name).await?;
     let (proxy, parts) = world.companion("companion-0").await?;
     let running = start(parts);
     world.remote_backend(json!({})).await?;
@@ -169,9 +174,7 @@ async fn count(control_plane: &Arc<ControlPlane>) -> Result<(usize, usize)> {
 
 /// A world in which one write, counted from the beginning of the way, has a fault.
 async fn disturbed(control_plane: &Arc<ControlPlane>, way: Way, write: usize, fault: Fault) -> Result<()> {
-    let name = format!("{way:?}-{write}-{fault:?}")
-        .to_lowercase()
-        .replace(['(', ')'], "");
+    let name = name_of(&format!("{way:?}-{write}"), fault);
     let world = World::new(control_plane, &name).await?;
     let before = world.settings().await?;
     let (mut proxy, parts) = world.companion("companion-0").await?;
@@ -231,7 +234,7 @@ async fn outlive(
 /// Every write of both ways, each with one of these faults in turn; with EXHAUSTIVE set, each with each.
 async fn disturb_every_write(faults: &[Fault]) -> Result<()> {
     let control_plane = control_plane().await?;
-    let (there, back) = count(&control_plane).await?;
+    let (there, back) = count(&control_plane, &name_of("count", faults[0])).await?;
     ensure!(
         there > 8 && back > 5,
         "{there} and {back} writes are too few to be all"

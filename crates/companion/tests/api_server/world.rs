@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -33,7 +33,7 @@ use testkit::{
     control_plane::{COMPANION_USER, ControlPlane},
     pki::{Authority, KeyKind, Profile},
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::Mutex, task::JoinHandle};
 
 use crate::{calls::Scripted, kubelet, proxy::Proxy};
 
@@ -59,8 +59,21 @@ impl Drop for World {
     }
 }
 
-/// A control plane with the definition of the resource.
+/// The control plane that all tests share whose world is a namespace: the one that runs, or a new one. It ends with the last
+/// test that holds it.
 pub async fn control_plane() -> Result<Arc<ControlPlane>> {
+    static RUNNING: Mutex<Weak<ControlPlane>> = Mutex::const_new(Weak::new());
+    let mut running = RUNNING.lock().await;
+    if let Some(control_plane) = running.upgrade() {
+        return Ok(control_plane);
+    }
+    let control_plane = control_plane_of_its_own().await?;
+    *running = Arc::downgrade(&control_plane);
+    Ok(control_plane)
+}
+
+/// A control plane with the definition of the resource, for a test that changes what is not in a namespace.
+pub async fn control_plane_of_its_own() -> Result<Arc<ControlPlane>> {
     if let Ok(level) = std::env::var("TEST_LOG") {
         flotta_companion::telemetry::init(flotta_companion::telemetry::Format::Text, &level);
     }

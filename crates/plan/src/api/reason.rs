@@ -27,8 +27,14 @@ pub enum Reason {
     LoadingMaterial,
     /// The server's store is not the one that is recorded.
     StoreChanged,
+    /// The server's store answers and cannot be written, as on a full disk: devices poll and change nothing.
+    StoreNotWritable,
     /// The URL, called as the Edge API would, does not answer as it should.
     BackendUnreachable,
+    /// The server has not taken its manifests over once, so devices that come would get no configuration.
+    ManifestsPending,
+    /// The server does not take over what its manifests hold now.
+    ManifestsRejected,
     /// Devices of the custom resources would be lost.
     DevicesWouldBeLost,
     /// Devices of the store would be told to disconnect.
@@ -90,7 +96,10 @@ impl Reason {
             Self::ServerNotReady => "ServerNotReady",
             Self::LoadingMaterial => "LoadingMaterial",
             Self::StoreChanged => "StoreChanged",
+            Self::StoreNotWritable => "StoreNotWritable",
             Self::BackendUnreachable => "BackendUnreachable",
+            Self::ManifestsPending => "ManifestsPending",
+            Self::ManifestsRejected => "ManifestsRejected",
             Self::DevicesWouldBeLost => "DevicesWouldBeLost",
             Self::DevicesWouldBeDisconnected => "DevicesWouldBeDisconnected",
             Self::DevicesUnknown => "DevicesUnknown",

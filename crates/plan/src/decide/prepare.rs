@@ -54,6 +54,27 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report) -> Result<(), Step> 
     ready(report, "calls the backend as the Edge API would", called)?;
     let counted = server::devices(view, report, FRESH);
     ready(report, "compares the devices here and there", counted)?;
+    let rejected = server::rejected_manifests(view);
+    if let Some(pending) = server::pending_manifests(view) {
+        // While they are being read for the first time nobody has to do anything.
+        let (phase, doing) = if rejected.is_some() {
+            (
+                Phase::Blocked,
+                "switches when the server has taken its manifests over",
+            )
+        } else {
+            (
+                Phase::Preparing,
+                "waits for the server to take its manifests over",
+            )
+        };
+        let blockers = [pending].into_iter().chain(rejected).collect();
+        return Err(stop(report, phase, doing, blockers));
+    }
+    report
+        .status
+        .warnings
+        .extend(rejected.map(|rejected| rejected.sentence));
     if let Some(lost) = server::lost_devices(view) {
         return Err(stop(
             report,

@@ -9,6 +9,7 @@ use super::preflight::Blocker;
 use crate::{
     action::Action,
     api::{ConditionType, DeviceCounts, EnteringDevices, Reason},
+    observed::ServerReport,
     report::{Report, Step},
     server::{self, Admission, Wanted},
     view::View,
@@ -61,6 +62,17 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report, admission: Admission
                 backend.service
             ),
         );
+    }
+    for pod in &pods {
+        // Before it has loaded anything, what is missing is on its way.
+        if let Ok(said) = &pod.report
+            && said.certificate.is_some()
+        {
+            let name = pod.pod.metadata.name.as_deref().unwrap_or_default();
+            for fault in &said.material_faults {
+                report.degraded(Reason::MaterialUnusable, format!("pod {name} says: {fault}"));
+            }
+        }
     }
     let slow: Vec<_> = pods
         .iter()
@@ -118,12 +130,10 @@ pub(super) fn record_store(view: &View<'_>, report: &mut Report) -> Option<Step>
     Some(Step::Persist)
 }
 
-/// Whether our pods are ready, with the store that is recorded.
+/// Whether our pods are ready, with the store that is recorded, and can write it.
 pub(super) fn store(view: &View<'_>) -> Prepared {
     let blocked = |reason, sentence: String| Prepared::Blocked(Blocker { reason, sentence });
-    let reports: Vec<_> = server::alive(&view.o.server_pods)
-        .filter_map(|pod| Some((pod.pod.metadata.name.as_deref()?, pod.report.as_ref().ok()?)))
-        .collect();
+    let reports: Vec<_> = reports(view).collect();
     let ids: BTreeSet<_> = reports
         .iter()
         .filter_map(|(_, report)| report.store_id.as_deref())
@@ -165,7 +175,50 @@ pub(super) fn store(view: &View<'_>) -> Prepared {
             return blocked(Reason::ServerNotReady, format!("pod {name} is not ready: {why}"));
         }
     }
+    for (name, said) in &reports {
+        if let Some(why) = &said.store_not_writable {
+            return blocked(
+                Reason::StoreNotWritable,
+                format!("pod {name} answers devices and cannot write its store: {why}"),
+            );
+        }
+    }
     Prepared::Yes
+}
+
+/// Why no switch should begin, as a pod of ours says it: what comes over would get no configuration.
+pub(super) fn pending_manifests(view: &View<'_>) -> Option<Blocker> {
+    reports(view).find_map(|(name, report)| {
+        let why = report.switch_waits_for.first()?;
+        Some(Blocker {
+            reason: Reason::ManifestsPending,
+            sentence: format!("pod {name} cannot configure devices that come over: {why}"),
+        })
+    })
+}
+
+/// That a pod of ours does not take over what its manifests hold now.
+pub(super) fn rejected_manifests(view: &View<'_>) -> Option<Blocker> {
+    let namespace = view.o.resource.metadata.namespace.as_deref().unwrap_or_default();
+    reports(view).find(|(_, report)| report.faulty_sources > 0).map(|(name, report)| {
+        let why = if report.unconfirmed_sources > 0 {
+            "what they would take off devices waits for a person"
+        } else {
+            "they have faults"
+        };
+        Blocker {
+            reason: Reason::ManifestsRejected,
+            sentence: format!(
+                "pod {name} does not take its manifests over, and devices keep what they have: {why}; 'kubectl -n {namespace} exec \
+                 {name} -- /edge-config-server manifests status' says what to do"
+            ),
+        }
+    })
+}
+
+fn reports<'a>(view: &'a View<'_>) -> impl Iterator<Item = (&'a str, &'a ServerReport)> {
+    server::alive(&view.o.server_pods)
+        .filter_map(|pod| Some((pod.pod.metadata.name.as_deref()?, pod.report.as_ref().ok()?)))
 }
 
 /// Calls the URL as the Edge API would, when the last call is older than `age`; tells what came of it.
@@ -334,18 +387,14 @@ fn wanted(view: &View<'_>, admission: Admission) -> Wanted {
 pub(super) fn trusted_material<'a>(view: &'a View<'_>) -> Option<&'a pki::fitness::MaterialFacts> {
     let facts = view.material.usable()?;
     let verified = view.status.verified.as_ref().filter(|_| view.status.established);
-    // Where the status was lost, what our server trusts is what was trusted.
-    let trusted = verified
-        .map(|verified| verified.ca_public_key.clone())
-        .or_else(|| {
-            let secret = view
-                .o
-                .server_secret
-                .as_ref()
-                .filter(|_| view.status.established)?;
-            server::authority(secret)
-        });
-    let same_ca = trusted.is_none_or(|trusted| trusted == facts.ca.key.to_string());
+    let ca = facts.ca.key.to_string();
+    let same_ca = if let Some(verified) = verified {
+        verified.ca_public_key == ca
+    } else {
+        // Where the status was lost, what our server trusts is what was trusted.
+        let secret = view.o.server_secret.as_ref().filter(|_| view.status.established);
+        secret.is_none_or(|secret| server::may_trust(secret, &ca))
+    };
     // A new host certificate has to have the names; the one that was verified may lack a name that was set later.
     let same_host = verified.is_none_or(|verified| verified.host_public_key == facts.host.key.to_string());
     (same_ca && (same_host || view.material.nameless.is_empty())).then_some(facts)

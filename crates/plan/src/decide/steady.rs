@@ -113,14 +113,14 @@ fn trust(view: &View<'_>, report: &mut Report) -> bool {
     let verified = view.status.verified.as_ref();
     let fault = view.material.faults().next().cloned().or_else(|| {
         let facts = view.material.facts.as_ref()?;
-        let foreign = verified.is_some_and(|verified| verified.ca_public_key != facts.ca.key.to_string());
+        let name = &view.spec.edge_api.ca_secret;
+        let foreign = match verified {
+            Some(verified) if verified.ca_public_key == facts.ca.key.to_string() => None,
+            Some(_) => Some("the one that was verified"),
+            None => Some("the first that our server has in its Secret"),
+        };
         foreign
-            .then(|| {
-                format!(
-                    "Secret {} holds another CA than the one that was verified",
-                    view.spec.edge_api.ca_secret
-                )
-            })
+            .map(|known| format!("Secret {name} holds another CA than {known}"))
             .or_else(|| view.material.nameless.first().cloned())
     });
     let by = [&view.o.ca, &view.o.host]
@@ -272,6 +272,12 @@ fn watch(view: &View<'_>, report: &mut Report, served: Served, steps: &mut Vec<S
             Reason::LoadingMaterial,
             format!("the server has not loaded the new certificates yet: {error}"),
         );
+    }
+    for blocker in server::pending_manifests(view)
+        .into_iter()
+        .chain(server::rejected_manifests(view))
+    {
+        report.degraded(blocker.reason, blocker.sentence);
     }
     match server::devices(view, report, COUNT_AGE) {
         Prepared::Yes => {}

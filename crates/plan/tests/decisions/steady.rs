@@ -16,6 +16,13 @@ fn switched() -> World {
 
 type Spoil = fn(&mut World, &Material);
 
+/// `flotta-ca` with something behind its certificate.
+fn followed_by(material: &Material, text: &str) -> BTreeMap<String, String> {
+    let mut secret = material.ca_secret.clone();
+    secret.insert("ca.crt".into(), material.ca.pem() + text);
+    secret
+}
+
 #[test]
 fn a_setting_changed_by_hand_is_set_right_without_a_restart() {
     let mut world = switched();
@@ -30,6 +37,21 @@ fn a_setting_changed_by_hand_is_set_right_without_a_restart() {
         Some(crate::world::URL)
     );
     assert_eq!(world.starts, 0);
+}
+
+#[test]
+fn a_store_that_cannot_be_written_is_told_and_changes_nothing() {
+    let mut world = switched();
+    world.ours[0].store_not_writable = Some("its disk is full".into());
+    world.run(60);
+    let (status, reason, message) = world.condition("Degraded");
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "StoreNotWritable"));
+    assert!(message.contains("its disk is full"), "{message}");
+    assert!(world.serves_remotely());
+    assert_eq!(world.starts, 0);
+    world.ours[0].store_not_writable = None;
+    world.run(60);
+    assert_eq!((world.phase(), world.starts), (Phase::Remote, 0));
 }
 
 #[test]
@@ -62,6 +84,48 @@ fn a_host_certificate_rotated_properly_by_hand_restarts_once() {
         pins.contains(&rotated.host_key) && !pins.contains(&world.material.host_key),
         "{pins}"
     );
+}
+
+/// Devices are served, so that it is said and nothing else is done.
+#[test]
+fn manifests_that_are_not_taken_over_are_reported_and_mended_by_nobody() {
+    let mut world = switched();
+    for (waits, faulty, unconfirmed, reason, words) in [
+        (false, 1, 0, "ManifestsRejected", "they have faults"),
+        (false, 1, 1, "ManifestsRejected", "waits for a person"),
+        (
+            true,
+            1,
+            0,
+            "ManifestsPending",
+            "cannot configure devices that come over",
+        ),
+    ] {
+        let manifests = &mut world.ours[0].manifests;
+        (manifests.faulty, manifests.unconfirmed) = (faulty, unconfirmed);
+        manifests.switch_waits_for = if waits {
+            vec!["never taken over".into()]
+        } else {
+            Vec::new()
+        };
+        world.run(60);
+        let (status, told, message) = world.condition("Degraded");
+        assert_eq!((status.as_str(), told.as_str()), ("True", reason), "{message}");
+        assert!(
+            message.contains(words) && message.contains("server-0"),
+            "{message}"
+        );
+        let (ready, told, _) = world.condition("Ready");
+        assert_eq!(
+            (ready.as_str(), told.as_str()),
+            ("True", "Degraded"),
+            "devices are served"
+        );
+        assert_eq!((world.phase(), world.starts), (Phase::Degraded, 0));
+    }
+    world.ours[0].manifests = crate::world::OurManifests::default();
+    world.run(60);
+    assert_eq!(world.phase(), Phase::Remote);
 }
 
 #[test]
@@ -97,7 +161,7 @@ fn both_keys_may_connect_until_the_new_one_is_seen() {
 #[test]
 fn material_that_we_would_not_have_written_restarts_nothing() {
     let foreign = Material::new();
-    let spoils: [(&str, Spoil, &str); 5] = [
+    let spoils: [(&str, Spoil, &str); 7] = [
         (
             "a foreign pair",
             |world, foreign| world.put_material(foreign, "kubectl-edit"),
@@ -122,6 +186,24 @@ fn material_that_we_would_not_have_written_restarts_nothing() {
             "a foreign CA alone",
             |world, foreign| world.put_ca(&foreign.ca_secret, "kubectl-edit"),
             "MaterialUntrusted",
+        ),
+        (
+            "another CA that only some programs read",
+            |world, other| {
+                let bundle = followed_by(&world.material, &format!("  {}", other.ca.pem()));
+                world.put_ca(&bundle, "kubectl-edit");
+            },
+            "MaterialUntrusted",
+        ),
+        (
+            "another CA without a line break in between",
+            |world, other| {
+                let mut bundle = world.material.ca_secret.clone();
+                let first = world.material.ca.pem();
+                bundle.insert("ca.crt".into(), first.trim_end().to_owned() + &other.ca.pem());
+                world.put_ca(&bundle, "kubectl-edit");
+            },
+            "MaterialUnusable",
         ),
     ];
     for (what, spoil, reason) in spoils {
@@ -282,6 +364,44 @@ fn a_foreign_ca_is_not_trusted_where_the_status_was_lost() {
     assert_eq!(world.starts, 0);
     assert_eq!(world.condition("Trusted").0, "False");
     assert!(world.serves_remotely());
+}
+
+#[test]
+fn no_ca_is_trusted_for_a_bundle_that_cannot_be_read_where_the_status_was_lost() {
+    let mut world = switched();
+    world.resource.status = None;
+    world.server_secret.as_mut().unwrap()["data"]["ca.crt"] = "-----BEGIN CERTIFICATE-----\n".into();
+    world.put_material(&Material::new(), "kubectl-edit");
+    world.run(120);
+    assert_eq!(world.starts, 0);
+    let (status, _, message) = world.condition("Trusted");
+    assert_eq!(status, "False");
+    assert!(
+        message.contains("flotta-ca holds another CA than the first that our server has"),
+        "{message}"
+    );
+}
+
+/// Written by a version that did not look so closely: pods have what they could read, and say so.
+#[test]
+fn what_a_pod_could_not_read_of_its_bundle_is_told_and_keeps_nothing_back() {
+    let mut world = switched();
+    let bundle = followed_by(&world.material, &format!("  {}", Material::new().ca.pem()));
+    world.put_ca(&bundle, "kubectl-edit");
+    world.server_secret.as_mut().unwrap()["data"]["ca.crt"] = bundle["ca.crt"].clone().into();
+    let pod = &mut world.ours[0];
+    pod.loaded.insert("ca.crt".into(), bundle["ca.crt"].clone());
+    world.run(60);
+    let status = world.status();
+    assert_eq!(status.served.pods, "1/1");
+    let blocked = status.blocked_by.join("\n");
+    assert!(
+        blocked.contains("says: /etc/tls/ca.crt: PEM block 2 (line ")
+            && blocked.contains("its BEGIN line is indented; remove the spaces in front of it"),
+        "{blocked}"
+    );
+    assert_eq!(world.condition("Degraded").0, "True");
+    assert_eq!(world.starts, 0);
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn an_installation_ends_in_a_proven_switch_with_one_restart() {
 
 #[test]
 fn nothing_of_flottas_is_touched_before_everything_is_known() {
-    let spoils: [(&str, Spoil, &str, Phase); 12] = [
+    let spoils: [(&str, Spoil, &str, Phase); 15] = [
         (
             "no Edge API",
             |world| world.deployment = None,
@@ -102,10 +102,31 @@ fn nothing_of_flottas_is_touched_before_everything_is_known() {
             Phase::Blocked,
         ),
         (
+            "manifests that are being read for the first time",
+            |world| world.ours[0].manifests.switch_waits_for = vec!["they were never taken over".into()],
+            "ManifestsPending",
+            Phase::Preparing,
+        ),
+        (
+            "manifests that were rejected the first time",
+            |world| {
+                world.ours[0].manifests.switch_waits_for = vec!["they were never taken over".into()];
+                world.ours[0].manifests.faulty = 1;
+            },
+            "ManifestsPending",
+            Phase::Blocked,
+        ),
+        (
             "no server",
             |world| world.ours.clear(),
             "ServerNotReady",
             Phase::Preparing,
+        ),
+        (
+            "a store that cannot be written",
+            |world| world.ours[0].store_not_writable = Some("its disk is full".into()),
+            "StoreNotWritable",
+            Phase::Blocked,
         ),
         (
             "an unreachable backend",

@@ -30,13 +30,24 @@ pub(crate) struct EdgePod {
     pub trusts_ca: bool,
 }
 
+/// What a pod of our server says of its manifests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OurManifests {
+    pub switch_waits_for: Vec<String>,
+    pub faulty: u64,
+    pub unconfirmed: u64,
+}
+
 /// A pod of our server: what it has loaded.
 #[derive(Clone, Debug)]
 pub(crate) struct OurPod {
+    pub manifests: OurManifests,
     pub uid: String,
     pub loaded: BTreeMap<String, String>,
     pub nudge: Option<String>,
     pub store: String,
+    /// Why it cannot write it.
+    pub store_not_writable: Option<String>,
     pub up: bool,
 }
 
@@ -101,10 +112,12 @@ impl World {
             previous: None,
             edge: Vec::new(),
             ours: vec![OurPod {
+                manifests: OurManifests::default(),
                 uid: "server-0".into(),
                 loaded: BTreeMap::new(),
                 nudge: None,
                 store: "store-a".into(),
+                store_not_writable: None,
                 up: true,
             }],
             custom_resources: BTreeSet::new(),

@@ -1,4 +1,6 @@
 //! Whether the process can do its work, and if not, why.
+//!
+//! Ready means that devices can be read, and so answered. A store that cannot be written is told beside that.
 
 use std::{
     sync::{
@@ -10,13 +12,15 @@ use std::{
 
 use jiff::Timestamp;
 use store::Store;
-use tokio::time::timeout;
 
-use super::{probes::Probes, status::Status};
+use super::{probes::Probes, shared::Shared, status::Status};
 use crate::{admission, documents, service::Service, tls};
 
-/// The store has this long to answer a probe.
+/// The store has this long to answer a question, and as long to be written.
 const PROBE_TIME: Duration = Duration::from_secs(1);
+
+/// What it has answered is told for so long: a probe is a durable write.
+const PROBE_AGE: Duration = Duration::from_secs(1);
 
 /// The parts that readiness depends on.
 #[derive(Debug)]
@@ -33,6 +37,10 @@ pub struct Health {
     waiting: Mutex<String>,
     probes: Arc<Probes>,
     stopping: AtomicBool,
+    /// Why devices cannot be read.
+    answered: Shared<Result<(), String>>,
+    /// Why the store cannot be written.
+    written: Shared<Result<(), String>>,
 }
 
 impl Health {
@@ -55,6 +63,8 @@ impl Health {
             waiting: Mutex::new("the store is not open yet".to_owned()),
             probes,
             stopping,
+            answered: Shared::new(PROBE_AGE),
+            written: Shared::new(PROBE_AGE),
         }
     }
 
@@ -101,11 +111,15 @@ impl Health {
                     .unwrap_or_else(PoisonError::into_inner)
                     .clone(),
             ),
-            Some(store) => match timeout(PROBE_TIME, store.probe()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => reasons.push(error.to_string()),
-                Err(_) => reasons.push("the store does not answer".to_owned()),
-            },
+            Some(store) => {
+                let store = Arc::clone(store);
+                let question = || async move { store.answers().await.map_err(|error| error.to_string()) };
+                match self.answered.ask(PROBE_TIME, question).await {
+                    Some(Ok(())) => {}
+                    Some(Err(reason)) => reasons.push(reason),
+                    None => reasons.push("the store does not answer".to_owned()),
+                }
+            }
         }
         reasons.extend(
             self.documents
@@ -128,6 +142,17 @@ impl Health {
         reasons
     }
 
+    /// Why the store cannot be written, where it is open. That is no reason to be not ready: polls are answered from what is
+    /// there, and without a server devices would get nothing but errors.
+    pub async fn store_not_writable(&self) -> Option<String> {
+        let store = Arc::clone(self.store.get()?);
+        let probe = || async move { store.probe().await.map_err(|error| error.to_string()) };
+        match self.written.ask(PROBE_TIME, probe).await {
+            Some(outcome) => outcome.err(),
+            None => Some("a write to the store did not end in time".to_owned()),
+        }
+    }
+
     fn not_serving(&self) -> Option<admission::NotServing> {
         let keeper = self.admission.as_ref()?;
         match self.store.get() {
@@ -136,18 +161,25 @@ impl Health {
         }
     }
 
-    /// All that a person asks first.
-    pub(super) async fn status(&self, now: Timestamp) -> Status {
+    /// All that a person asks first; with a nonce, of verification calls only those that carried it.
+    pub(super) async fn status(&self, now: Timestamp, nonce: Option<&str>) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION"),
             started: self.started,
             not_ready_because: self.not_ready_because().await,
+            switch_waits_for: self
+                .documents
+                .get()
+                .and_then(|documents| documents.switch_waits_for())
+                .into_iter()
+                .collect(),
+            store_not_writable: self.store_not_writable().await,
             insecure_http: self.keeper.is_none(),
             tls: self.keeper.as_ref().map(|keeper| keeper.status(now)),
             store: self.store.get().map(|store| store.identity()),
             admission: self.admission.as_ref().map(|keeper| keeper.status()),
             manifests: self.documents.get().map(|documents| documents.summary()),
-            probes: self.probes.latest(),
+            probes: nonce.map_or_else(|| self.probes.latest(), |nonce| self.probes.with(nonce)),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What an operator and a cluster ask the process: is it alive, is it ready, what does it hold, what has it counted.
 //!
 //! Plain HTTP on a port of its own, for probes and scrapes that carry no certificate. So nothing of the fleet is told here
-//! but numbers.
+//! but numbers, and asking costs the store no more when many ask (module `shared`).
 
 mod health;
 mod probes;
+mod shared;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -14,16 +15,16 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use jiff::Timestamp;
-use tokio::{
-    sync::Mutex,
-    time::{Instant, timeout},
-};
+use tokio::time::timeout;
 
 pub use health::Health;
 pub use probes::{Probe, Probes};
 
+use shared::Shared;
+
 use crate::{
     metrics::Metrics,
+    service::Service,
     telemetry,
     transport::{Handler, Limits, answer},
 };
@@ -34,7 +35,7 @@ const CENSUS_AGE: Duration = Duration::from_secs(5);
 /// The store has this long to count.
 const CENSUS_TIME: Duration = Duration::from_secs(4);
 
-/// What a caller of this port may use: far less than the Edge API.
+/// What a caller of this port may use: far less than the Edge API. Nobody can keep the cluster's probes out with it.
 pub const LIMITS: Limits = Limits {
     body: 0,
     request: Duration::from_secs(5),
@@ -42,8 +43,13 @@ pub const LIMITS: Limits = Limits {
     idle: Duration::from_mins(1),
     handshake: Duration::from_secs(5),
     write: Duration::from_secs(10),
-    connections: 64,
-    concurrent_requests: 16,
+    silent: 2048,
+    connections: 1024,
+    handshakes: 0,
+    // More than connections, those included that have lost their place: what goes is the oldest connection of the address that
+    // has most of them, whatever it waits for, and no request is told to come back.
+    concurrent_requests: 2048,
+    interruptible: true,
     drain: Duration::from_secs(1),
 };
 
@@ -52,7 +58,8 @@ pub const LIMITS: Limits = Limits {
 pub struct OpsPlane {
     health: Arc<Health>,
     metrics: Arc<Metrics>,
-    counted: Mutex<Option<Instant>>,
+    /// That devices were counted, or could not be.
+    counted: Shared<()>,
 }
 
 impl OpsPlane {
@@ -61,7 +68,7 @@ impl OpsPlane {
         Self {
             health,
             metrics,
-            counted: Mutex::default(),
+            counted: Shared::new(CENSUS_AGE),
         }
     }
 
@@ -79,27 +86,22 @@ impl OpsPlane {
             return;
         };
         self.metrics.store_queue(service.store().queue_depth());
-        // Scrapes at the same time wait for one count.
-        let mut counted = self.counted.lock().await;
-        if counted.is_some_and(|at| at.elapsed() < CENSUS_AGE) {
-            return;
-        }
-        match timeout(CENSUS_TIME, service.census()).await {
-            Ok(Ok(census)) => {
-                self.metrics.census(&census);
-                *counted = Some(Instant::now());
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(error = telemetry::chain(&error), "devices could not be counted");
-            }
-            Err(_) => tracing::warn!("devices could not be counted: the store did not answer in time"),
-        }
+        self.metrics
+            .store_writable(self.health.store_not_writable().await.is_none());
+        let (service, metrics) = (service.clone(), Arc::clone(&self.metrics));
+        let count = || async move { count(&service, &metrics).await };
+        self.counted.ask(CENSUS_TIME, count).await;
     }
 
     async fn ready(&self) -> Response<Bytes> {
-        let reasons = self.health.not_ready_because().await;
+        let (reasons, not_writable) =
+            tokio::join!(self.health.not_ready_because(), self.health.store_not_writable());
         if reasons.is_empty() {
-            return typed("text/plain; charset=utf-8", "ready\n");
+            let text = match not_writable {
+                None => "ready\n".to_owned(),
+                Some(reason) => format!("ready\nthe store cannot be written: {reason}\n"),
+            };
+            return typed("text/plain; charset=utf-8", text);
         }
         let text = format!("not ready: {}\n", reasons.join("\nnot ready: "));
         let mut response = typed("text/plain; charset=utf-8", text);
@@ -107,8 +109,13 @@ impl OpsPlane {
         response
     }
 
-    async fn status(&self) -> Response<Bytes> {
-        let status = self.health.status(Timestamp::now()).await;
+    /// With `?probe=NONCE` only the verification calls with this nonce are listed, and all that are remembered.
+    async fn status(&self, query: Option<&str>) -> Response<Bytes> {
+        let nonce = query
+            .into_iter()
+            .flat_map(|query| query.split('&'))
+            .find_map(|part| part.strip_prefix("probe="));
+        let status = self.health.status(Timestamp::now(), nonce).await;
         match serde_json::to_string_pretty(&status) {
             Ok(document) => answer::json(StatusCode::OK, document + "\n"),
             Err(_) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, "the status cannot be written"),
@@ -138,9 +145,24 @@ impl Handler for OpsPlane {
         match path {
             "/healthz" => typed("text/plain; charset=utf-8", "alive\n"),
             "/readyz" => self.ready().await,
-            "/status" => self.status().await,
+            "/status" => self.status(request.uri().query()).await,
             _ => self.metrics().await,
         }
+    }
+}
+
+/// Counts devices, for however long that takes; what is wrong is logged once for all who wait.
+async fn count(service: &Service, metrics: &Metrics) {
+    let mut census = std::pin::pin!(service.census());
+    let outcome = if let Ok(outcome) = timeout(CENSUS_TIME, census.as_mut()).await {
+        outcome
+    } else {
+        tracing::warn!("devices could not be counted in time; the numbers are told when the store answers");
+        census.await
+    };
+    match outcome {
+        Ok(census) => metrics.census(&census),
+        Err(error) => tracing::warn!(error = telemetry::chain(&error), "devices could not be counted"),
     }
 }
 

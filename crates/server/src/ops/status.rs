@@ -16,6 +16,10 @@ pub(super) struct Status {
     pub started: Timestamp,
     /// Empty when it is ready.
     pub not_ready_because: Vec<String>,
+    /// Why no Edge API should be switched to this server; empty when one may.
+    pub switch_waits_for: Vec<String>,
+    /// Why the store cannot be written, though devices may be answered; `null` when it can.
+    pub store_not_writable: Option<String>,
     /// Whether requests are taken without TLS.
     pub insecure_http: bool,
     /// The material in use and what is wrong with the files; `null` with plain HTTP.

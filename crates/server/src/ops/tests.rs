@@ -50,6 +50,59 @@ fn the_last_verification_calls_are_kept() {
     assert_eq!(latest.iter().filter(|probe| probe.nonce == "nonce-5").count(), 2);
 }
 
+#[test]
+fn a_verification_call_is_found_whatever_else_was_seen() {
+    let probes = Probes::default();
+    let (host, other) = (Fingerprint::of(b"host"), Fingerprint::of(b"other"));
+    probes.seen("mine", Peer::Pinned(host), at(0));
+    for number in 0..20_000 {
+        // As many as they like with another key, some thousand with the same.
+        probes.seen(&format!("{number}"), Peer::Pinned(other), at(1));
+        probes.seen(&format!("{}", number % 10_000), Peer::Pinned(host), at(2));
+    }
+    let mine = Probe {
+        nonce: "mine".into(),
+        seen: at(0),
+        from: Some(host),
+    };
+    assert_eq!(probes.with("mine"), [mine]);
+    let both: Vec<_> = probes.with("9999").into_iter().map(|probe| probe.from).collect();
+    assert_eq!(both, [Some(host), Some(other)], "latest first");
+    assert_eq!(probes.with("nobody's"), []);
+    // Each list is bounded, and so is their number.
+    let of_host = probes.with("0");
+    assert_eq!(
+        of_host.len(),
+        1,
+        "of the other key the oldest are gone: {of_host:?}"
+    );
+    for number in 0..10 {
+        probes.seen("x", Peer::Pinned(Fingerprint::of(&[number])), at(3));
+    }
+    assert_eq!(probes.with("x").len(), 4);
+}
+
+#[tokio::test]
+async fn the_status_lists_the_verification_calls_that_are_asked_for() {
+    let (plane, probes) = plane();
+    for number in 0..40 {
+        probes.seen(&format!("n{number}"), Peer::Anybody, at(number));
+    }
+    let nonces = async |path: &str| {
+        let (_, document) = ask(&plane, Method::GET, path).await;
+        let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        let probes = document["probes"].as_array().unwrap().clone();
+        probes
+            .iter()
+            .map(|probe| probe["nonce"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(nonces("/status?probe=n0").await, ["n0"]);
+    assert!(nonces("/status?probe=n99").await.is_empty());
+    let latest = nonces("/status").await;
+    assert_eq!((latest.len(), &latest[0]), (16, &"n39".into()));
+}
+
 #[tokio::test]
 async fn a_process_without_a_store_is_alive_and_not_ready() {
     let (plane, probes) = plane();

@@ -1,4 +1,7 @@
 //! Keeps the newest good set of material, whatever happens to the files.
+//!
+//! A server that has none yet takes certificates in part, as far as they can be read, and says so. The same bytes are then
+//! taken again together with whatever else is new, so that a certificate or a pin can be replaced beside them.
 
 use std::{
     collections::BTreeMap,
@@ -9,9 +12,13 @@ use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use pki::{Facts, Fingerprint};
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::material::{Fault, Files, Material};
+use super::{
+    admitted::Admitted,
+    material::{Fault, Files, InPart, Material},
+};
 use crate::{files, metrics::Metrics};
 
 /// Remaining life at which a certificate is reported as expiring soon.
@@ -48,6 +55,8 @@ impl Expiry {
 pub struct Keeper {
     files: Files,
     current: ArcSwapOption<Material>,
+    /// The pins of `current`, and never behind it: a key that is let in by it is among them.
+    pins: watch::Sender<Vec<Fingerprint>>,
     state: Mutex<State>,
     /// Held while files are read, so that `state` never is.
     looking: Mutex<()>,
@@ -58,6 +67,8 @@ pub struct Keeper {
 struct State {
     /// Of the contents that were judged last.
     judged: Option<Fingerprint>,
+    /// Whether these were refused: they are judged again, since a certificate may have become valid by now.
+    refused: bool,
     faults: Vec<Fault>,
     /// When the present faults were first seen.
     since: Option<Timestamp>,
@@ -71,7 +82,7 @@ struct State {
 pub struct Status {
     /// The set that is served with; absent before the first.
     pub loaded: Option<Loaded>,
-    /// What is wrong with the files now; the set above goes on serving.
+    /// What is wrong with the files now; the set above goes on serving, or is what could be read of them.
     pub faults: Vec<String>,
     /// Since when.
     pub faults_since: Option<Timestamp>,
@@ -117,6 +128,7 @@ impl Keeper {
         Arc::new(Self {
             files,
             current: ArcSwapOption::empty(),
+            pins: watch::Sender::default(),
             state: Mutex::default(),
             looking: Mutex::default(),
             metrics,
@@ -126,6 +138,11 @@ impl Keeper {
     /// The set to accept the next connection with; `None` until there was a good one.
     pub fn current(&self) -> Option<Arc<Material>> {
         self.current.load_full()
+    }
+
+    /// The holder of this key was let in by a set of this keeper's.
+    pub fn admit(&self, key: Fingerprint) -> Admitted {
+        Admitted::new(key, self.pins.subscribe())
     }
 
     /// What is loaded and what is wrong.
@@ -151,20 +168,19 @@ impl Keeper {
         let digest = snapshot.digest();
         let (changed, refused) = {
             let state = self.state();
-            (state.judged != Some(digest), !state.faults.is_empty())
+            (state.judged != Some(digest), state.refused)
         };
         if changed && self.files.read().digest() != digest {
             // Somebody is writing; the next look sees the rest.
             return;
         }
-        let outdated = self
-            .current
-            .load()
+        let current = self.current();
+        let outdated = current
             .as_ref()
             .is_some_and(|material| material.roots_changed(now));
-        // Faults are judged again although nothing changed: a certificate may have become valid by now.
         if changed || refused || outdated {
-            let outcome = self.files.judge(&snapshot, now);
+            let in_part = current.map_or(InPart::Any, |material| material.in_part());
+            let outcome = self.files.judge(&snapshot, &in_part, now);
             let mut state = self.state();
             state.judged = Some(digest);
             match outcome {
@@ -180,8 +196,7 @@ impl Keeper {
     }
 
     fn publish(&self, state: &mut State, material: Material) {
-        state.faults.clear();
-        state.since = None;
+        state.refused = false;
         let pins: Vec<_> = material.pins().iter().map(ToString::to_string).collect();
         tracing::info!(
             certificate = %material.server().fingerprint,
@@ -191,10 +206,24 @@ impl Keeper {
             "TLS material loaded"
         );
         self.metrics.material_loaded(&material);
+        if state.faults != material.faults() {
+            for fault in material.faults() {
+                tracing::error!(%fault, "TLS material is served with as far as it can be read");
+            }
+            state.faults = material.faults().to_vec();
+            state.since = (!state.faults.is_empty()).then_some(material.loaded());
+        }
+        // Before the set is there to let anybody in: whoever it lets in is pinned by then.
+        self.pins.send_if_modified(|pins| {
+            let changed = pins != material.pins();
+            *pins = material.pins().to_vec();
+            changed
+        });
         self.current.store(Some(Arc::new(material)));
     }
 
     fn remember(&self, state: &mut State, faults: Vec<Fault>, now: Timestamp) {
+        state.refused = true;
         if state.faults == faults {
             return;
         }

@@ -1,4 +1,8 @@
 //! The four files of TLS material, checked as one set.
+//!
+//! Certificates that cannot be read whole are refused while another set is served with. Only a server that has none takes
+//! them in part: it may have served with these very bytes before they were read strictly
+//! (`docs/decisions/0050-pem-is-read-whole-or-not-at-all.md`).
 
 use std::{
     io,
@@ -57,13 +61,18 @@ impl Files {
         Snapshot(self.all().map(|(path, _)| files::contents(path)))
     }
 
-    /// Reads and checks the set.
+    /// Reads and checks the set; what cannot be read whole is a fault.
     pub fn load(&self, now: Timestamp) -> Result<Material, Vec<Fault>> {
-        self.judge(&self.read(), now)
+        self.judge(&self.read(), &InPart::Only(Vec::new()), now)
     }
 
     /// Checks a set as a whole; all faults of all files are reported.
-    pub(super) fn judge(&self, snapshot: &Snapshot, now: Timestamp) -> Result<Material, Vec<Fault>> {
+    pub(super) fn judge(
+        &self,
+        snapshot: &Snapshot,
+        in_part: &InPart,
+        now: Timestamp,
+    ) -> Result<Material, Vec<Fault>> {
         let mut faults = Vec::new();
         let [certificate, key, bundle, pins] = &snapshot.0;
         let [certificate_at, key_at, bundle_at, pins_at] = self.all();
@@ -71,16 +80,28 @@ impl Files {
             readable(certificate, certificate_at, &mut faults),
             readable(key, key_at, &mut faults),
         ) {
-            (Some(certificate), Some(key)) => ServerIdentity::check(certificate, key, now)
-                .map_err(|(of_chain, of_key)| {
-                    collect(&mut faults, certificate_at, &of_chain);
-                    collect(&mut faults, key_at, &of_key);
-                })
-                .ok(),
+            (Some(certificate), Some(key)) => {
+                let identity = if in_part.includes(certificate) {
+                    ServerIdentity::in_part(certificate, key, now)
+                } else {
+                    ServerIdentity::check(certificate, key, now).map(|identity| (identity, Vec::new()))
+                };
+                identity
+                    .map_err(|(of_chain, of_key)| {
+                        collect(&mut faults, certificate_at, &of_chain);
+                        collect(&mut faults, key_at, &of_key);
+                    })
+                    .ok()
+            }
             _ => None,
         };
         let bundle = readable(bundle, bundle_at, &mut faults).and_then(|bundle| {
-            TrustBundle::check(bundle, now)
+            let bundle = if in_part.includes(bundle) {
+                TrustBundle::in_part(bundle, now)
+            } else {
+                TrustBundle::check(bundle, now).map(|bundle| (bundle, Vec::new()))
+            };
+            bundle
                 .map_err(|of_bundle| collect(&mut faults, bundle_at, &of_bundle))
                 .ok()
         });
@@ -89,21 +110,55 @@ impl Files {
                 .map_err(|of_pins| collect(&mut faults, pins_at, &of_pins))
                 .ok()
         });
-        let (Some(identity), Some(bundle), Some(pins)) = (identity, bundle, pins) else {
+        let (Some((identity, of_chain)), Some((bundle, of_bundle)), Some(pins)) = (identity, bundle, pins)
+        else {
             return Err(faults);
         };
-        Material::new(&identity, bundle, pins, now).map_err(|reason| {
+        let mut material = Material::new(&identity, bundle, pins, now).map_err(|reason| {
             let (path, setting) = bundle_at;
             vec![Fault {
                 path: path.to_owned(),
                 setting,
                 reason,
             }]
-        })
+        })?;
+        collect(&mut material.faults, certificate_at, &of_chain);
+        collect(&mut material.faults, bundle_at, &of_bundle);
+        material.in_part = snapshot.digests([!of_chain.is_empty(), !of_bundle.is_empty()]);
+        Ok(material)
+    }
+}
+
+/// Which certificates may be used although their file cannot be read whole.
+#[derive(Clone, Debug)]
+pub(super) enum InPart {
+    /// Any: there is nothing else to serve with.
+    Any,
+    /// Those in files with these digests: they are served with already.
+    Only(Vec<Fingerprint>),
+}
+
+impl InPart {
+    fn includes(&self, contents: &[u8]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(digests) => digests.contains(&Fingerprint::of(contents)),
+        }
     }
 }
 
 impl Snapshot {
+    /// The digests of the chain and of the bundle, as far as they are wanted.
+    fn digests(&self, [chain, bundle]: [bool; 2]) -> Vec<Fingerprint> {
+        let [certificate, _, authorities, _] = &self.0;
+        let wanted = [(certificate, chain), (authorities, bundle)].into_iter();
+        wanted
+            .filter(|(_, wanted)| *wanted)
+            .filter_map(|(contents, _)| contents.as_ref().ok())
+            .map(|contents| Fingerprint::of(contents))
+            .collect()
+    }
+
     /// Equal for equal contents.
     pub(super) fn digest(&self) -> Fingerprint {
         let mut digests = Vec::new();
@@ -154,6 +209,9 @@ pub struct Material {
     bundle: TrustBundle,
     pins: Vec<Fingerprint>,
     loaded: Timestamp,
+    faults: Vec<Fault>,
+    /// Of each file that was taken in part.
+    in_part: Vec<Fingerprint>,
 }
 
 impl Material {
@@ -184,6 +242,8 @@ impl Material {
             bundle,
             pins: listed,
             loaded: now,
+            faults: Vec::new(),
+            in_part: Vec::new(),
         })
     }
 
@@ -210,6 +270,16 @@ impl Material {
     /// When it was loaded.
     pub fn loaded(&self) -> Timestamp {
         self.loaded
+    }
+
+    /// Why some of its certificates are missing; empty when all files were read whole.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// What a next set may take in part: what this one has.
+    pub(super) fn in_part(&self) -> InPart {
+        InPart::Only(self.in_part.clone())
     }
 
     /// Whether a CA has begun or ceased to be valid since the set was loaded.

@@ -1,8 +1,8 @@
 //! Why a handshake did not succeed, in the few kinds that an operator tells apart.
 
-use std::{io, sync::Arc};
+use std::io;
 
-use pki::Fingerprint;
+use pki::{Fingerprint, presented::ChainTooLong};
 use rustls::{CertificateError, Error};
 
 use super::verifier::NotPinned;
@@ -16,6 +16,8 @@ pub enum Refusal {
     Stopping,
     /// The caller took too long.
     Timeout,
+    /// Too many handshakes were not finished, and this one was the oldest of the address that had most of them.
+    Crowded,
     /// The caller went away.
     Closed,
     /// The caller presented no certificate.
@@ -29,6 +31,8 @@ pub enum Refusal {
     /// The caller's certificate is valid and its key is not pinned: a device's, the register certificate, or a host
     /// certificate whose pin is missing.
     NotPinned(Fingerprint),
+    /// The caller presented more certificates than are looked at.
+    ChainTooLong,
     /// Another fault of the caller's certificate.
     BadCertificate,
     /// The caller refused this server's certificate.
@@ -60,10 +64,13 @@ impl Refusal {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
             CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
             CertificateError::Other(other) => {
-                let other = Arc::clone(&other.0);
-                other
-                    .downcast_ref::<NotPinned>()
-                    .map_or(Self::BadCertificate, |refusal| Self::NotPinned(refusal.key))
+                if let Some(refusal) = other.0.downcast_ref::<NotPinned>() {
+                    Self::NotPinned(refusal.key)
+                } else if other.0.is::<ChainTooLong>() {
+                    Self::ChainTooLong
+                } else {
+                    Self::BadCertificate
+                }
             }
             _ => Self::BadCertificate,
         }
@@ -75,12 +82,14 @@ impl Refusal {
             Self::NoMaterial => "no_material",
             Self::Stopping => "stopping",
             Self::Timeout => "timeout",
+            Self::Crowded => "crowded",
             Self::Closed => "closed",
             Self::NoCertificate => "no_certificate",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::UnknownIssuer => "unknown_issuer",
             Self::NotPinned(_) => "not_pinned",
+            Self::ChainTooLong => "chain_too_long",
             Self::BadCertificate => "bad_certificate",
             Self::ServerRefused => "server_refused",
             Self::Incompatible => "incompatible",
@@ -91,12 +100,18 @@ impl Refusal {
     /// Whether somebody should look: a certificate was the reason. A port scan is not worth a line.
     pub fn is_notable(&self) -> bool {
         match self {
-            Self::NoMaterial | Self::Stopping | Self::Timeout | Self::Closed | Self::Malformed => false,
+            Self::NoMaterial
+            | Self::Stopping
+            | Self::Timeout
+            | Self::Crowded
+            | Self::Closed
+            | Self::Malformed => false,
             Self::NoCertificate
             | Self::Expired
             | Self::NotYetValid
             | Self::UnknownIssuer
             | Self::NotPinned(_)
+            | Self::ChainTooLong
             | Self::BadCertificate
             | Self::ServerRefused
             | Self::Incompatible => true,

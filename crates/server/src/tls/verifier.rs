@@ -1,8 +1,12 @@
 //! Lets in callers whose certificate is valid and whose public key is pinned.
+//!
+//! The chain is bounded before it is read (`pki::presented`), and the key of the leaf is compared last: a certificate with a
+//! pinned key in it costs a stranger nothing, so comparing it first would spare no work, and would hide from an operator
+//! what else is wrong with a host certificate.
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
-use pki::{Fingerprint, Pins, TrustBundle};
+use pki::{Fingerprint, Pins, TrustBundle, presented};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
     client::danger::HandshakeSignatureValid,
@@ -35,7 +39,11 @@ impl fmt::Display for NotPinned {
 
 impl StdError for NotPinned {}
 
-/// The ordinary verifier with the pins behind it.
+fn refused(reason: impl StdError + Send + Sync + 'static) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(reason))))
+}
+
+/// The ordinary verifier with a bound in front of it and the pins behind it.
 #[derive(Debug)]
 pub(super) struct PinnedClients {
     chain: Arc<dyn ClientCertVerifier>,
@@ -65,13 +73,14 @@ impl ClientCertVerifier for PinnedClients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
+        let chain = std::iter::once(end_entity).chain(intermediates);
+        presented::is_bounded(chain.map(AsRef::as_ref)).map_err(refused)?;
         let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
         let key = key_of(end_entity).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
         if self.pins.contains(&key) {
             return Ok(verified);
         }
-        let refusal = OtherError(Arc::new(NotPinned { key }));
-        Err(Error::InvalidCertificate(CertificateError::Other(refusal)))
+        Err(refused(NotPinned { key }))
     }
 
     fn verify_tls12_signature(

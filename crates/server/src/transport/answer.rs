@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
+use crate::telemetry;
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An answer without a body. It carries `Content-Length: 0`, so that a caller that does not read it keeps the connection.
@@ -20,9 +22,9 @@ pub fn json(status: StatusCode, document: impl Into<Bytes>) -> Response<Bytes> {
     response
 }
 
-/// An error, `{"message": ...}`: one sentence for a person, without internal detail.
+/// An error, `{"message": ...}`: one sentence for a person, without internal detail. It may quote what somebody sent.
 pub fn error(status: StatusCode, message: &str) -> Response<Bytes> {
-    let document = serde_json::json!({ "message": message });
+    let document = serde_json::json!({ "message": telemetry::printable_lines(message) });
     json(status, document.to_string())
 }
 

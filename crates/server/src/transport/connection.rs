@@ -1,30 +1,33 @@
 //! One connection: handshake, then requests until it ends.
 
-use std::{convert::Infallible, io, pin::pin, sync::Arc};
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use seats::{Seat, Seats, Source, Taken};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Semaphore,
-    time::timeout,
+    time::{sleep, timeout},
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Handler, Limits, Peer, Security,
+    Handler, Limits, Security,
     guard::{Guarded, Patience, Phase},
+    handshake::{Metered, handshake},
     listener::Stream,
     quiet::Quiet,
     request,
+    tenure::{Caller, Tenure},
 };
 use crate::{
     metrics::Metrics,
-    tls::{self, Refusal},
+    tls::{Admitted, Keeper, Refusal},
 };
 
 /// Most bytes of a request's head. The Edge API sends some hundred.
@@ -37,7 +40,14 @@ pub(super) struct Shared<H> {
     pub(super) limits: Limits,
     pub(super) handler: Arc<H>,
     pub(super) metrics: Arc<Metrics>,
+    /// Strangers that have said something: with TLS until the end of their handshake, without it all there are.
+    begun: Arc<Seats>,
+    /// Connections that have shown a pinned key.
+    pinned: Semaphore,
+    /// Requests that have arrived and are not answered.
     pub(super) requests: Semaphore,
+    /// Bodies that have not arrived.
+    pub(super) bodies: Arc<Seats>,
     /// Log lines about refused handshakes.
     pub(super) refusals: Quiet,
     /// Cancelled when the server stops: finish, then close.
@@ -46,21 +56,125 @@ pub(super) struct Shared<H> {
     pub(super) cut: CancellationToken,
 }
 
-/// Serves a connection to its end.
-pub(super) async fn run<H: Handler>(shared: Arc<Shared<H>>, stream: Stream) {
+impl<H> Shared<H> {
+    pub(super) fn new(
+        plane: &'static str,
+        security: Security,
+        limits: Limits,
+        handler: Arc<H>,
+        metrics: Arc<Metrics>,
+        stopping: CancellationToken,
+    ) -> Self {
+        let begun = match security {
+            Security::Plain => limits.connections,
+            Security::Tls(_) => limits.handshakes,
+        };
+        Self {
+            plane,
+            security,
+            limits,
+            handler,
+            metrics,
+            begun: Seats::new(begun),
+            pinned: Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)),
+            requests: Semaphore::new(limits.concurrent_requests.min(Semaphore::MAX_PERMITS)),
+            bodies: Seats::new(limits.concurrent_requests),
+            refusals: Quiet::default(),
+            stopping,
+            cut: CancellationToken::new(),
+        }
+    }
+}
+
+impl<H> Shared<H> {
+    /// A place for a stranger.
+    pub(super) fn place(&self, seats: &Arc<Seats>, source: Source) -> Option<Seat> {
+        match seats.take(source) {
+            Taken::Free(seat) => Some(seat),
+            Taken::Anothers(seat) => {
+                self.metrics.limit_hit(self.plane, "unfinished");
+                Some(seat)
+            }
+            Taken::None => {
+                self.metrics.limit_hit(self.plane, "connections");
+                None
+            }
+        }
+    }
+}
+
+/// Serves a connection to its end; it begins on a place of those that were not heard yet.
+pub(super) async fn run<H: Handler>(shared: Arc<Shared<H>>, stream: Stream, source: Source, silent: Seat) {
     let _open = shared.metrics.connection(shared.plane);
     match &shared.security {
-        Security::Plain => serve(&shared, stream, Peer::Anybody).await,
-        Security::Tls(keeper) => match handshake(&shared, keeper, stream).await {
-            Ok((stream, peer)) => {
+        Security::Plain => {
+            if speaks(&shared, &stream, shared.limits.idle, silent)
+                .await
+                .is_err()
+            {
+                return;
+            }
+            let Some(seat) = shared.place(&shared.begun, source) else {
+                return;
+            };
+            let tenure = Tenure::Place(seat, shared.limits.interruptible);
+            serve(&shared, stream, Caller::new(source, tenure)).await;
+        }
+        Security::Tls(keeper) => match admit(&shared, keeper, stream, source, silent).await {
+            Ok((stream, admitted)) => {
                 shared.metrics.handshake("ok");
-                serve(&shared, stream, peer).await;
+                let Ok(_place) = shared.pinned.try_acquire() else {
+                    shared.metrics.limit_hit(shared.plane, "connections");
+                    return;
+                };
+                serve(&shared, stream, Caller::new(source, Tenure::Pin(admitted))).await;
             }
             Err(refusal) => {
                 shared.metrics.handshake(refusal.as_str());
                 tell_refusal(&shared, refusal);
             }
         },
+    }
+}
+
+/// Waits until a caller says something, or goes. Until then it costs a descriptor and little else.
+async fn speaks<H>(
+    shared: &Shared<H>,
+    stream: &Stream,
+    patience: Duration,
+    silent: Seat,
+) -> Result<(), Refusal> {
+    tokio::select! {
+        biased;
+        spoken = timeout(patience, stream.readable()) => match spoken {
+            Ok(Ok(())) => stream.prepare().map_err(|_| Refusal::Closed),
+            Ok(Err(_)) => Err(Refusal::Closed),
+            Err(_) => {
+                shared.metrics.limit_hit(shared.plane, "connection_time");
+                Err(Refusal::Timeout)
+            }
+        },
+        () = silent.lost() => Err(Refusal::Crowded),
+        () = shared.stopping.cancelled() => Err(Refusal::Stopping),
+    }
+}
+
+/// The handshake of a caller, from its first word.
+async fn admit<H>(
+    shared: &Shared<H>,
+    keeper: &Keeper,
+    stream: Stream,
+    source: Source,
+    silent: Seat,
+) -> Result<(TlsStream<Metered<Stream>>, Admitted), Refusal> {
+    if !shared.security.accepts() {
+        return Err(Refusal::NoMaterial);
+    }
+    speaks(shared, &stream, shared.limits.handshake, silent).await?;
+    let seat = shared.place(&shared.begun, source).ok_or(Refusal::Crowded)?;
+    tokio::select! {
+        shaken = handshake(shared, keeper, stream) => shaken,
+        () = seat.lost() => Err(Refusal::Crowded),
     }
 }
 
@@ -79,28 +193,10 @@ fn tell_refusal<H>(shared: &Shared<H>, refusal: Refusal) {
     }
 }
 
-async fn handshake<H>(
-    shared: &Shared<H>,
-    keeper: &tls::Keeper,
-    stream: Stream,
-) -> Result<(TlsStream<Stream>, Peer), Refusal> {
-    let material = keeper.current().ok_or(Refusal::NoMaterial)?;
-    let accepted = tokio::select! {
-        () = shared.stopping.cancelled() => return Err(Refusal::Stopping),
-        accepted = timeout(shared.limits.handshake, TlsAcceptor::from(material.config()).accept(stream)) => accepted,
-    };
-    let stream = accepted
-        .map_err(|_| Refusal::Timeout)?
-        .map_err(|error| Refusal::of(&error))?;
-    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let key = certificate.and_then(tls::key_of).ok_or(Refusal::NoCertificate)?;
-    Ok((stream, Peer::Pinned(key)))
-}
-
 pub(super) async fn serve<H: Handler>(
     shared: &Arc<Shared<H>>,
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    peer: Peer,
+    caller: Caller,
 ) {
     let limits = &shared.limits;
     let phase = Arc::new(Phase::default());
@@ -112,9 +208,9 @@ pub(super) async fn serve<H: Handler>(
     let io = TokioIo::new(Guarded::new(stream, Arc::clone(&phase), patience));
     let service = service_fn(|request: Request<Incoming>| {
         phase.request();
-        let (shared, phase) = (Arc::clone(shared), Arc::clone(&phase));
+        let (shared, phase, caller) = (Arc::clone(shared), Arc::clone(&phase), caller.clone());
         async move {
-            let answer = request::respond(&shared, peer, request).await;
+            let answer = request::respond(&shared, &caller, request).await;
             phase.answered().await;
             Ok::<_, Infallible>(finish(answer))
         }
@@ -127,6 +223,15 @@ pub(super) async fn serve<H: Handler>(
     let mut connection = pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
+        () = caller.tenure.taken() => return,
+        () = caller.tenure.unpinned() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                outcome = connection => outcome,
+                () = sleep(limits.request + limits.write) => return,
+                () = shared.cut.cancelled() => return,
+            }
+        }
         () = shared.stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use seats::Source;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
@@ -25,15 +26,13 @@ pub enum Listener {
 }
 
 impl Listener {
-    pub(super) async fn accept(&mut self) -> io::Result<Stream> {
+    pub(super) async fn accept(&mut self) -> io::Result<(Stream, Source)> {
         match self {
             Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                // Answers are one write each; waiting for more to send only delays them.
-                stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
+                let (stream, address) = listener.accept().await?;
+                Ok((Stream::Tcp(stream), address.into()))
             }
-            Self::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
+            Self::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), Source::Local)),
         }
     }
 }
@@ -56,6 +55,25 @@ pub(super) async fn after_failure(plane: &'static str, error: &io::Error) {
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// Makes it ready to be served; not before there is somebody to serve.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        match self {
+            // Answers are one write each; waiting for more to send only delays them.
+            Self::Tcp(stream) => stream.set_nodelay(true),
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Completes when the peer has said something, or has gone.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
 }
 
 macro_rules! either {

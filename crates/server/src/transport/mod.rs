@@ -1,8 +1,9 @@
 //! Carries requests from a socket to a [`Handler`] and its answers back; knows nothing of what they mean.
 //!
 //! HTTP/1.1 only, with hyper 1. Everything that a caller could hold is bounded ([`Limits`]): connections, handshakes, heads,
-//! bodies, requests under way, idle time, time to take an answer. A request ends within [`Limits::request`], whatever the
-//! handler does. Head and body of an answer leave in one write: two cost the Edge API 40 ms each (delayed acknowledgement).
+//! bodies, requests under way, idle time, time to take an answer. Where a stranger could take all there is of something, it is
+//! taken from the address that holds most of it (`seats`); a caller with a pinned key shares nothing with strangers but the
+//! handshakes. A request ends within [`Limits::request`], whatever the handler does. Head and body of an answer leave in one write: two cost the Edge API 40 ms each (delayed acknowledgement).
 //!
 //! Rejected: a framework (axum, dropshot) over hyper. Six routes do not repay it, and the bounds below are where it ends.
 
@@ -10,9 +11,11 @@ pub mod answer;
 
 mod connection;
 mod guard;
+mod handshake;
 mod listener;
 mod quiet;
 mod request;
+mod tenure;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +23,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use seats::Seats;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -80,13 +84,37 @@ pub struct Limits {
     pub handshake: Duration,
     /// For a caller to take an answer.
     pub write: Duration,
-    /// Open connections; above it a new one is closed as it arrives.
+    /// Connections of which nothing was heard yet, beside the others; above it a new one takes the place of one of them. They
+    /// cost little, and one that was closed would only come again.
+    pub silent: usize,
+    /// Open connections. Above it a new one takes the place of one that waits for its caller, between requests or for a head or
+    /// a body; with TLS, where all have shown a pinned key, it is closed.
     pub connections: usize,
-    /// Requests under way; above it the answer is 503 with `Retry-After`.
+    /// Connections whose TLS handshake has begun and is not finished, beside the others; above it a new one takes the place of
+    /// one of them.
+    pub handshakes: usize,
+    /// Requests under way; above it the answer is 503 with `Retry-After`. Bodies that have not arrived are counted apart, and
+    /// so many of them; above it a new one takes the place of another.
     pub concurrent_requests: usize,
+    /// Whether requests under way may lose their place as well: for a plane that only tells.
+    pub interruptible: bool,
     /// For requests under way when the server stops; then their connections are cut.
     pub drain: Duration,
 }
+
+impl Limits {
+    /// Most file descriptors that connections of a listener take at a time, `secured` by TLS or not.
+    pub fn descriptors(&self, secured: bool) -> usize {
+        let handshakes = if secured { self.handshakes } else { 0 };
+        self.connections
+            .saturating_add(handshakes)
+            .saturating_add(self.silent)
+            .saturating_add(LEAVING)
+    }
+}
+
+/// So many connections that lost their place may still be there; then no new one is accepted until they have gone.
+const LEAVING: usize = 64;
 
 /// A listener with all that it needs to serve.
 #[derive(Debug)]
@@ -117,40 +145,42 @@ impl<H: Handler> Server<H> {
             handler,
             metrics,
         } = self;
-        let shared = Arc::new(connection::Shared {
+        let room = limits.descriptors(matches!(security, Security::Tls(_)));
+        let room = Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS)));
+        let silent = Seats::new(limits.silent);
+        let shared = Arc::new(connection::Shared::new(
             plane,
             security,
             limits,
             handler,
             metrics,
-            requests: Semaphore::new(limits.concurrent_requests),
-            refusals: quiet::Quiet::default(),
-            stopping: shutdown.clone(),
-            cut: CancellationToken::new(),
-        });
-        let seats = Arc::new(Semaphore::new(limits.connections));
+            shutdown.clone(),
+        ));
         let tasks = TaskTracker::new();
         loop {
-            let accepted = tokio::select! {
+            let next = async {
+                let room = Arc::clone(&room).acquire_owned().await;
+                (listener.accept().await, room)
+            };
+            let (accepted, room) = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                accepted = listener.accept() => accepted,
+                next = next => next,
             };
-            let stream = match accepted {
-                Ok(stream) => stream,
+            let (stream, source) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     listener::after_failure(plane, &error).await;
                     continue;
                 }
             };
-            let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else {
-                shared.metrics.limit_hit(plane, "connections");
+            let Some(seat) = shared.place(&silent, source) else {
                 continue;
             };
             let shared = Arc::clone(&shared);
             tasks.spawn(async move {
-                connection::run(shared, stream).await;
-                drop(seat);
+                connection::run(shared, stream, source, seat).await;
+                drop(room);
             });
         }
         drop(listener);

@@ -1,4 +1,4 @@
-//! One request: admission, body, handler, and an answer within the deadline whatever happens.
+//! One request: body, a place among those under way, handler, and an answer within the deadline whatever happens.
 
 use std::{
     any::Any,
@@ -14,12 +14,12 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Handler, Peer, answer, connection::Shared};
+use super::{Handler, answer, connection::Shared, tenure::Caller};
 
 /// Answers one request.
 pub(super) async fn respond<H: Handler>(
     shared: &Shared<H>,
-    peer: Peer,
+    caller: &Caller,
     request: Request<Incoming>,
 ) -> Response<Bytes> {
     let deadline = Instant::now() + shared.limits.request;
@@ -30,15 +30,21 @@ pub(super) async fn respond<H: Handler>(
             "this server speaks HTTP/1.1 only",
         ));
     }
+    let body = match receive(shared, caller, body, deadline).await {
+        Ok(body) => body,
+        Err(refusal) => return closing(refusal),
+    };
+    let Some(_under_way) = caller.tenure.begin() else {
+        return closing(answer::error(
+            StatusCode::FORBIDDEN,
+            "this connection is at its end; open another one",
+        ));
+    };
     let Ok(_place) = shared.requests.try_acquire() else {
         shared.metrics.limit_hit(shared.plane, "concurrent_requests");
         return closing(answer::busy("too many requests are under way; try again"));
     };
-    let body = match receive(shared, body, deadline).await {
-        Ok(body) => body,
-        Err(refusal) => return closing(refusal),
-    };
-    parts.extensions.insert(peer);
+    parts.extensions.insert(caller.tenure.peer());
     let request = Request::from_parts(parts, body);
     if let Ok(outcome) = timeout_at(deadline, caught(shared.handler.handle(request))).await {
         outcome.unwrap_or_else(|panic| {
@@ -63,6 +69,7 @@ pub(super) async fn respond<H: Handler>(
 /// Reads a body within the deadline and the size.
 async fn receive<H: Handler>(
     shared: &Shared<H>,
+    caller: &Caller,
     body: Incoming,
     deadline: Instant,
 ) -> Result<Bytes, Response<Bytes>> {
@@ -77,11 +84,21 @@ async fn receive<H: Handler>(
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    // An announced length is refused before it is read.
-    if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > limit) {
+    // An announced length is refused before it is read, and where there is to be no body its end is not waited for.
+    if limit == 0 || usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > limit) {
         return Err(too_large());
     }
-    match timeout_at(deadline, Limited::new(body, limit).collect()).await {
+    let crowded = || {
+        shared.metrics.limit_hit(shared.plane, "unfinished_bodies");
+        answer::busy("too many bodies have not arrived; try again")
+    };
+    let seat = shared.bodies.take(caller.source).seat().ok_or_else(crowded)?;
+    let arrived = tokio::select! {
+        biased;
+        arrived = timeout_at(deadline, Limited::new(body, limit).collect()) => arrived,
+        () = seat.lost() => return Err(crowded()),
+    };
+    match arrived {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(answer::error(

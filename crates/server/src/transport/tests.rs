@@ -1,5 +1,7 @@
 //! What a caller can do to a server, over streams in memory and with time that is moved by hand.
 
+mod crowds;
+
 use std::{io, pin::pin};
 
 use http::StatusCode;
@@ -19,8 +21,11 @@ const LIMITS: Limits = Limits {
     idle: Duration::from_mins(1),
     handshake: Duration::from_secs(5),
     write: Duration::from_secs(10),
+    silent: 8,
     connections: 8,
+    handshakes: 8,
     concurrent_requests: 2,
+    interruptible: false,
     drain: Duration::from_secs(3),
 };
 
@@ -54,17 +59,14 @@ struct Stage {
 
 impl Stage {
     fn new(limits: Limits) -> Self {
-        let shared = connection::Shared {
-            plane: "device",
-            security: Security::Plain,
+        let shared = connection::Shared::new(
+            "device",
+            Security::Plain,
             limits,
-            handler: Arc::new(Scripted::default()),
-            metrics: Arc::new(Metrics::default()),
-            requests: Semaphore::new(limits.concurrent_requests),
-            refusals: quiet::Quiet::default(),
-            stopping: CancellationToken::new(),
-            cut: CancellationToken::new(),
-        };
+            Arc::default(),
+            Arc::default(),
+            CancellationToken::new(),
+        );
         Self {
             shared: Arc::new(shared),
         }
@@ -73,7 +75,7 @@ impl Stage {
     fn connect(&self, capacity: usize) -> (DuplexStream, JoinHandle<()>) {
         let (ours, theirs) = duplex(capacity);
         let shared = Arc::clone(&self.shared);
-        let served = tokio::spawn(async move { connection::serve(&shared, theirs, Peer::Anybody).await });
+        let served = tokio::spawn(async move { connection::serve(&shared, theirs, somebody()).await });
         (ours, served)
     }
 
@@ -81,6 +83,13 @@ impl Stage {
         let text = self.shared.metrics.encode().unwrap();
         text.lines().any(|found| found == line)
     }
+}
+
+/// A caller with a place that nobody else wants.
+fn somebody() -> tenure::Caller {
+    let source = seats::Source::Local;
+    let seat = Seats::new(1).take(source).seat().unwrap();
+    tenure::Caller::new(source, tenure::Tenure::Place(seat, false))
 }
 
 /// Reads until the connection is closed.
@@ -164,7 +173,7 @@ async fn answers_are_one_write_and_always_have_a_length() {
     let writes = Arc::default();
     let noting = Noting(theirs, Arc::clone(&writes));
     let shared = Arc::clone(&stage.shared);
-    tokio::spawn(async move { connection::serve(&shared, noting, Peer::Anybody).await });
+    tokio::spawn(async move { connection::serve(&shared, noting, somebody()).await });
     for (request, end) in [
         (get("/empty"), "content-length: 0\r\n"),
         (put("/echo", "[1]"), "\r\n\r\n[1]"),
@@ -424,7 +433,9 @@ async fn a_connection_too_many_is_closed_and_its_seat_is_free_again_later() {
     let mut first = connect().await;
     first.write_all(get("/wait").as_bytes()).await.unwrap();
     handler.begun.notified().await;
-    assert_eq!(read_all(&mut connect().await).await, "");
+    let mut second = connect().await;
+    second.write_all(get("/empty").as_bytes()).await.unwrap();
+    assert_eq!(read_all(&mut second).await, "");
     handler.go_on.notify_one();
     drop(first);
     loop {

@@ -6,19 +6,18 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod chains;
+mod in_part;
+mod pins;
+mod replaced;
 mod support;
 
-use std::{
-    fs,
-    os::unix::fs::symlink,
-    path::Path,
-    sync::Arc,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::{fs, sync::Arc};
 
 use edge_config_server::transport::Limits;
-use rustls::RootCertStore;
-use support::{Served, ask, quirky_host, until};
+use replaced::by_rename;
+use rustls::ClientConfig;
+use support::{LIMITS, Served, ask, quirky_host, until};
 use testkit::pki::{Authority, Identity, KeyKind, Profile, Validity, anonymous_client_config, replace_file};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -35,10 +34,24 @@ fn server_certificate(ca: &Authority) -> Identity {
 
 /// A server with one pinned host certificate.
 async fn set() -> (Authority, Identity, Served) {
+    set_with(LIMITS).await
+}
+
+/// The same with other limits.
+async fn set_with(limits: Limits) -> (Authority, Identity, Served) {
     let ca = authority();
     let host = ca.issue(&Profile::host()).unwrap();
-    let stage = Served::start(&server_certificate(&ca), &ca.pem(), &[host.key().fingerprint()]).await;
+    let stage = Served::start_with(limits).await;
+    stage.write(&server_certificate(&ca), &ca.pem(), &[host.key().fingerprint()]);
+    stage.look();
+    let faults = stage.status().faults;
+    assert!(faults.is_empty(), "{faults:?}");
     (ca, host, stage)
+}
+
+/// A caller of a server of this CA.
+fn config_for(ca: &Authority, who: &Identity) -> Arc<ClientConfig> {
+    who.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap()
 }
 
 #[tokio::test]
@@ -89,19 +102,10 @@ async fn rsa_throughout_is_served() {
     let key = testkit::pki::Key::generate(KeyKind::Rsa).unwrap();
     let host = ca.issue_for(&Profile::host(), &key).unwrap();
     let stage = Served::start(&server_certificate(&ca), &ca.pem(), &[host.key().fingerprint()]).await;
-    ask(
-        stage.address,
-        host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap(),
-    )
-    .await
-    .unwrap();
+    ask(stage.address, config_for(&ca, &host)).await.unwrap();
 }
 
-async fn refused(stage: &Served, roots: RootCertStore, who: Option<&Identity>, alpn: &[&str], outcome: &str) {
-    let config = match who {
-        Some(who) => who.client_config(roots, alpn).unwrap(),
-        None => anonymous_client_config(roots, alpn).unwrap(),
-    };
+async fn refused(stage: &Served, config: Arc<ClientConfig>, outcome: &str) {
     let answer = ask(stage.address, config).await;
     assert!(answer.is_err(), "{outcome}: {answer:?}");
     let line = format!(r#"edge_config_tls_handshakes_total{{outcome="{outcome}"}} 1"#);
@@ -111,31 +115,30 @@ async fn refused(stage: &Served, roots: RootCertStore, who: Option<&Identity>, a
 #[tokio::test]
 async fn everybody_else_is_refused_at_the_handshake() {
     let (ca, host, stage) = set().await;
-    let roots = || ca.roots().unwrap();
-    let http = &["http/1.1"];
     let device = ca.issue(&Profile::device("device-1", "default")).unwrap();
-    refused(&stage, roots(), Some(&device), http, "not_pinned").await;
-    let expired = ca
-        .issue_for(&Profile::host().valid(Validity::Expired), host.key())
-        .unwrap();
-    refused(&stage, roots(), Some(&expired), http, "expired").await;
-    let future = ca
-        .issue_for(&Profile::host().valid(Validity::Future), host.key())
-        .unwrap();
-    refused(&stage, roots(), Some(&future), http, "not_yet_valid").await;
-    let foreign = authority().issue_for(&Profile::host(), host.key()).unwrap();
-    refused(&stage, roots(), Some(&foreign), http, "unknown_issuer").await;
-    let not_for_clients = ca
-        .issue_for(&Profile::host().server_auth_only(), host.key())
-        .unwrap();
-    refused(&stage, roots(), Some(&not_for_clients), http, "bad_certificate").await;
-    refused(&stage, roots(), None, http, "no_certificate").await;
-    refused(&stage, roots(), Some(&host), &["h2"], "incompatible").await;
-    let strangers = authority().roots().unwrap();
-    refused(&stage, strangers, Some(&host), http, "server_refused").await;
+    let same_key = |ca: &Authority, profile: &Profile| ca.issue_for(profile, host.key()).unwrap();
+    let expired = same_key(&ca, &Profile::host().valid(Validity::Expired));
+    let future = same_key(&ca, &Profile::host().valid(Validity::Future));
+    let foreign = same_key(&authority(), &Profile::host());
+    let not_for_clients = same_key(&ca, &Profile::host().server_auth_only());
+    for (who, outcome) in [
+        (&device, "not_pinned"),
+        (&expired, "expired"),
+        (&future, "not_yet_valid"),
+        (&foreign, "unknown_issuer"),
+        (&not_for_clients, "bad_certificate"),
+    ] {
+        refused(&stage, config_for(&ca, who), outcome).await;
+    }
+    let roots = || ca.roots().unwrap();
+    let anonymous = anonymous_client_config(roots(), &["http/1.1"]).unwrap();
+    refused(&stage, anonymous, "no_certificate").await;
+    let only_h2 = host.client_config(roots(), &["h2"]).unwrap();
+    refused(&stage, only_h2, "incompatible").await;
+    refused(&stage, config_for(&authority(), &host), "server_refused").await;
     // A valid certificate further down the chain does not help.
     let forged = Profile::host().self_signed().unwrap().followed_by(&host);
-    let answer = ask(stage.address, forged.client_config(roots(), http).unwrap()).await;
+    let answer = ask(stage.address, config_for(&ca, &forged)).await;
     assert!(answer.is_err());
 }
 
@@ -143,14 +146,7 @@ async fn everybody_else_is_refused_at_the_handshake() {
 async fn the_register_certificate_is_refused_at_the_handshake() {
     let (ca, _, stage) = set().await;
     let register = ca.issue(&Profile::register()).unwrap();
-    refused(
-        &stage,
-        ca.roots().unwrap(),
-        Some(&register),
-        &["http/1.1"],
-        "not_pinned",
-    )
-    .await;
+    refused(&stage, config_for(&ca, &register), "not_pinned").await;
 }
 
 /// A ClientHello as TLS 1.2 has it, without `supported_versions`.
@@ -192,16 +188,11 @@ async fn tls_1_2_is_refused() {
 
 #[tokio::test]
 async fn a_handshake_that_does_not_go_on_is_cut() {
-    let ca = authority();
-    let host = ca.issue(&Profile::host()).unwrap();
-    let handshake = std::time::Duration::from_millis(20);
-    let stage = Served::start_with(Limits {
-        handshake,
-        ..support::LIMITS
+    let (_, _, stage) = set_with(Limits {
+        handshake: std::time::Duration::from_millis(20),
+        ..LIMITS
     })
     .await;
-    stage.write(&server_certificate(&ca), &ca.pem(), &[host.key().fingerprint()]);
-    stage.look();
     let mut stream = TcpStream::connect(stage.address).await.unwrap();
     stream.write_all(&tls_1_2_hello()[..20]).await.unwrap();
     let mut answer = Vec::new();
@@ -221,12 +212,7 @@ async fn every_ca_of_the_bundle_counts() {
     let pins = hosts.each_ref().map(|host| host.key().fingerprint());
     let stage = Served::start(&server_certificate(&new), &(new.pem() + &old.pem()), &pins).await;
     for host in &hosts {
-        ask(
-            stage.address,
-            host.client_config(new.roots().unwrap(), &["http/1.1"]).unwrap(),
-        )
-        .await
-        .unwrap();
+        ask(stage.address, config_for(&new, host)).await.unwrap();
     }
 }
 
@@ -234,7 +220,7 @@ async fn every_ca_of_the_bundle_counts() {
 async fn without_material_connections_are_closed_until_it_arrives() {
     let (ca, stage) = (authority(), Served::start_empty().await);
     let host = ca.issue(&Profile::host()).unwrap();
-    let config = host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap();
+    let config = config_for(&ca, &host);
     assert!(ask(stage.address, Arc::clone(&config)).await.is_err());
     let status = stage.status();
     assert!(status.loaded.is_none());
@@ -253,7 +239,7 @@ async fn without_material_connections_are_closed_until_it_arrives() {
 #[tokio::test]
 async fn bad_material_leaves_the_old_serving() {
     let (ca, host, stage) = set().await;
-    let config = host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap();
+    let config = config_for(&ca, &host);
     let good = stage.status().loaded.unwrap().server.facts.fingerprint;
     let expired = ca
         .issue(&Profile::server(&["localhost"]).unwrap().valid(Validity::Expired))
@@ -265,7 +251,7 @@ async fn bad_material_leaves_the_old_serving() {
         (
             "tls.crt",
             contents("tls.crt")[..200].to_owned(),
-            "its end is missing",
+            "its END line is missing",
         ),
         ("tls.key", other_key, "does not belong to the certificate"),
         ("tls.key", String::new(), "no PEM block"),
@@ -306,162 +292,13 @@ async fn bad_material_leaves_the_old_serving() {
 #[tokio::test]
 async fn a_removed_pin_shuts_out_at_the_next_connection() {
     let (ca, host, stage) = set().await;
-    let config = host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap();
-    let mut open = support::connect(stage.address, Arc::clone(&config))
-        .await
-        .unwrap();
-    assert!(
-        support::exchange(&mut open, true)
-            .await
-            .unwrap()
-            .starts_with("HTTP/1.1 200 ")
-    );
-
+    let config = config_for(&ca, &host);
+    ask(stage.address, Arc::clone(&config)).await.unwrap();
     let next = ca.issue(&Profile::host()).unwrap();
     replace_file(&stage.folder().join("pins"), &next.key().fingerprint()).unwrap();
     stage.look();
     assert!(ask(stage.address, Arc::clone(&config)).await.is_err());
-    ask(
-        stage.address,
-        next.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap(),
-    )
-    .await
-    .unwrap();
-    let answer = support::exchange(&mut open, true).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 "), "an open connection lives on");
-}
-
-/// Replaces the set, by one of the ways in which it happens.
-type Replace = fn(&Path, &[(&str, String)]);
-
-fn by_rename(folder: &Path, files: &[(&str, String)]) {
-    for (name, content) in files {
-        replace_file(&folder.join(name), content).unwrap();
-    }
-}
-
-fn in_place(folder: &Path, files: &[(&str, String)]) {
-    for (name, content) in files {
-        fs::write(folder.join(name), content).unwrap();
-    }
-}
-
-/// As the kubelet does: `name -> ..data/name`, `..data -> ..generation`, replaced by one rename.
-fn by_data_link(folder: &Path, files: &[(&str, String)]) {
-    let generation = format!("..{}", uuid::Uuid::new_v4());
-    fs::create_dir(folder.join(&generation)).unwrap();
-    for (name, content) in files {
-        fs::write(folder.join(&generation).join(name), content).unwrap();
-    }
-    symlink(&generation, folder.join("..data_tmp")).unwrap();
-    fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
-    for (name, _) in files {
-        let link = folder.join(name);
-        if !link.is_symlink() {
-            let _ = fs::remove_file(&link);
-            symlink(Path::new("..data").join(name), &link).unwrap();
-        }
-    }
-}
-
-async fn is_replaced_while_serving(replace: Replace) {
-    let (ca, host, stage) = set().await;
-    let stage = Arc::new(stage);
-    let config = host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap();
-    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let callers: Vec<_> = (0..4)
-        .map(|_| {
-            let (stop, answered, config) = (Arc::clone(&stop), Arc::clone(&answered), Arc::clone(&config));
-            let address = stage.address;
-            tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    ask(address, Arc::clone(&config))
-                        .await
-                        .expect("no request fails while material is replaced");
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
-    // Looks much more often than the server does, so that sets are also seen half replaced.
-    let looker = {
-        let (stop, stage) = (Arc::clone(&stop), Arc::clone(&stage));
-        tokio::task::spawn_blocking(move || {
-            while !stop.load(Ordering::Relaxed) {
-                stage.look();
-            }
-        })
-    };
-    for _ in 0..8 {
-        let next = server_certificate(&ca);
-        let pins = format!("{}\n{}\n", host.key().fingerprint(), next.key().fingerprint());
-        let files = [
-            ("tls.crt", next.certificate_pem()),
-            ("tls.key", next.key().pkcs8_pem()),
-            ("ca.crt", authority().pem() + &ca.pem()),
-            ("pins", pins),
-        ];
-        let folder = stage.folder().to_owned();
-        tokio::task::spawn_blocking(move || replace(&folder, &files))
-            .await
-            .unwrap();
-        let expected = pki::Fingerprint::of(next.leaf());
-        let before = answered.load(Ordering::Relaxed);
-        until("the new certificate is loaded", || {
-            stage
-                .status()
-                .loaded
-                .is_some_and(|loaded| loaded.server.facts.fingerprint == expected)
-        })
-        .await;
-        let stream = support::connect(stage.address, Arc::clone(&config))
-            .await
-            .unwrap();
-        assert_eq!(&stream.get_ref().1.peer_certificates().unwrap()[0], next.leaf());
-        until("requests go on", || answered.load(Ordering::Relaxed) > before + 4).await;
-    }
-    stop.store(true, Ordering::Relaxed);
-    looker.await.unwrap();
-    for caller in callers {
-        caller.await.unwrap();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_are_replaced_by_rename_while_serving() {
-    is_replaced_while_serving(by_rename).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_are_replaced_in_place_while_serving() {
-    is_replaced_while_serving(in_place).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_are_replaced_by_a_data_link_while_serving() {
-    is_replaced_while_serving(by_data_link).await;
-}
-
-#[tokio::test]
-async fn a_watched_set_is_loaded_without_being_asked() {
-    let (ca, _, stage) = set().await;
-    let _watch = stage.watch();
-    let next = server_certificate(&ca);
-    by_rename(
-        stage.folder(),
-        &[
-            ("tls.key", next.key().pkcs8_pem()),
-            ("tls.crt", next.certificate_pem()),
-        ],
-    );
-    let expected = pki::Fingerprint::of(next.leaf());
-    until("the new certificate is loaded", || {
-        stage
-            .status()
-            .loaded
-            .is_some_and(|loaded| loaded.server.facts.fingerprint == expected)
-    })
-    .await;
+    ask(stage.address, config_for(&ca, &next)).await.unwrap();
 }
 
 #[tokio::test]
@@ -491,10 +328,5 @@ async fn keys_of_every_form_are_loaded() {
     );
     stage.look();
     assert_eq!(stage.status().faults, Vec::<String>::new());
-    ask(
-        stage.address,
-        host.client_config(ca.roots().unwrap(), &["http/1.1"]).unwrap(),
-    )
-    .await
-    .unwrap();
+    ask(stage.address, config_for(&ca, &host)).await.unwrap();
 }

@@ -26,6 +26,7 @@ use testkit::pki::{Authority, Identity, write_server_folder};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::JoinHandle,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -35,22 +36,33 @@ pub(crate) const LIMITS: Limits = Limits {
     body: 1024,
     request: Duration::from_secs(10),
     header: Duration::from_secs(10),
-    idle: Duration::from_mins(1),
+    idle: Duration::from_hours(1),
     handshake: Duration::from_secs(10),
     write: Duration::from_secs(10),
+    silent: 64,
     connections: 64,
+    handshakes: 64,
     concurrent_requests: 64,
+    interruptible: false,
     drain: Duration::from_secs(1),
 };
 
 /// How long a condition may take; long, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Says who asks.
-struct Mirror;
+/// Says who asks; about `/wait` when it is told to.
+#[derive(Default)]
+pub(crate) struct Mirror {
+    pub(crate) begun: Notify,
+    pub(crate) go_on: Notify,
+}
 
 impl Handler for Mirror {
     async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if request.uri().path() == "/wait" {
+            self.begun.notify_one();
+            self.go_on.notified().await;
+        }
         let peer = request.extensions().get::<Peer>().map(|peer| format!("{peer:?}"));
         answer::json(StatusCode::OK, peer.unwrap_or_default())
     }
@@ -61,6 +73,7 @@ pub(crate) struct Served {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     keeper: Arc<Keeper>,
+    pub(crate) handler: Arc<Mirror>,
     metrics: Arc<Metrics>,
     folder: TempDir,
     _stop: DropGuard,
@@ -92,6 +105,7 @@ impl Served {
             client_pins: file("pins"),
         };
         let keeper = Keeper::new(files, Arc::clone(&metrics));
+        let handler = Arc::new(Mirror::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server {
@@ -99,7 +113,7 @@ impl Served {
             listener: Listener::Tcp(listener),
             security: Security::Tls(Arc::clone(&keeper)),
             limits,
-            handler: Arc::new(Mirror),
+            handler: Arc::clone(&handler),
             metrics: Arc::clone(&metrics),
         };
         let stop = CancellationToken::new();
@@ -107,6 +121,7 @@ impl Served {
         let stage = Self {
             address,
             keeper,
+            handler,
             metrics,
             folder,
             _stop: stop.drop_guard(),
@@ -138,6 +153,12 @@ impl Served {
     pub(crate) fn counted(&self, line: &str) -> bool {
         self.metrics.encode().unwrap().lines().any(|found| found == line)
     }
+
+    /// Whether anything was counted that begins so.
+    pub(crate) fn counts(&self, begin: &str) -> bool {
+        let text = self.metrics.encode().unwrap();
+        text.lines().any(|found| found.starts_with(begin))
+    }
 }
 
 /// What a caller was given.
@@ -157,11 +178,28 @@ pub(crate) async fn connect(
     Ok(TlsConnector::from(config).connect(name, stream).await?)
 }
 
+/// Sends a request or a part of one.
+pub(crate) async fn say(stream: &mut TlsStream<TcpStream>, text: &str) -> std::io::Result<()> {
+    stream.write_all(text.as_bytes()).await
+}
+
+/// All that still comes until the connection is closed, by whichever way.
+pub(crate) async fn rest(stream: &mut TlsStream<TcpStream>) -> String {
+    let mut bytes = Vec::new();
+    // Closed without a word of TLS is an error to rustls.
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes));
+    let _ = read.await.expect("the connection is closed");
+    String::from_utf8(bytes).unwrap()
+}
+
 /// One request; without `keep`, the last one of the connection.
 pub(crate) async fn exchange(stream: &mut TlsStream<TcpStream>, keep: bool) -> anyhow::Result<String> {
     let connection = if keep { "keep-alive" } else { "close" };
-    let request = format!("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: {connection}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
+    say(
+        stream,
+        &format!("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: {connection}\r\n\r\n"),
+    )
+    .await?;
     let mut text = String::new();
     if keep {
         let mut buffer = [0; 4096];

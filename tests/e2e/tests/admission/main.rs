@@ -156,7 +156,7 @@ async fn on_hold_only_devices_of_the_backend_before_register(store: Store) -> Re
     let mut adopted = ordered.registered_elsewhere("adopted")?;
     let control = adopted.poll_control().await?;
     assert_eq!((control.status, control.body.len()), (200, 0));
-    stage.act(&["adopt", "adopted", "--release"])?;
+    stage.act(&["adopt", "adopted", "--release", "--confirm"])?;
     assert_eq!(
         (enrol(&mut adopted).await?, register(&mut adopted).await?),
         (208, 200)

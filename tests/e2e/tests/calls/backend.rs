@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use calls::{BackendCall, CallError, Fault, call_as_edge_api};
 use e2e::{Common, Stage, Store};
 use tempfile::TempDir;
@@ -61,7 +61,7 @@ async fn the_server_is_called_as_the_edge_api_calls_it() -> Result<()> {
         .context("a renewed certificate with the pinned key")?;
 
     let foreign = Authority::new(KeyKind::P256)?;
-    let roots = pki::pem::certificates(foreign.pem().as_bytes())?;
+    let roots = pki::pem::certificates(foreign.pem().as_bytes()).map_err(|faults| anyhow!("{faults:?}"))?;
     let error = fault(&BackendCall {
         roots: &roots,
         ..material.call(&url)

@@ -46,7 +46,8 @@ impl Material {
         Ok(Self {
             ca: ca.map_err(|faults| anyhow!("{faults:?}"))?,
             host: identity(&flotta.host)?,
-            roots: pki::pem::certificates(flotta.ca_pem.as_bytes())?,
+            roots: pki::pem::certificates(flotta.ca_pem.as_bytes())
+                .map_err(|faults| anyhow!("{faults:?}"))?,
         })
     }
 

@@ -116,6 +116,16 @@ impl Table {
                 &[first, &block("CERTIFICATE", b"?")],
             ),
             bundle("a later CA cut off", &[first, &other[..200]]),
+            bundle("a later CA indented", &[first, "  ", other]),
+            bundle(
+                "a later CA without a line break in between",
+                &[first.trim_end(), other],
+            ),
+            bundle(
+                "a later CA after text with colons",
+                &[first, "subject=O = a, CN = a: b\n", other],
+            ),
+            bundle("a byte order mark in front", &["\u{feff}", first]),
             bundle("a CA with another label", &[&relabelled(first)]),
             self.with_ca("a CA expired", &Authority::new(p256(), PAST).files),
             self.with_ca("a CA that is none", &self.host),

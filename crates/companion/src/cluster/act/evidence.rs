@@ -124,7 +124,7 @@ fn some_of(mut ids: Vec<String>) -> (u64, Vec<String>) {
 
 fn backend(observed: &Observed, url: &str) -> Result<Backend, Failed> {
     let roots = if url.starts_with("https://") {
-        pki::pem::certificates(secret::ca(observed)?.bundle()).map_err(Failed::because)?
+        secret::ca(observed)?.roots()
     } else {
         Vec::new()
     };

@@ -107,16 +107,15 @@ impl Prober<'_> {
 
     /// Whether a pod of our server has seen the call, and from which key. Where it must have, it is waited for.
     async fn seen(&self, nonce: &str, wait: bool) -> Option<Option<String>> {
+        let host = self.host.facts().key.to_string();
         let deadline = Instant::now() + ARRIVAL;
         loop {
-            let reports = join_all(
-                self.servers
-                    .iter()
-                    .map(|server| self.calls.server_report(*server)),
-            )
-            .await;
-            let mut probes = reports.into_iter().flatten().flat_map(|report| report.probes);
-            if let Some((_, from)) = probes.find(|(seen, _)| seen == nonce) {
+            let ask = self
+                .servers
+                .iter()
+                .map(|server| self.calls.probes_seen(*server, nonce));
+            let keys = join_all(ask).await.into_iter().flatten().flatten();
+            if let Some(from) = proving(keys, &host) {
                 return Some(from);
             }
             if !wait || Instant::now() + AGAIN >= deadline {
@@ -127,11 +126,33 @@ impl Prober<'_> {
     }
 }
 
+/// Of the keys that a call came with (none of plain HTTP), the one that is to be proven; another one only where it did not come with that.
+#[expect(
+    clippy::option_option,
+    reason = "the outer level says whether the call was seen, the inner whether it came with a key"
+)]
+fn proving(keys: impl Iterator<Item = Option<String>>, host: &str) -> Option<Option<String>> {
+    keys.max_by_key(|key| key.as_deref() == Some(host))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn only_the_key_that_is_verified_proves_it() {
+        let key = |key: &str| Some(key.to_owned());
+        let proven = |keys: &[Option<String>]| proving(keys.iter().cloned(), "host");
+        assert_eq!(
+            proven(&[key("other"), key("host"), key("another")]),
+            Some(key("host"))
+        );
+        assert_eq!(proven(&[key("other")]), Some(key("other")), "to be told");
+        assert_eq!(proven(&[None]), Some(None), "plain HTTP");
+        assert_eq!(proven(&[]), None);
+    }
 
     #[test]
     fn nonces_are_sixteen_hexadecimal_digits_and_differ() {

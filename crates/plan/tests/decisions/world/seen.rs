@@ -81,10 +81,17 @@ impl World {
             .map_or(Value::Null, |text| serde_json::from_str(text).unwrap());
         let fingerprint = |key: &str| -> Vec<String> {
             let file = pod.loaded.get(key).cloned().unwrap_or_default();
-            let certificates = pki::pem::certificates(file.as_bytes()).unwrap_or_default();
+            let certificates = pki::Certificate::all_in_go(file.as_bytes()).into_iter();
             certificates
-                .iter()
-                .map(|der| pki::Fingerprint::of(der).to_string())
+                .map(|certificate| certificate.facts().fingerprint.to_string())
+                .collect()
+        };
+        let faults = |key: &str| {
+            let file = pod.loaded.get(key).cloned().unwrap_or_default();
+            let faults = pki::pem::certificates(file.as_bytes()).err().unwrap_or_default();
+            faults
+                .into_iter()
+                .map(|fault| format!("/etc/tls/{key}: {fault}"))
                 .collect()
         };
         let recorded = file["storeId"].as_str().map(str::to_owned);
@@ -95,6 +102,10 @@ impl World {
             } else {
                 Vec::new()
             },
+            switch_waits_for: pod.manifests.switch_waits_for.clone(),
+            faulty_sources: pod.manifests.faulty,
+            unconfirmed_sources: pod.manifests.unconfirmed,
+            store_not_writable: pod.store_not_writable.clone(),
             insecure_http: false,
             certificate: fingerprint("tls.crt").into_iter().next(),
             client_cas: fingerprint("ca.crt"),
@@ -108,6 +119,7 @@ impl World {
                         .collect()
                 })
                 .unwrap_or_default(),
+            material_faults: faults("ca.crt"),
             store_id: Some(pod.store.clone()),
             admission: file["admission"].as_str().map(str::to_owned),
             admission_store_id: recorded,
