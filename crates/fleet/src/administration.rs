@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Change, Context, DeletionMode, Device, Event, Life, Phase, Severity, State, Stray, Tombstone, condition,
-    labels, registration::Registration,
+    enrolment::Preapproval, labels, registration::Registration,
 };
 
 /// An administrator's act.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "kebab-case")]
 pub enum Act {
-    /// The device may join, in the namespace that it asked for or in this one.
+    /// The device may join: in this namespace, or where its EdgeDeviceSignedRequest says, or where it asked to be.
     Approve {
-        /// Where it shall live instead.
+        /// Where it shall live, if the administrator says so.
         namespace: Option<Namespace>,
         /// The EdgeDeviceSet that it shall be a member of.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +108,32 @@ pub enum ActError {
         "the device was given no playbook of EdgeConfig {0}; label it with 'config/device-by-config={0}' to give it those"
     )]
     NoRuns(String),
+}
+
+impl Act {
+    /// An approval that does not say where the device shall live: an EdgeDeviceSignedRequest may.
+    fn leaves_place_open(&self) -> bool {
+        matches!(self, Self::Approve { namespace: None, .. })
+    }
+
+    /// The same of an approval that has an effect on this device.
+    pub fn asks_where(&self, device: &Device) -> bool {
+        let undecided = matches!(device.life.state, State::Waiting { .. } | State::Rejected { .. });
+        self.leaves_place_open() && undecided
+    }
+
+    /// With what the device's EdgeDeviceSignedRequest says of an approval's place and set where the administrator said
+    /// nothing. In Flotta an approval is a change of that request, and it is the request that says where.
+    #[must_use]
+    pub fn completed(self, device: &Device, request: Option<&Preapproval>) -> Self {
+        match (self.asks_where(device), self, request) {
+            (true, Self::Approve { set, .. }, Some(request)) => Self::Approve {
+                namespace: Some(request.namespace.clone()),
+                set: set.or_else(|| request.set.clone()),
+            },
+            (_, act, _) => act,
+        }
+    }
 }
 
 /// Carries out an act on a device; `stray` is what was heard of the id if it is no approved device.

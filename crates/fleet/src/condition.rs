@@ -38,7 +38,7 @@ pub fn conditions(device: &Device, extra: Vec<Condition>, context: &Context<'_>)
     }
     match &device.life.state {
         State::Approved { configuration_withheld, at, .. } => {
-            if device.connectivity(context) == Connectivity::NotPolling {
+            if device.connectivity(context) == Some(Connectivity::NotPolling) {
                 add(
                     "NotPolling",
                     device.presence.beating_since,
@@ -100,7 +100,7 @@ fn no_heartbeats(device: &Device, approved: Timestamp, context: &Context<'_>) ->
     let missed = Watch::of(context)
         .patience(delivery.applied_period())
         .is_over(since, context.now);
-    (missed && device.connectivity(context) == Connectivity::Online).then_some(since)
+    (missed && device.connectivity(context) == Some(Connectivity::Online)).then_some(since)
 }
 
 fn pending(delivery: &Delivery) -> Option<(Timestamp, String)> {

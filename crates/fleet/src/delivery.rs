@@ -9,6 +9,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
+
 /// The period of heartbeats that the agent uses when it is told none, or none that is positive, in seconds.
 pub const DEFAULT_PERIOD: i64 = 60;
 
@@ -159,6 +161,12 @@ impl Delivery {
         self.applied.as_ref().and_then(|applied| applied.period_seconds)
     }
 
+    /// Whether the device was ever given a configuration by this store, since it joined.
+    pub fn was_handed_over(&self) -> bool {
+        let wanted = self.wanted.as_ref();
+        !self.former.is_empty() || wanted.is_some_and(|wanted| wanted.handed_over.is_some())
+    }
+
     /// Whether a poll that is about to be answered with this changes anything.
     pub(crate) fn is_news(&self, offered: &Offered<'_>, withheld: bool) -> bool {
         self.wanted
@@ -239,6 +247,19 @@ impl Delivery {
                 });
             }
         }
+    }
+
+    /// Makes each time what it counts as at `now`, see [`clock`].
+    pub(crate) fn settle(&mut self, now: Timestamp) {
+        if let Some(wanted) = &mut self.wanted {
+            clock::settle(&mut wanted.since, now);
+            clock::settle_all(&mut wanted.handed_over, now);
+        }
+        if let Some(applied) = &mut self.applied {
+            clock::settle(&mut applied.since, now);
+            clock::settle_all(applied.echo.as_mut().map(|echo| &mut echo.at), now);
+        }
+        clock::settle_all(self.meanwhile.as_mut().map(|meanwhile| &mut meanwhile.last), now);
     }
 
     /// Counts a heartbeat with somebody else's version. An empty one is no echo: its device never had a configuration, so

@@ -9,7 +9,9 @@ use contract::{DeviceId, Namespace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Connectivity, Context, Delivery, Presence, Report, Watch, labels, registration::Registration};
+use crate::{
+    Connectivity, Context, Delivery, Presence, Report, Watch, clock, labels, registration::Registration,
+};
 
 /// Everything that is known about one device id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,16 +108,28 @@ impl Device {
         )
     }
 
-    /// Whether it is heard at `context.now`.
-    pub fn connectivity(&self, context: &Context<'_>) -> Connectivity {
+    /// With the times at which it was heard as what they count as at `now`, see [`clock`]. Whoever keeps devices gives them to
+    /// rules so.
+    #[must_use]
+    pub fn settled(self, now: Timestamp) -> Self {
+        Self {
+            presence: self.presence.settled(now),
+            ..self
+        }
+    }
+
+    /// Whether it is heard at `context.now`; see [`Life::connectivity`].
+    pub fn connectivity(&self, context: &Context<'_>) -> Option<Connectivity> {
         self.life.connectivity(&self.presence, context)
     }
 }
 
 impl Life {
-    /// Whether the device of this life, last heard at these times, is heard at `context.now`.
-    pub fn connectivity(&self, presence: &Presence, context: &Context<'_>) -> Connectivity {
-        Watch::of(context).connectivity(presence, self.delivery.applied_period())
+    /// Whether the device of this life, last heard at these times, is heard at `context.now`. `None` once it was deleted: it
+    /// is to fall silent, so its silence is no news, and that it was heard before says nothing of it now.
+    pub fn connectivity(&self, presence: &Presence, context: &Context<'_>) -> Option<Connectivity> {
+        let is_deleted = matches!(self.state, State::Deleted(_));
+        (!is_deleted).then(|| Watch::of(context).connectivity(presence, self.delivery.applied_period()))
     }
 }
 
@@ -149,6 +163,17 @@ impl Phase {
 }
 
 impl State {
+    /// With the time of an approval as what it counts as at `now`, see [`clock`]: what came since is told apart from what was
+    /// before. The times of a tombstone are judged where they are used.
+    #[must_use]
+    pub(crate) fn settled(&self, now: Timestamp) -> Self {
+        let mut settled = self.clone();
+        if let Self::Approved { at, .. } = &mut settled {
+            clock::settle(at, now);
+        }
+        settled
+    }
+
     /// The name of this state.
     pub fn phase(&self) -> Phase {
         match self {

@@ -27,7 +27,8 @@ pub struct Enrolment {
     pub preapproval: Option<Preapproval>,
 }
 
-/// An approval that does not wait for the device: an EdgeDeviceSignedRequest document of its name with `approved: true`.
+/// What an EdgeDeviceSignedRequest document says of the device of its name. With `approved: true` it is an approval that does
+/// not wait for the device; else it says where an administrator's approval brings it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preapproval {
     /// Where the device shall live, wherever it asks to be.

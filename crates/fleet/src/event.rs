@@ -7,6 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// Longest reason of a device's that is kept, in bytes. It is one word.
+const LONGEST_REASON: usize = 256;
+
+/// Longest message of a device's that is kept, in bytes. The agent's own are a sentence with an error of podman's.
+const LONGEST_MESSAGE: usize = 8 * 1024;
+
 /// Who says so. The bound on kept events counts for each origin, so that no device can push out the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -75,7 +81,8 @@ impl Event {
         }
     }
 
-    /// Something that a device reported. Only `warn` is a warning, as in Flotta; the same words are the same kind.
+    /// Something that a device reported. Only `warn` is a warning, as in Flotta; the same words are the same kind. What is kept
+    /// of them is cut.
     pub fn device(info: &contract::EventInfo) -> Self {
         let mut hash = Sha256::new();
         for part in [&info.r#type, &info.reason, &info.message] {
@@ -90,8 +97,42 @@ impl Event {
             } else {
                 Severity::Normal
             },
-            reason: info.reason.clone(),
-            message: info.message.clone(),
+            reason: cut(&info.reason, LONGEST_REASON),
+            message: cut(&info.message, LONGEST_MESSAGE),
         }
+    }
+}
+
+/// At most so many bytes of it, of which the last three say that something was cut off.
+fn cut(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(longest.saturating_sub(CUT.len()));
+    format!("{}{CUT}", &text[..end])
+}
+
+/// Stands for what was cut off.
+const CUT: &str = "…";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_text_of_a_device_its_beginning_is_kept() {
+        let info = |message: String| contract::EventInfo {
+            r#type: "warn".into(),
+            reason: "Failed".into(),
+            message,
+        };
+        let whole = Event::device(&info("é".repeat(LONGEST_MESSAGE / 2)));
+        assert_eq!(whole.message.len(), LONGEST_MESSAGE);
+        let long = Event::device(&info("é".repeat(LONGEST_MESSAGE)));
+        assert!(long.message.ends_with("é…"));
+        assert!((LONGEST_MESSAGE - 3..=LONGEST_MESSAGE).contains(&long.message.len()));
+        let other = Event::device(&info("é".repeat(LONGEST_MESSAGE) + "another end"));
+        assert_eq!(long.message, other.message);
+        assert_ne!(long.kind, other.kind, "another text is another event");
     }
 }

@@ -10,7 +10,8 @@ use contract::{HardwareInfo, Heartbeat, PlaybookExecutionStatus, WorkloadStatus}
 use jiff::SignedDuration;
 
 use crate::{
-    Change, Context, Device, Digest, Event, Life, Presence, Report, Severity, State, Verdict, hardware,
+    Change, Context, Device, Digest, Event, Life, Presence, Report, Severity, State, Verdict, clock,
+    hardware,
     identity::Trait,
     report::{Recent, WorkloadReport},
 };
@@ -25,6 +26,10 @@ const REMEMBERED: usize = 4;
 /// Flotta certificate can make up names in a device's heartbeat, so beyond that the ones make place that are not listed any
 /// more; how our own ended is kept with the runs.
 const MAX_PLAYBOOKS: usize = 256;
+
+/// Longest name and word of a playbook execution that is kept, in bytes. Names of ours are shorter, and what is longer is
+/// nobody's.
+const LONGEST_PLAYBOOK: usize = 512;
 
 /// Whether a heartbeat was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +62,9 @@ pub fn heartbeat(
         ..Change::default()
     };
     let digest = Digest::of(&serde_json::to_vec(beat)?);
-    let copies = |recent: &&Recent| now.duration_since(recent.at) <= COPIES_WITHIN;
+    // One that is ahead was recorded by a clock that was wrong, at no time that a copy could come soon after.
+    let copies =
+        |recent: &&Recent| !clock::is_ahead(recent.at, now) && now.duration_since(recent.at) <= COPIES_WITHIN;
     if device
         .report
         .recent
@@ -72,19 +79,23 @@ pub fn heartbeat(
     }
 
     let mut report = (*device.report).clone();
+    report.settle(now);
     let mut delivery = device.life.delivery.clone();
+    delivery.settle(now);
     let messages = beat.events.iter().flatten().map(|event| event.message.as_str());
     delivery.beat(&beat.version, messages, now);
     change.events = beat.events.iter().flatten().map(Event::device).collect();
     change.events.extend(apply(&mut report, beat, context));
-    let delivered = delivery != device.life.delivery;
-    if delivered {
+    let state = device.life.state.settled(now);
+    let decided = delivery != device.life.delivery || state != device.life.state;
+    if decided {
         change.life = Some(Life {
+            state,
             delivery,
             ..(*device.life).clone()
         });
     }
-    if delivered || report != *device.report || !change.events.is_empty() {
+    if decided || report != *device.report || !change.events.is_empty() {
         report.recent.retain(|recent| copies(&recent));
         report.recent.push(Recent { digest, at: now });
         let excess = report.recent.len().saturating_sub(REMEMBERED);
@@ -132,7 +143,9 @@ fn take_playbooks(
     statuses: &[PlaybookExecutionStatus],
 ) {
     let listed: BTreeSet<&str> = statuses.iter().map(|status| status.name.as_str()).collect();
-    for status in statuses {
+    let fits =
+        |status: &&PlaybookExecutionStatus| status.name.len() + status.status.len() <= LONGEST_PLAYBOOK;
+    for status in statuses.iter().filter(fits) {
         if !known.contains_key(&status.name) && known.len() >= MAX_PLAYBOOKS {
             let Some(gone) = known.keys().find(|name| !listed.contains(name.as_str())).cloned() else {
                 continue;

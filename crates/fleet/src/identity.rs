@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
+
 /// Returns of a value count as one alternation only within this span.
 pub const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
@@ -183,6 +185,15 @@ impl IdentityTrail {
     /// An administrator settled it: what was seen so far proves nothing any more.
     pub fn settle(&mut self) {
         *self = Self::default();
+    }
+
+    /// Makes each time what it counts as at `now`, see [`clock`].
+    pub(crate) fn settle_times(&mut self, now: Timestamp) {
+        let former = self.trails.values_mut().flat_map(|trail| &mut trail.before);
+        clock::settle_all(former.map(|former| &mut former.until), now);
+        for evidence in self.evidence.values_mut() {
+            clock::settle_all([&mut evidence.first, &mut evidence.last], now);
+        }
     }
 
     fn prove(&mut self, what: Trait, values: Vec<String>, now: Timestamp) {

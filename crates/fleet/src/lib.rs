@@ -4,6 +4,7 @@
 //! | Question | Module |
 //! |---|---|
 //! | What is known about a device? | [`device`], [`report`], [`presence`] |
+//! | What does a stored time say that lies ahead? | [`clock`] |
 //! | Whom does the fleet take in now? | [`admission`] |
 //! | May it join? | [`enrolment`] |
 //! | What does it hear when it asks whether it belongs? | [`status`], [`tombstone`] |
@@ -18,6 +19,7 @@
 
 pub mod administration;
 pub mod admission;
+pub mod clock;
 pub mod condition;
 pub mod configuration;
 pub mod delivery;

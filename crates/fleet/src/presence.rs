@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, delivery::DEFAULT_PERIOD};
+use crate::{Context, clock, delivery::DEFAULT_PERIOD};
 
 /// Heartbeats without a configuration poll for this long: the device is [`Connectivity::NotPolling`].
 pub const NOT_POLLING_AFTER: SignedDuration = SignedDuration::from_mins(2);
@@ -27,6 +27,7 @@ pub struct Patience {
 impl Patience {
     /// Whether what was last heard at `last` is missed at `now`.
     pub fn is_over(&self, last: Timestamp, now: Timestamp) -> bool {
+        let last = clock::settled(last, now);
         now.duration_since(last.max(self.since)) >= self.silent_after
     }
 }
@@ -65,7 +66,8 @@ impl Watch {
 
     /// Whether a device is heard that has applied this period of heartbeats and was heard at these times.
     pub fn connectivity(&self, presence: &Presence, period_seconds: Option<i64>) -> Connectivity {
-        presence.connectivity(&self.patience(period_seconds), self.now)
+        let patience = self.patience(period_seconds);
+        presence.settled(self.now).connectivity(&patience, self.now)
     }
 }
 
@@ -162,6 +164,28 @@ impl Presence {
             asked: self.asked.max(other.asked),
             beat: self.beat.max(other.beat),
             beating_since,
+        }
+    }
+
+    /// With each time as what it counts as at `now`, see [`clock`]. To be taken before news are joined to it: of two times
+    /// the later one stays, and one that is days ahead would for days.
+    #[must_use]
+    pub fn settled(self, now: Timestamp) -> Self {
+        let settled = |at: Option<Timestamp>| at.map(|at| clock::settled(at, now));
+        let presence = Self {
+            polled: settled(self.polled),
+            asked: settled(self.asked),
+            beat: settled(self.beat),
+            beating_since: settled(self.beating_since),
+        };
+        if presence == self {
+            return self;
+        }
+        // Of two that count as now it is not known which came first.
+        let since_the_poll = |since: &Timestamp| Some(*since) > presence.polled;
+        Self {
+            beating_since: presence.beating_since.filter(since_the_poll),
+            ..presence
         }
     }
 

@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Policy, UnknownKey};
+use crate::{Digest, Policy, UnknownKey, clock};
 
 /// How many keys are kept for a device.
 pub const MAX_KEYS: usize = 8;
@@ -52,6 +52,9 @@ pub struct RegisteredKey {
 pub struct Permission {
     /// Until when.
     pub until: Timestamp,
+    /// When it was given; not known of one that an earlier version recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Timestamp>,
     /// Who gave it.
     pub by: String,
     /// The keys in force before. They are again if the permission ends unused: giving one locks nobody out.
@@ -63,6 +66,13 @@ pub struct Permission {
     /// Whether the keys were unknown before.
     #[serde(default)]
     pub replaced_unknown: bool,
+}
+
+impl Permission {
+    /// One that was given by a clock that was ahead is over as well: it would hold until that time comes, for whoever asks.
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.until <= now || self.given.is_some_and(|given| clock::is_ahead(given, now))
+    }
 }
 
 /// A certificate request whose own signature was verified.
@@ -147,7 +157,7 @@ impl Registration {
         let open_by_permission = self
             .permission
             .as_ref()
-            .is_some_and(|permission| now < permission.until);
+            .is_some_and(|permission| !permission.is_over(now));
         if open_by_permission || self.seen.is_some() {
             return false;
         }
@@ -166,11 +176,13 @@ impl Registration {
         let permission = match before.permission {
             Some(unused) if before.keys.is_empty() => Permission {
                 until,
+                given: Some(now),
                 by: by.to_owned(),
                 ..unused
             },
             _ => Permission {
                 until,
+                given: Some(now),
                 by: by.to_owned(),
                 replaced: before.keys,
                 replaced_seen: before.seen,
@@ -183,7 +195,7 @@ impl Registration {
     /// Whether any key would pass at `now`, the setting for devices of unknown keys aside.
     pub fn open(&self, now: Timestamp) -> bool {
         match &self.permission {
-            Some(permission) if now < permission.until => true,
+            Some(permission) if !permission.is_over(now) => true,
             Some(permission) if self.keys.is_empty() => {
                 permission.replaced.is_empty() || permission.replaced_seen.is_none()
             }
@@ -192,7 +204,7 @@ impl Registration {
     }
 
     fn settle_permission(&mut self, now: Timestamp) {
-        let Some(permission) = self.permission.take_if(|permission| permission.until <= now) else {
+        let Some(permission) = self.permission.take_if(|permission| permission.is_over(now)) else {
             return;
         };
         if self.keys.is_empty() {

@@ -6,7 +6,7 @@ use contract::{HardwareInfo, PlaybookExecutionStatus, UpgradeStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Epoch, EverReported, digest::Digest, identity::IdentityTrail, runs::Runs};
+use crate::{Epoch, EverReported, clock, digest::Digest, identity::IdentityTrail, runs::Runs};
 
 /// What a device says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,19 @@ impl Report {
             ever_reported: EverReported::nothing(epoch),
             ..Self::default()
         }
+    }
+
+    /// Makes each time what it counts as at `now`, see [`clock`].
+    pub fn settle(&mut self, now: Timestamp) {
+        let changed = self
+            .workloads
+            .values_mut()
+            .filter_map(|workload| workload.changed.as_mut());
+        clock::settle_all(changed, now);
+        // Nothing can be a copy of these.
+        self.recent.retain(|recent| !clock::is_ahead(recent.at, now));
+        self.runs.settle(now);
+        self.identity.settle_times(now);
     }
 
     /// Whether the device may ever have reported this workload. Where that is not known it may: the store was restored or

@@ -11,7 +11,7 @@ use contract::{DeviceId, PlaybookExecutionStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Policy, heartbeat::COPIES_WITHIN};
+use crate::{Digest, Policy, clock, heartbeat::COPIES_WITHIN};
 
 /// How many runs are kept of a device. Those that are wanted are never dropped for others.
 pub const MAX_RUNS: usize = 128;
@@ -273,6 +273,15 @@ impl Runs {
             .collect();
         for run in &mut self.list {
             run.beat(words.get(run.name.as_str()).copied(), policy, now);
+        }
+    }
+
+    /// Makes each time what it counts as at `now`, see [`clock`]. When a run was asked for is a part of its name and stays.
+    pub(crate) fn settle(&mut self, now: Timestamp) {
+        for run in &mut self.list {
+            clock::settle(&mut run.since, now);
+            clock::settle_all(run.offered.iter_mut().chain(&mut run.unwanted_since), now);
+            clock::settle_all(run.history.iter_mut().map(|past| &mut past.since), now);
         }
     }
 

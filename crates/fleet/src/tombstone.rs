@@ -12,7 +12,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Admission, Context, Presence, Tombstone};
+use crate::{Admission, Context, Presence, Tombstone, clock};
 
 /// A told device that was silent for this long has been restarted when it appears again. Six polls.
 pub const SILENCE: SignedDuration = SignedDuration::from_secs(30);
@@ -92,13 +92,18 @@ pub fn polled(tombstone: &Tombstone, presence: &Presence, context: &Context<'_>)
 }
 
 fn in_grace(tombstone: &Tombstone, now: Timestamp) -> bool {
-    tombstone.grace_until.is_some_and(|until| now < until)
+    tombstone
+        .grace_until
+        .is_some_and(|until| now < until && !clock::is_ahead_by(until, now, GRACE))
 }
 
 /// Only polls count as being heard: anybody with a Flotta certificate can send a heartbeat in this device's name.
 fn reappeared(tombstone: &Tombstone, presence: &Presence, now: Timestamp) -> Option<Timestamp> {
     let told = tombstone.told?;
-    let heard = presence.asked.max(presence.polled).max(Some(told))?;
+    let presence = presence.settled(now);
+    // When it was told is no sign of life once a clock that was ahead has written it.
+    let told = Some(told).filter(|told| !clock::is_ahead(*told, now));
+    let heard = presence.asked.max(presence.polled).max(told)?;
     (!in_grace(tombstone, now) && now.duration_since(heard) >= SILENCE)
         .then(|| now.saturating_add(GRACE).unwrap_or(Timestamp::MAX))
 }

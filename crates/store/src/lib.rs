@@ -115,10 +115,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         Ok(self.setting(record::UNERASED).await?.is_some())
     }
 
-    /// Removes events that happened last before `now` minus [`Bounds::event_age`].
+    /// Removes events that happened last before `now` minus [`Bounds::event_age`], and returns how many. Before that, times of
+    /// devices, events and strays that are ahead of `now` by more than clocks may differ become `now` ([`fleet::clock`]): they
+    /// would be the latest until then, whatever happens.
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Whether the store answers and can write.
+    /// Whether devices can be read.
+    async fn answers(&self) -> Result<(), StoreError>;
+
+    /// Whether it can be written. Devices may be read all the same, as on a full disk.
     async fn probe(&self) -> Result<(), StoreError>;
 
     /// How many writes wait for a commit.

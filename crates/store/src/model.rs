@@ -114,10 +114,12 @@ pub struct Census {
 }
 
 /// How much is kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Events per device and origin.
     pub events: usize,
+    /// Bytes of them. The latest one stays, however long it is.
+    pub event_bytes: usize,
     /// Age at which an event is removed.
     pub event_age: SignedDuration,
     /// Stray ids in all.
@@ -128,6 +130,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             events: 256,
+            event_bytes: 256 * 1024,
             event_age: SignedDuration::from_hours(24 * 30),
             strays: 10_000,
         }

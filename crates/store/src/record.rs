@@ -29,6 +29,14 @@ pub(crate) fn instant(nanos: i64) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or_default()
 }
 
+/// What is later than this is ahead of `now`, see [`fleet::clock`].
+pub(crate) fn latest(now: Timestamp) -> i64 {
+    nanos(
+        now.saturating_add(fleet::clock::DIFFERENCE)
+            .unwrap_or(Timestamp::MAX),
+    )
+}
+
 /// A count in a signed column.
 pub(crate) fn count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)

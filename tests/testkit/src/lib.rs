@@ -10,6 +10,7 @@ pub mod binary;
 pub mod caller;
 pub mod control_plane;
 pub mod device;
+pub mod disk;
 pub mod edge_api;
 pub mod flotta_kinds;
 pub mod go_oracle;

@@ -1,7 +1,7 @@
 //! Is a device heard, and does it still receive its configuration?
 
 use contract::Namespace;
-use fleet::{Connectivity, Operation, Presence, Stray, Watch};
+use fleet::{Connectivity, DeletionMode, Operation, Presence, Stray, Watch};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -11,7 +11,19 @@ use crate::{
 };
 
 fn connectivity(world: &World) -> Connectivity {
-    world.known().connectivity(&world.context())
+    world.known().connectivity(&world.context()).unwrap()
+}
+
+#[test]
+fn of_a_deleted_device_it_is_not_said_that_it_is_online() {
+    for mode in [DeletionMode::Remove, DeletionMode::Forget] {
+        let mut world = World::in_service();
+        world.delete(mode);
+        assert_eq!(world.known().connectivity(&world.context()), None);
+        world.ask();
+        world.pass(3600);
+        assert_eq!(world.known().connectivity(&world.context()), None);
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod world;
 
 mod administration;
 mod admission;
+mod clock;
 mod connectivity;
 mod deletion;
 mod delivery;

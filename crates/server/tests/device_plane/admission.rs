@@ -46,7 +46,7 @@ async fn adopt(fleet: &Fleet, id: &str) {
         namespace: Some(contract::Namespace::default()),
         release: true,
     };
-    fleet.act(id, act).await;
+    fleet.act_as_confirmed(id, act).await;
 }
 
 /// Every operation of this id is answered 503 with a sentence that contains `why`, whatever its body is.
@@ -295,7 +295,9 @@ async fn an_order_holds_for_one_decision_and_is_over_with_its_last() {
         namespace: Some(contract::Namespace::default()),
         release: true,
     };
-    here.act(id.clone(), adopt, "tester".into()).await.unwrap();
+    here.act_as_confirmed(id.clone(), adopt, "tester".into(), true)
+        .await
+        .unwrap();
     // Behind the back of the first, whose next write is in conflict with it.
     there
         .act(id.clone(), Act::AllowRegistration, "tester".into())
@@ -332,7 +334,7 @@ async fn nobody_is_missed_while_the_admission_lets_nobody_be_served() {
             fleet.pass(2);
             fleet.service().attend(true).await.unwrap();
         }
-        fleet.listed().await[0].connectivity
+        fleet.listed().await[0].connectivity.unwrap()
     };
     fleet.order("admission: Open\nstoreId: 0198c0de-0000-7000-8000-000000000001");
     assert_eq!(at_work(3600).await, Connectivity::Online);

@@ -101,7 +101,9 @@ async fn shown(service: &Service) -> Vec<(Connectivity, u64)> {
     for device in listed {
         let alone = service.show(device.id.clone()).await.unwrap();
         assert_eq!(alone.connectivity, device.connectivity);
-        let entry = counts.iter_mut().find(|entry| entry.0 == device.connectivity);
+        let entry = counts
+            .iter_mut()
+            .find(|entry| Some(entry.0) == device.connectivity);
         entry.unwrap().1 += 1;
     }
     counts.to_vec()

@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 mod admission;
+mod anonymous;
 mod census;
+mod clock;
 mod comparison;
 mod world;
 
-use contract::Namespace;
+use contract::{DeviceId, Namespace};
+use edge_config_server::service::ServiceError;
 use fleet::{DeletionMode, Policy, State, administration::Act};
 use http::StatusCode;
+use pki::Fingerprint;
 use serde_json::{Value, json};
 
 use world::{Fleet, count, key, manual};
@@ -268,7 +272,14 @@ async fn a_lost_device_is_found_and_adopted_without_a_disconnect() {
     let (status, _) = fleet.register("plant", "lost-1", &key()).await;
     assert_eq!(status, 200);
     assert_eq!(count(&fleet.show("lost-1").await, "UnknownKeyAccepted"), 1);
-    fleet.act("lost-1", Act::Release).await;
+    let act = Act::Release;
+    let id = DeviceId::parse("lost-1").unwrap();
+    let refused = fleet.service().act(id, act.clone(), "tester".into()).await;
+    assert!(
+        matches!(refused, Err(ServiceError::WouldLose(_))),
+        "nobody knows what it runs: {refused:?}"
+    );
+    fleet.act_as_confirmed("lost-1", act).await;
     assert_eq!(fleet.configuration("plant", "lost-1").await.0, 200);
 }
 
@@ -401,4 +412,33 @@ async fn a_probe_is_seen_and_leaves_no_trace_in_the_fleet() {
     assert_eq!(fleet.probes(), ["1f"]);
     assert!(fleet.service().strays(10).await.unwrap().is_empty());
     assert!(fleet.listed().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_probe_counts_for_the_key_that_it_came_with() {
+    let fleet = Fleet::new(Policy::default()).await;
+    let (host, other) = (Fingerprint::of(b"host"), Fingerprint::of(b"other"));
+    assert_eq!(fleet.probe_from("2a", host).await, [Some(host)]);
+    let both = fleet.probe_from("2a", other).await;
+    assert!(
+        both.contains(&Some(host)) && both.contains(&Some(other)),
+        "{both:?}"
+    );
+}
+
+/// The Edge API hands on whatever a caller without a certificate of its own enrols or registers, by its own key.
+#[tokio::test]
+async fn a_probe_is_not_pushed_out_by_ids_that_somebody_invents() {
+    let fleet = Fleet::new(Policy::default()).await;
+    fleet.status("default", "flotta-companion-probe-1f").await;
+    for number in 0..17 {
+        let invented = format!("flotta-companion-probe-invented{number}");
+        assert_eq!(fleet.enrol("default", &invented).await, 400);
+    }
+    assert_eq!(fleet.probes(), ["1f"], "nobody enrols to verify anything");
+    for number in 0..100 {
+        let invented = format!("flotta-companion-probe-invented{number}");
+        fleet.status("default", &invented).await;
+    }
+    assert!(fleet.saw_probe("1f"));
 }

@@ -22,6 +22,7 @@ use edge_config_server::{
 use fleet::{Approval, Policy, administration::Act};
 use http::{Request, StatusCode};
 use jiff::Timestamp;
+use pki::Fingerprint;
 use serde_json::{Value, json};
 use store::{
     Page, Store,
@@ -222,6 +223,14 @@ impl Fleet {
             .unwrap()
     }
 
+    /// Whatever it takes from the device.
+    pub(crate) async fn act_as_confirmed(&self, id: &str, act: Act) -> DeviceView {
+        self.service()
+            .act_as_confirmed(DeviceId::parse(id).unwrap(), act, "tester".into(), true)
+            .await
+            .unwrap()
+    }
+
     /// All devices that are known.
     pub(crate) async fn listed(&self) -> Vec<ListedView> {
         let page = Page {
@@ -235,6 +244,23 @@ impl Fleet {
     pub(crate) fn probes(&self) -> Vec<String> {
         let (_, _, probes) = self.running.as_ref().unwrap();
         probes.latest().into_iter().map(|probe| probe.nonce).collect()
+    }
+
+    /// A control poll of a caller that has proven this key, and the keys that its nonce is remembered of.
+    pub(crate) async fn probe_from(&self, nonce: &str, key: Fingerprint) -> Vec<Option<Fingerprint>> {
+        let (plane, _, probes) = self.running.as_ref().unwrap();
+        let path =
+            format!("{BASE_PATH}/namespaces/default/devices/flotta-companion-probe-{nonce}/registration");
+        let mut request = Request::builder().uri(path).body(Bytes::new()).unwrap();
+        request.extensions_mut().insert(Peer::Pinned(key));
+        assert_eq!(plane.handle(request).await.status(), 200);
+        probes.with(nonce).into_iter().map(|probe| probe.from).collect()
+    }
+
+    /// Whether the verification call with this nonce is remembered.
+    pub(crate) fn saw_probe(&self, nonce: &str) -> bool {
+        let (_, _, probes) = self.running.as_ref().unwrap();
+        !probes.with(nonce).is_empty()
     }
 
     pub(crate) async fn show(&self, id: &str) -> DeviceView {

@@ -184,6 +184,8 @@ pub struct DocumentsWrite {
     pub expected: Revision,
     /// Where it comes from; the documents of `put` are this source's from now on.
     pub source: SourceWrite,
+    /// Other sources that lose documents to this one, as they are from now on; when they were applied stays.
+    pub others: Vec<SourceWrite>,
     /// Documents that are to be there. Those that are there already, from the same source, stay untouched. Of two with one
     /// key the later counts.
     pub put: Vec<DocumentPut>,

@@ -51,7 +51,8 @@ impl Plan {
         let source_changes = kept
             .source
             .as_ref()
-            .is_none_or(|(kept_digest, kept_state)| (kept_digest, kept_state) != (digest, state));
+            .is_none_or(|(kept_digest, kept_state)| (kept_digest, kept_state) != (digest, state))
+            || !write.others.is_empty();
         let touched_documents = documents.iter().map(|(key, _)| key).chain(&removed_documents);
         let touched_renderings = renderings.iter().map(|(key, _)| key).chain(&removed_renderings);
         let mut touched = touched_documents
@@ -148,7 +149,6 @@ fn is_same(row: &Row, keyring: &Keyring, place: Place<'_>, confidential: bool, t
 /// A text that PostgreSQL could not hold is refused by both stores.
 impl DocumentsWrite {
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let SourceWrite { name, digest, state } = &self.source;
         let odd = |parts: &[&str]| parts.iter().any(|part| part.contains('\0'));
         let refuse = |what: String| {
             Err(StoreError::Corrupt {
@@ -156,8 +156,10 @@ impl DocumentsWrite {
                 reason: "it must not contain U+0000".to_owned(),
             })
         };
-        if odd(&[name, digest, state]) {
-            return refuse(format!("the source {name:?}"));
+        for SourceWrite { name, digest, state } in self.others.iter().chain([&self.source]) {
+            if odd(&[name, digest, state]) {
+                return refuse(format!("the source {name:?}"));
+            }
         }
         for put in &self.put {
             let DocumentKey {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Document, DocumentKey, Documents, DocumentsWrite, Keyring, Rendering, RenderingKey, Revision, Source,
-    StoreError,
+    SourceWrite, StoreError,
     documents::{Kept, Place, Plan, Row},
     record::{UNERASED, instant, nanos},
 };
@@ -299,6 +299,10 @@ async fn perform(
         ],
     )
     .await?;
+    for SourceWrite { name, digest, state } in &write.others {
+        let update = "UPDATE source SET digest = $2, state = $3 WHERE name = $1";
+        execute(transaction, update, &[name, digest, state]).await?;
+    }
     Ok(())
 }
 

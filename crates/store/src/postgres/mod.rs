@@ -14,6 +14,7 @@
 //! servers (a sequence, an advisory lock), so the same schema runs on a distributed engine.
 
 mod batch;
+mod certificates;
 mod columns;
 mod documents;
 mod failure;
@@ -275,6 +276,7 @@ impl Store for PostgresStore {
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
+        while call!(self, |client| upkeep::settle(client, now, PORTION))? > 0 {}
         let before = now
             .saturating_sub(self.bounds().event_age)
             .unwrap_or(Timestamp::MIN);
@@ -286,6 +288,13 @@ impl Store for PostgresStore {
                 return Ok(removed);
             }
         }
+    }
+
+    async fn answers(&self) -> Result<(), StoreError> {
+        call!(self, |client| async {
+            // It reads a row, of this store.
+            self.known.check(client).await
+        })
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

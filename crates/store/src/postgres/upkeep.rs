@@ -41,6 +41,24 @@ const TRIM_STRAYS: &str =
 const PRUNE: &str = "DELETE FROM event WHERE (device_id, origin, kind) IN (
     SELECT device_id, origin, kind FROM event WHERE last_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
 
+/// In the order in which other transactions lock these rows.
+const AHEAD: &str = "SELECT device_id, polled, asked, beat, beating_since FROM presence
+    WHERE polled > $1 OR asked > $1 OR beat > $1 OR beating_since > $1
+    ORDER BY device_id LIMIT $2 FOR UPDATE";
+
+const SETTLE_PRESENCE: &str = "UPDATE presence kept
+    SET polled = new.polled, asked = new.asked, beat = new.beat, beating_since = new.beating_since
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+        AS new (id, polled, asked, beat, beating_since)
+    WHERE kept.device_id = new.id";
+
+const SETTLE_EVENTS: &str = "UPDATE event SET first_at = least(first_at, $1), last_at = $1
+    WHERE (device_id, origin, kind) IN (
+        SELECT device_id, origin, kind FROM event WHERE last_at > $2 LIMIT $3 FOR UPDATE SKIP LOCKED)";
+
+const SETTLE_STRAYS: &str = "UPDATE stray SET first_at = least(first_at, $1), last_at = $1
+    WHERE id IN (SELECT id FROM stray WHERE last_at > $2 ORDER BY id LIMIT $3 FOR UPDATE)";
+
 pub(super) async fn observe_times(client: &mut ClientWrapper, sightings: &[Sighting]) -> Result<(), Failure> {
     // A statement must not touch a row twice.
     let mut joined = BTreeMap::new();
@@ -100,6 +118,36 @@ pub(super) async fn set_setting(
     };
     changed?;
     Ok(())
+}
+
+/// Makes times that are ahead of `now` what they count as, of at most `limit` rows of each table. Returns of how many.
+pub(super) async fn settle(client: &mut ClientWrapper, now: Timestamp, limit: usize) -> Result<u64, Failure> {
+    let (latest, limit) = (record::latest(now), record::limit(limit));
+    let transaction = client.transaction().await?;
+    let (mut ids, mut columns) = (Vec::<String>::new(), <[Vec<Option<i64>>; 4]>::default());
+    for row in transaction.query(AHEAD, &[&latest, &limit]).await? {
+        ids.push(row.try_get(0)?);
+        let kept = [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?];
+        let settled = record::times(&record::presence(kept).settled(now));
+        for (column, time) in columns.iter_mut().zip(settled) {
+            column.push(time);
+        }
+    }
+    let mut count = ids.len() as u64;
+    if !ids.is_empty() {
+        let [polled, asked, beat, beating_since] = &columns;
+        execute(
+            &transaction,
+            SETTLE_PRESENCE,
+            &[&ids, polled, asked, beat, beating_since],
+        )
+        .await?;
+    }
+    for sql in [SETTLE_EVENTS, SETTLE_STRAYS] {
+        count += execute(&transaction, sql, &[&nanos(now), &latest, &limit]).await?;
+    }
+    transaction.commit().await?;
+    Ok(count)
 }
 
 /// Removes at most `limit` events that happened last before `before`; returns how many.

@@ -55,9 +55,12 @@ const COUNT_EVENTS: &str =
 
 const TRIM_EVENTS: &str = "DELETE FROM event e USING (
         SELECT device_id, origin, kind,
-            row_number() OVER (PARTITION BY device_id, origin ORDER BY last_at DESC, kind) AS place
-        FROM event WHERE device_id = ANY($1)) ranked
-    WHERE ranked.place > $2
+            row_number() OVER latest_first AS place,
+            sum(octet_length(kind) + octet_length(body)) OVER latest_first AS bytes
+        FROM event WHERE device_id = ANY($1)
+        WINDOW latest_first AS (
+            PARTITION BY device_id, origin ORDER BY last_at DESC, kind ROWS UNBOUNDED PRECEDING)) ranked
+    WHERE (ranked.place > $2 OR (ranked.place > 1 AND ranked.bytes > $3))
         AND e.device_id = ranked.device_id AND e.origin = ranked.origin AND e.kind = ranked.kind";
 
 const LOCK_PRESENCE: &str =
@@ -299,7 +302,16 @@ async fn count_events(
     )
     .await?;
     ids.dedup();
-    execute(transaction, TRIM_EVENTS, &[&ids, &record::limit(bounds.events)]).await?;
+    execute(
+        transaction,
+        TRIM_EVENTS,
+        &[
+            &ids,
+            &record::limit(bounds.events),
+            &record::limit(bounds.event_bytes),
+        ],
+    )
+    .await?;
     Ok(())
 }
 

@@ -3,12 +3,20 @@
 //! Empty lines and lines that begin with `#` are passed over. A file that others may read is used with a warning: a
 //! volume of a Kubernetes Secret has mode 0644 unless it says otherwise, inside a container that is nobody else's.
 
-use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
 
 use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{KEY_LENGTH, Key, Keyring};
+
+/// A file is at most this long; a thousand keys are a tenth of it.
+const LONGEST: u64 = 1 << 20;
 
 /// Longest key id.
 const LONGEST_ID: usize = 63;
@@ -23,6 +31,14 @@ pub enum KeyFileFault {
         path: String,
         /// Why not.
         source: io::Error,
+    },
+    /// It is no file that ends.
+    #[error(
+        "the key file {path} is no regular file of at most 1 MiB, and pipes and devices may never end; name a file of keys"
+    )]
+    NoFile {
+        /// Which one.
+        path: String,
     },
     /// It holds no key.
     #[error("the key file holds no key; write a line '<key-id> <base64 of 32 random bytes>'")]
@@ -61,8 +77,17 @@ impl Keyring {
             path: path.display().to_string(),
             source,
         };
-        let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o777;
-        let keyring = Self::parse(&fs::read_to_string(path).map_err(unreadable)?)?;
+        let metadata = fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() || metadata.len() > LONGEST {
+            return Err(KeyFileFault::NoFile {
+                path: path.display().to_string(),
+            });
+        }
+        let mode = metadata.permissions().mode() & 0o777;
+        let mut text = String::new();
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(LONGEST).read_to_string(&mut text).map_err(unreadable)?;
+        let keyring = Self::parse(&text)?;
         let warning = (mode & 0o077 != 0).then(|| {
             format!(
                 "the key file {} is open to other users (mode {mode:04o}); make it 0600, or 0400 in a volume's defaultMode",
@@ -170,6 +195,18 @@ mod tests {
             let loaded = Keyring::load(&path).unwrap();
             assert_eq!(["k1"], loaded.keyring.ids().collect::<Vec<_>>()[..]);
             assert_eq!(warns, loaded.warning.is_some(), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for path in [&*pipe, Path::new("/dev/zero"), folder.path()] {
+            let fault = Keyring::load(path).unwrap_err();
+            assert!(matches!(fault, KeyFileFault::NoFile { .. }), "{fault}");
         }
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::{
     Bounds, Revision, Sighting, StoreError, Write, WriteGuard,
-    record::{self, LifeColumns, StrayRow, nanos},
+    record::{self, LifeColumns, StrayRow, Times, nanos},
 };
 
 /// Why a single write was not made.
@@ -161,12 +161,16 @@ fn join_presence(connection: &Connection, id: &DeviceId, presence: Presence) -> 
     if joined == kept {
         return Ok(());
     }
-    let [polled, asked, beat, beating_since] = joined;
+    write_presence(connection, id.as_str(), joined)
+}
+
+fn write_presence(connection: &Connection, id: &str, times: Times) -> Result<(), Failure> {
+    let [polled, asked, beat, beating_since] = times;
     connection
         .prepare_cached(
             "UPDATE presence SET polled = ?2, asked = ?3, beat = ?4, beating_since = ?5 WHERE device_id = ?1",
         )?
-        .execute(params![id.as_str(), polled, asked, beat, beating_since])?;
+        .execute(params![id, polled, asked, beat, beating_since])?;
     Ok(())
 }
 
@@ -200,13 +204,18 @@ fn trim_events(
     connection
         .prepare_cached(
             "DELETE FROM event WHERE device_id = ?1 AND origin = ?2 AND kind IN (
-                 SELECT kind FROM event WHERE device_id = ?1 AND origin = ?2
-                 ORDER BY last_at DESC, kind LIMIT -1 OFFSET ?3)",
+                 SELECT kind FROM (
+                     SELECT kind, row_number() OVER latest_first AS place,
+                         sum(octet_length(kind) + octet_length(body)) OVER latest_first AS bytes
+                     FROM event WHERE device_id = ?1 AND origin = ?2
+                     WINDOW latest_first AS (ORDER BY last_at DESC, kind ROWS UNBOUNDED PRECEDING))
+                 WHERE place > ?3 OR (place > 1 AND bytes > ?4))",
         )?
         .execute(params![
             id.as_str(),
             record::origin(origin),
-            record::limit(bounds.events)
+            record::limit(bounds.events),
+            record::limit(bounds.event_bytes)
         ])?;
     Ok(())
 }
@@ -295,6 +304,39 @@ pub(super) fn set_setting(connection: &Connection, name: &str, value: Option<&st
             .execute([name])?,
     };
     Ok(())
+}
+
+/// Makes times that are ahead of `now` what they count as, of at most `limit` rows of each table. Returns of how many.
+pub(super) fn settle(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize, Failure> {
+    let (latest, limit) = (record::latest(now), record::limit(limit));
+    let heard = connection
+        .prepare_cached(
+            "SELECT device_id, polled, asked, beat, beating_since FROM presence
+             WHERE polled > ?1 OR asked > ?1 OR beat > ?1 OR beating_since > ?1 LIMIT ?2",
+        )?
+        .query_map([latest, limit], |row| {
+            Ok((
+                row.get::<_, String>(0)?,
+                [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
+            ))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut count = heard.len();
+    for (id, times) in heard {
+        let settled = record::presence(times).settled(now);
+        write_presence(connection, &id, record::times(&settled))?;
+    }
+    for statement in [
+        "UPDATE event SET first_at = min(first_at, ?1), last_at = ?1 WHERE (device_id, origin, kind) IN (
+             SELECT device_id, origin, kind FROM event WHERE last_at > ?2 LIMIT ?3)",
+        "UPDATE stray SET first_at = min(first_at, ?1), last_at = ?1 WHERE id IN (
+             SELECT id FROM stray WHERE last_at > ?2 LIMIT ?3)",
+    ] {
+        count += connection
+            .prepare_cached(statement)?
+            .execute([nanos(now), latest, limit])?;
+    }
+    Ok(count)
 }
 
 /// Removes at most `limit` events that happened last before `before`.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
 use super::apply::{self, Failure};
 use crate::{
     Document, DocumentKey, Documents, DocumentsWrite, Keyring, Rendering, RenderingKey, Revision, Source,
-    StoreError,
+    SourceWrite, StoreError,
     documents::{Kept, Place, Plan, Row},
     record::{UNERASED, instant, nanos},
 };
@@ -228,6 +228,11 @@ fn perform(
             nanos(write.at),
             write.source.state
         ])?;
+    for SourceWrite { name, digest, state } in &write.others {
+        connection
+            .prepare_cached("UPDATE source SET digest = ?2, state = ?3 WHERE name = ?1")?
+            .execute([name, digest, state])?;
+    }
     Ok(())
 }
 

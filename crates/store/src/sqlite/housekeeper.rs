@@ -158,9 +158,9 @@ impl House {
     }
 }
 
-/// Copies what is left of the log and truncates it, unless a reader or a checkpoint is in the way.
-pub(super) fn truncate(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::ZERO)?;
+/// Copies what is left of the log and truncates it, unless a reader or a checkpoint is in the way for so long.
+pub(super) fn truncate(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(patience)?;
     let result = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     connection.busy_timeout(open::BUSY)?;
     match result {

@@ -5,6 +5,7 @@
 //! | May this process use the file, and what is in it? | `open`, `mark`, `inspect` |
 //! | How does a write become durable? | `writer`, `apply` |
 //! | What keeps the log small? | `housekeeper` |
+//! | What can be done on a full disk? | `reserve`, `writer` |
 //! | How is it read? | `read`, `readers` |
 //! | What are devices configured from? | `documents`, `rekey` |
 //!
@@ -20,6 +21,7 @@ mod open;
 mod read;
 mod readers;
 mod rekey;
+mod reserve;
 mod writer;
 
 use std::{
@@ -97,6 +99,7 @@ impl SqliteStore {
             path: opened.path.clone(),
             lock: opened.lock,
             connection: Some(opened.writer),
+            reserve: opened.reserve,
             identity: opened.identity,
             revision: opened.revision,
             durable,
@@ -255,6 +258,7 @@ impl Store for SqliteStore {
     }
 
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
+        while self.perform(Work::Settle(now, PORTION)).await? > 0 {}
         let before = now
             .saturating_sub(self.bounds.event_age)
             .unwrap_or(Timestamp::MIN);
@@ -268,10 +272,13 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.perform(Work::Probe).await?;
+    async fn answers(&self) -> Result<(), StoreError> {
         self.read(|connection| read::setting(connection, "").map(drop))
             .await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.perform(Work::Probe).await.map(drop)
     }
 
     fn queue_depth(&self) -> usize {

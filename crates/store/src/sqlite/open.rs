@@ -11,7 +11,10 @@ use fleet::Epoch;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use uuid::Uuid;
 
-use super::mark::{self, Mark};
+use super::{
+    mark::{self, Mark},
+    reserve::Reserve,
+};
 use crate::{
     Identity, StoreError,
     migrations::{self, Migration},
@@ -29,6 +32,7 @@ pub(super) struct Opened {
     pub(super) path: PathBuf,
     pub(super) lock: File,
     pub(super) writer: Connection,
+    pub(super) reserve: Reserve,
     pub(super) identity: Identity,
     pub(super) revision: i64,
 }
@@ -45,40 +49,95 @@ pub(super) fn open(path: &Path, restored: bool) -> Result<Opened, StoreError> {
     let path = canonical(path)?;
     let lock = lock(&path)?;
     create_file(&path)?;
-    // Looked at through a connection that cannot write, so that a store of a newer program stays as it is.
-    let before = {
-        let reader = connect(&path, Access::Read).map_err(|error| cannot_open(&path, &error))?;
-        meta(&reader, &path)?
-    };
-    let (schema, oldest) = before.map_or((0, 0), |meta| (meta.schema, meta.oldest_program));
-    let pending = migrations::pending(schema, oldest)?;
-
-    let mut writer = connect(&path, Access::Write).map_err(|error| cannot_open(&path, &error))?;
-    let identity =
-        prepare(&mut writer, &path, before, pending, restored).map_err(|error| cannot_open(&path, &error))?;
-    let revision = highest_revision(&writer).map_err(|error| cannot_open(&path, &error))?;
-    // After a restore the mark must follow the database, or each start would find a restored backup again.
-    mark::write(
-        &path,
-        &Mark {
-            store: identity,
-            revision,
-        },
-    )
-    .map_err(|error| StoreError::Open {
-        location: path.display().to_string(),
-        reason: format!(
-            "its mark {} cannot be written ({error}); make the folder writable",
-            mark::path(&path).display()
-        ),
-    })?;
+    let reserve = Reserve::beside(&path);
+    // What a start writes beyond that has to find room of its own.
+    let scarce = reserve.lend();
+    let opened = open_with(&path, restored, scarce);
+    if scarce || opened.is_ok() {
+        reserve.take();
+    }
+    let (writer, identity, revision) = opened?;
     Ok(Opened {
         path,
         lock,
         writer,
+        reserve,
         identity,
         revision,
     })
+}
+
+fn open_with(path: &Path, restored: bool, scarce: bool) -> Result<(Connection, Identity, i64), StoreError> {
+    // Looked at through a connection that cannot write, so that a store of a newer program stays as it is.
+    let before = {
+        let reader = connect(path, Access::Read).map_err(|error| cannot_open(path, &error))?;
+        meta(&reader, path)?
+    };
+    let (schema, oldest) = before.map_or((0, 0), |meta| (meta.schema, meta.oldest_program));
+    let pending = migrations::pending(schema, oldest)?;
+    if scarce && (restored || !pending.is_empty()) {
+        return Err(no_room(
+            path,
+            "the store has to be migrated or begins a new epoch",
+        ));
+    }
+
+    let mut writer = connect(path, Access::Write).map_err(|error| cannot_open(path, &error))?;
+    let failed = |error: rusqlite::Error| cannot_open(path, &error);
+    let identity = match before {
+        Some(before) if pending.is_empty() && !restored => {
+            // The usual start writes nothing, so that it needs no room on the disk.
+            if !was_restored(&writer, path, before.identity).map_err(failed)? {
+                before.identity
+            } else if scarce {
+                return Err(no_room(
+                    path,
+                    "the store was restored, with which a new epoch begins",
+                ));
+            } else {
+                prepare(&mut writer, path, Some(before), pending, restored).map_err(failed)?
+            }
+        }
+        before => prepare(&mut writer, path, before, pending, restored).map_err(failed)?,
+    };
+    let revision = highest_revision(&writer).map_err(failed)?;
+    let mark = Mark {
+        store: identity,
+        revision,
+    };
+    leave_mark(path, &mark)?;
+    Ok((writer, identity, revision))
+}
+
+/// After a restore the mark must follow the database, or each start would find a restored backup again. One that is merely
+/// behind is so by what it is for.
+fn leave_mark(path: &Path, mark: &Mark) -> Result<(), StoreError> {
+    let kept = mark::read(path);
+    if kept == Some(*mark) {
+        return Ok(());
+    }
+    match mark::write(path, mark) {
+        Ok(()) => Ok(()),
+        Err(error) if kept.is_some_and(|kept| kept.store == mark.store) => {
+            tracing::warn!(store = %path.display(), %error, "the mark of the store could not be written");
+            Ok(())
+        }
+        Err(error) => Err(StoreError::Open {
+            location: path.display().to_string(),
+            reason: format!(
+                "its mark {} cannot be written ({error}); {}",
+                mark::path(path).display(),
+                remedy(&error)
+            ),
+        }),
+    }
+}
+
+fn no_room(path: &Path, why: &str) -> StoreError {
+    StoreError::Open {
+        location: path.display().to_string(),
+        reason: format!("the disk is full and {why}; free space or enlarge the volume"),
+    }
 }
 
 /// Creates or migrates, and settles identity and epoch.
@@ -266,8 +325,9 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         .open(&name)
         .map_err(|error| {
             failed(format!(
-                "{} cannot be created ({error}); make the folder writable",
-                name.display()
+                "{} cannot be created ({error}); {}",
+                name.display(),
+                remedy(&error)
             ))
         })?;
     match file.try_lock() {
@@ -301,9 +361,19 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
     }
     match super::private().write(true).create_new(true).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(format!(
-            "it cannot be created ({error}); make the folder writable"
+            "it cannot be created ({error}); {}",
+            remedy(&error)
         ))),
         _ => Ok(()),
+    }
+}
+
+/// What to do where a file cannot be created or written.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space on its volume",
+        io::ErrorKind::ReadOnlyFilesystem => "mount its volume writable",
+        _ => "make the folder writable",
     }
 }
 
@@ -314,11 +384,40 @@ pub(super) fn cannot_open(path: &Path, error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "end the program that holds it, such as sqlite3"
         }
-        Some(ErrorCode::DiskFull) => "free space",
+        Some(ErrorCode::DiskFull) => "free space on its volume",
+        // SQLite says no more of a file beside the database for which there is no space.
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+            "check that the file and its folder are readable and writable for this user, and that its volume is neither full nor \
+             failing"
+        }
         _ => "check that the file and its folder are readable and writable for this user",
     };
     StoreError::Open {
         location: path.display().to_string(),
         reason: format!("{error}; {remedy}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_not_called_unwritable() {
+        let told = |kind: io::ErrorKind| remedy(&kind.into());
+        assert_eq!(told(io::ErrorKind::StorageFull), "free space on its volume");
+        assert_eq!(told(io::ErrorKind::QuotaExceeded), "free space on its volume");
+        assert_eq!(
+            told(io::ErrorKind::ReadOnlyFilesystem),
+            "mount its volume writable"
+        );
+        assert_eq!(told(io::ErrorKind::PermissionDenied), "make the folder writable");
+        let full =
+            rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
+        assert!(
+            cannot_open(Path::new("fleet.db"), &full)
+                .to_string()
+                .contains("free space")
+        );
     }
 }

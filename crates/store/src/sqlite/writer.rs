@@ -2,6 +2,9 @@
 //!
 //! Each job has a savepoint of its own, so that a conflict of one does not harm the others, and is answered only after
 //! the `COMMIT`. The queue is bounded; who finds it full is told so at once instead of waiting for a disk that is stuck.
+//!
+//! On a full disk a group fails as a whole, and what cannot wait in it, deletions and pruning, is made with the room that is
+//! kept for them ([`Reserve`]). Nothing that was acknowledged is ever removed to make room.
 
 use std::{
     fs::File,
@@ -10,10 +13,10 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use fleet::Stray;
+use fleet::{Phase, Stray};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +28,7 @@ use super::{
     mark::{self, Mark},
     open::{self, Access},
     rekey,
+    reserve::Reserve,
 };
 use crate::{Bounds, DocumentsWrite, Identity, Keyring, Rekeyed, Revision, Sighting, StoreError, Write};
 
@@ -35,11 +39,17 @@ const GROUP: usize = 512;
 /// build, so a kill within this time is the only way in which it loses what it acknowledged.
 const SLOW_DISK: Duration = Duration::from_millis(50);
 
+/// Why what can wait has to.
+const FULL: &str =
+    "its disk is full, and what little room there is is kept for deletions; free space or enlarge the volume";
+
 /// What the writer is asked to do.
 pub(super) enum Work {
     Write(Box<Write>),
     Observe(Vec<Sighting>, Vec<Stray>),
     Setting(String, Option<String>),
+    /// Of at most so many rows, times that are ahead become this.
+    Settle(Timestamp, usize),
     /// Removes at most so many events older than this.
     Prune(Timestamp, usize),
     Probe,
@@ -56,6 +66,26 @@ pub(super) struct Job {
     pub(super) reply: Reply,
 }
 
+impl Work {
+    /// Whether it makes room, or a device leave the fleet: the reserve is for these. A tombstone is also written when the
+    /// device was told of it.
+    fn cannot_wait(&self) -> bool {
+        match self {
+            Self::Write(write) => write
+                .life
+                .as_ref()
+                .is_some_and(|life| life.state.phase() == Phase::Deleted),
+            Self::Settle(..) | Self::Prune(..) => true,
+            Self::Observe(..)
+            | Self::Setting(..)
+            | Self::Probe
+            | Self::Documents(_)
+            | Self::Rekey(_)
+            | Self::Close => false,
+        }
+    }
+}
+
 type Reply = oneshot::Sender<Result<i64, StoreError>>;
 
 /// The state of the writer's thread.
@@ -65,6 +95,7 @@ pub(super) struct Writer {
     pub(super) lock: File,
     /// Absent after an error that may have left it unusable; opened again for the next group.
     pub(super) connection: Option<Connection>,
+    pub(super) reserve: Reserve,
     pub(super) identity: Identity,
     /// The highest revision that was given away.
     pub(super) revision: i64,
@@ -107,30 +138,76 @@ impl Writer {
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
+        let jobs = if self.reserve.is_wanting(Instant::now()) {
+            let (urgent, rest): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.cannot_wait());
+            for job in rest {
+                let _ = job.reply.send(Err(StoreError::unavailable(FULL)));
+            }
+            urgent
+        } else {
+            jobs
+        };
+        if let Some((jobs, error)) = self.try_commit(jobs) {
+            let (urgent, rest): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.work.cannot_wait());
+            for job in rest {
+                let _ = job.reply.send(Err(super::unavailable(&error)));
+            }
+            self.commit_from_reserve(urgent);
+        }
+        if self.housekeeper.take_truncation_wish() {
+            self.truncate_log(Duration::ZERO);
+        }
+    }
+
+    /// Makes what cannot wait with the room that is kept for it, and takes that room again.
+    fn commit_from_reserve(&mut self, urgent: Vec<Job>) {
+        if urgent.is_empty() {
+            return;
+        }
+        if let Err(error) = self.reserve.give() {
+            tracing::warn!(store = %self.path.display(), %error, "the room for deletions could not be given up");
+        }
+        if let Some((jobs, error)) = self.try_commit(urgent) {
+            for job in jobs {
+                let _ = job.reply.send(Err(super::unavailable(&error)));
+            }
+        }
+        // What was written is in the log, and its room is free again once it is in the database.
+        self.truncate_log(open::BUSY);
+        self.reserve.retake();
+    }
+
+    /// Makes these as one transaction and answers them. Returns them with the error if it was the disk that had no room.
+    fn try_commit(&mut self, jobs: Vec<Job>) -> Option<(Vec<Job>, rusqlite::Error)> {
+        if jobs.is_empty() {
+            return None;
+        }
         let (works, mut replies): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
-        match self.transact(&works, &mut replies) {
+        let error = match self.transact(&works, &mut replies) {
             Ok(outcomes) => {
                 self.durable.store(self.revision, Ordering::Release);
                 self.housekeeper.committed();
                 answer(replies, outcomes);
+                return None;
             }
-            Err(error) => {
-                // For callers to report; while the disk is full there would be a line for every group.
-                tracing::debug!(store = %self.path.display(), %error, writes = works.len(), "the store could not commit");
-                if keeps_connection(&error) {
-                    self.roll_back();
-                } else {
-                    self.connection = None;
-                }
-                for reply in replies {
-                    let _ = reply.send(Err(super::unavailable(&error)));
-                }
-            }
+            Err(error) => error,
+        };
+        // For callers to report; while the disk is full there would be a line for every group.
+        tracing::debug!(store = %self.path.display(), %error, writes = works.len(), "the store could not commit");
+        if keeps_connection(&error) {
+            self.roll_back();
+        } else {
+            self.connection = None;
         }
-        if self.housekeeper.take_truncation_wish() {
-            self.truncate_log();
+        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            let jobs = works.into_iter().zip(replies);
+            return Some((jobs.map(|(work, reply)| Job { work, reply }).collect(), error));
         }
+        for reply in replies {
+            let _ = reply.send(Err(super::unavailable(&error)));
+        }
+        None
     }
 
     fn transact(
@@ -197,6 +274,10 @@ impl Writer {
                 apply::set_setting(connection, name, value.as_deref())?;
                 Ok(0)
             }
+            Work::Settle(now, limit) => {
+                let settled = apply::settle(connection, *now, *limit)?;
+                Ok(i64::try_from(settled).unwrap_or(i64::MAX))
+            }
             Work::Prune(before, limit) => {
                 let removed = apply::prune(connection, *before, *limit)?;
                 Ok(i64::try_from(removed).unwrap_or(i64::MAX))
@@ -238,18 +319,18 @@ impl Writer {
     }
 
     /// Between two transactions, when hardly anything of the log is left to copy.
-    fn truncate_log(&self) {
+    fn truncate_log(&self, patience: Duration) {
         let Some(connection) = &self.connection else {
             return;
         };
-        if let Err(error) = housekeeper::truncate(connection) {
+        if let Err(error) = housekeeper::truncate(connection, patience) {
             tracing::warn!(store = %self.path.display(), %error, "the log of the store could not be truncated");
         }
     }
 
     fn finish(mut self) {
         self.housekeeper.stop();
-        self.truncate_log();
+        self.truncate_log(Duration::ZERO);
         let mark = Mark {
             store: self.identity,
             revision: self.durable.load(Ordering::Acquire),

@@ -10,6 +10,7 @@
     reason = "the support is shared with the contract suite, which uses all of it"
 )]
 
+mod disk;
 mod processes;
 #[path = "../support/mod.rs"]
 mod support;

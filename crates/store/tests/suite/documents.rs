@@ -133,17 +133,26 @@ pub(crate) async fn what_stays_the_same_is_not_written(place: &dyn Place) {
     };
     assert_eq!(vec![first, second], revisions(&store.documents().await.unwrap()));
 
-    // Another source takes one over; the first one's digest changes, which others want to know.
+    // Another source takes one over, and the first one is left as one that was not applied again.
     let taken_over = DocumentsWrite {
         source: source("admin", "1"),
+        others: vec![source("manifests", "less")],
         put: vec![document("ConfigMap", "a", "1")],
+        at: at(9),
         ..change(second)
     };
     let third = store.apply_documents(taken_over).await.unwrap();
     let kept = store.documents().await.unwrap();
+    let left: Vec<_> = kept
+        .sources
+        .iter()
+        .map(|source| (&*source.name, &*source.digest, source.applied_at))
+        .collect();
+    assert_eq!([("admin", "1", at(9)), ("manifests", "less", at(0))], left[..]);
     assert_eq!(vec![third, second], revisions(&kept));
     let sources: Vec<_> = kept.documents.iter().map(|document| &*document.source).collect();
     assert_eq!(["admin", "manifests"], sources[..]);
+    // The first one's digest changes, which others want to know.
     let digest = DocumentsWrite {
         source: source("manifests", "other"),
         ..change(third)

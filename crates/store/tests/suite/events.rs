@@ -106,3 +106,41 @@ pub(crate) async fn any_text_of_a_device_is_kept(place: &dyn Place) {
     assert_eq!(said, *store.load(&id("a")).await.unwrap().unwrap().device.report);
     assert_eq!(odd, store.events(&id("a")).await.unwrap()[0].message);
 }
+
+pub(crate) async fn events_are_bounded_by_their_bytes(place: &dyn Place) {
+    let bounds = flotta_store::Bounds {
+        events: 100,
+        event_bytes: 10_000,
+        ..few()
+    };
+    let store = place.open_with(bounds).await;
+    create(&*store, "a", approved()).await;
+    create(&*store, "b", approved()).await;
+    record(&*store, at(1), vec![event("Server", &"s".repeat(9000))]).await;
+    let long = |kind: &str, bytes: usize| fleet::Event {
+        message: "é".repeat(bytes / 2),
+        ..device_event(kind)
+    };
+    for (number, kind) in ["k1", "k2", "k3", "k4"].into_iter().enumerate() {
+        let number = i64::try_from(number).unwrap();
+        record(&*store, at(10 + number), vec![long(kind, 3000)]).await;
+    }
+    assert_eq!(["k4", "k3", "k2", "Server"], kinds(&*store).await[..]);
+    record(&*store, at(20), vec![long("k5", 6500)]).await;
+    assert_eq!(["k5", "k4", "Server"], kinds(&*store).await[..]);
+    record(&*store, at(30), vec![long("k6", 20_000)]).await;
+    assert_eq!(["k6", "Server"], kinds(&*store).await[..], "the latest one stays");
+    record(&*store, at(40), vec![long("k7", 100)]).await;
+    assert_eq!(["k7", "Server"], kinds(&*store).await[..]);
+    let revision = store.load(&id("b")).await.unwrap().unwrap().revision;
+    let other = Write {
+        events: vec![long("of-b", 9000)],
+        ..write("b", WriteGuard::At(revision), at(50))
+    };
+    store.commit(other).await.unwrap();
+    assert_eq!(
+        ["k7", "Server"],
+        kinds(&*store).await[..],
+        "each device has its own"
+    );
+}

@@ -154,3 +154,51 @@ pub(crate) async fn an_approved_device_is_no_stray(place: &dyn Place) {
     assert_eq!([id("b")], names[..]);
     assert_eq!(1, store.census(watch(at(3))).await.unwrap().strays);
 }
+
+/// Two days ahead, and by less than the clocks of two servers may differ.
+pub(crate) async fn times_that_a_clock_has_put_ahead_grow_old_from_the_next_pruning_on(place: &dyn Place) {
+    let store = place.open_with(few()).await;
+    let now = at(60_000);
+    let (ahead, little) = (
+        now + fleet::clock::DIFFERENCE * 500,
+        now + fleet::clock::DIFFERENCE,
+    );
+    let presences = [
+        Presence::default().polled(ahead).asked(at(10)).beat(ahead),
+        Presence::default().polled(at(10)).beat(at(20)),
+        Presence::default().polled(little).beat(little),
+        Presence::default().polled(at(10)).beat(ahead),
+    ];
+    let names: Vec<String> = (0..12).map(|number| format!("device-{number}")).collect();
+    for (name, presence) in names.iter().zip(presences.iter().cycle()) {
+        let write = Write {
+            presence: Some(*presence),
+            ..creation(name, approved(), at(0))
+        };
+        store.commit(write).await.unwrap();
+    }
+    let strays = vec![stray("lost", ahead), stray("late", at(20))];
+    store.observe(Vec::new(), strays).await.unwrap();
+    let revision = store.load(&id("device-0")).await.unwrap().unwrap().revision;
+    let of_the_future = Write {
+        events: vec![event("Ahead", "")],
+        ..write("device-0", flotta_store::WriteGuard::At(revision), ahead)
+    };
+    store.commit(of_the_future).await.unwrap();
+
+    store.prune(now).await.unwrap();
+    for (name, presence) in names.iter().zip(presences.iter().cycle()) {
+        let kept = store.load(&id(name)).await.unwrap().unwrap().device.presence;
+        assert_eq!(presence.settled(now), kept, "{name}");
+    }
+    let events = store.events(&id("device-0")).await.unwrap();
+    assert_eq!((now, now), (events[0].first, events[0].last));
+    let strays = store.strays(10).await.unwrap();
+    assert_eq!(["lost", "late"], [strays[0].id.as_str(), strays[1].id.as_str()]);
+    assert_eq!((now, at(20)), (strays[0].last, strays[1].last));
+    // From here on what comes is later.
+    store.prune(now + few().event_age).await.unwrap();
+    assert_eq!(1, store.events(&id("device-0")).await.unwrap().len());
+    store.prune(at(60_001) + few().event_age).await.unwrap();
+    assert!(store.events(&id("device-0")).await.unwrap().is_empty());
+}

@@ -56,6 +56,7 @@ pub(crate) fn change(expected: Revision) -> DocumentsWrite {
     DocumentsWrite {
         expected,
         source: source("manifests", "digest"),
+        others: Vec::new(),
         put: Vec::new(),
         remove: Vec::new(),
         renderings: None,

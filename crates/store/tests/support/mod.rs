@@ -141,6 +141,7 @@ pub(crate) fn all() -> Page {
 pub(crate) fn few() -> Bounds {
     Bounds {
         events: 3,
+        event_bytes: 2048,
         event_age: SignedDuration::from_hours(1),
         strays: 3,
     }

@@ -14,6 +14,17 @@ pub(crate) struct Model {
     pub(crate) strays: BTreeMap<DeviceId, Stray>,
 }
 
+/// As it is stored.
+fn body(event: &RecordedEvent) -> String {
+    let RecordedEvent {
+        severity,
+        reason,
+        message,
+        ..
+    } = event;
+    serde_json::json!({"severity": severity, "reason": reason, "message": message}).to_string()
+}
+
 impl Model {
     /// True if the write was made; the revision is the store's choice.
     pub(crate) fn commit(&mut self, write: &Write, chosen: Option<Revision>) -> bool {
@@ -81,8 +92,12 @@ impl Model {
             if write.events.iter().any(|event| event.origin == origin) {
                 let mut of_origin = self.events_of(&write.id);
                 of_origin.retain(|event| event.origin == origin);
-                for event in of_origin.into_iter().skip(self.bounds.events) {
-                    self.events.remove(&(write.id.clone(), origin, event.kind));
+                let mut bytes = 0;
+                for (place, event) in of_origin.into_iter().enumerate() {
+                    bytes += event.kind.len() + body(&event).len();
+                    if place >= self.bounds.events || (place > 0 && bytes > self.bounds.event_bytes) {
+                        self.events.remove(&(write.id.clone(), origin, event.kind));
+                    }
                 }
             }
         }

@@ -12,5 +12,10 @@ use testkit::server::Settings;
 
 /// No event may be pushed out by another: comparisons want to see all of them.
 fn keeping_all_events(settings: Settings) -> Settings {
-    settings.flags(["--events-per-device", "100000"])
+    settings.flags([
+        "--events-per-device",
+        "100000",
+        "--event-bytes-per-device",
+        "64MiB",
+    ])
 }
