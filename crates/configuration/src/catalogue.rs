@@ -18,6 +18,7 @@ use crate::{
     fault::{Fault, Trouble},
     former::Former,
     lookup::Objects,
+    parts::Holdings,
     settings::{Sets, Settings},
     workloads::{Candidate, State, Workloads},
 };
@@ -200,6 +201,18 @@ impl Catalogue {
         self.candidates(subject)
             .into_iter()
             .map(|candidate| candidate.key.name.clone())
+            .collect()
+    }
+
+    /// The same with the parts of each, as far as they are known: of a workload that has no form now they are not.
+    pub fn holdings(&self, subject: &Subject<'_>) -> Holdings {
+        let parts = |candidate: &Candidate| match &candidate.state {
+            State::Good(rendering) | State::Stale(rendering, _) => rendering.parts.clone(),
+            State::Broken(_) | State::Unreadable(_) => None,
+        };
+        self.candidates(subject)
+            .into_iter()
+            .map(|candidate| (candidate.key.name.clone(), parts(candidate)))
             .collect()
     }
 

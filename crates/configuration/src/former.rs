@@ -73,6 +73,9 @@ impl Former {
                 trouble.message
             )));
         };
+        let Some(former) = former else {
+            return State::Broken(trouble);
+        };
         match former.with_present_secrets(objects) {
             Ok(rendering) => State::Stale(Arc::new(rendering), trouble),
             Err(unreadable) => {

@@ -1,6 +1,6 @@
 //! A workload as it goes to every device that runs it. It does not depend on the device, so it is made once and shared.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use contract::{ContainerMetrics, DataConfiguration, DataPath, ImageRegistries, Workload, WorkloadMetrics};
@@ -16,6 +16,7 @@ use crate::{
     fault::{Trouble, Troubles},
     go_yaml,
     lookup::{Objects, decoded, text, value},
+    parts::{self, Parts},
     podspec,
     references::{self, Need},
 };
@@ -39,6 +40,8 @@ pub(crate) struct Rendering {
     pub(crate) digest: Digest,
     /// By name, those that are there.
     pub(crate) secrets: BTreeMap<String, Secret>,
+    /// The named parts of its pod; `None` where the text of a last good form cannot be read.
+    pub(crate) parts: Option<Arc<Parts>>,
 }
 
 /// A rendering as the store keeps it. What a later version adds has to have a default: a form that cannot be read is an error
@@ -50,20 +53,30 @@ struct Kept {
 }
 
 impl Rendering {
-    fn new(workload: Workload, secrets: BTreeMap<String, Secret>) -> Result<Self, serde_json::Error> {
+    fn new(
+        workload: Workload,
+        secrets: BTreeMap<String, Secret>,
+        parts: Option<Parts>,
+    ) -> Result<Self, serde_json::Error> {
         let json = serde_json::to_vec(&workload)?;
         Ok(Self {
             workload,
             digest: Sha256::digest(&json).into(),
             json: json.into(),
             secrets,
+            parts: parts.map(Arc::new),
         })
     }
 
-    /// From what the store kept.
-    pub(crate) fn from_kept(kept: &Value) -> Result<Self, serde_json::Error> {
+    /// From what the store kept. `None` if it has no container: an earlier version took such a form for a good one.
+    pub(crate) fn from_kept(kept: &Value) -> Result<Option<Self>, serde_json::Error> {
         let Kept { workload, secrets } = Kept::deserialize(kept)?;
-        Self::new(workload, secrets)
+        let pod = manifests::written(&workload.specification);
+        if pod.as_ref().is_some_and(parts::is_empty) {
+            return Ok(None);
+        }
+        let parts = pod.as_ref().map(parts::of);
+        Self::new(workload, secrets, parts).map(Some)
     }
 
     /// With the Secrets as they are now, key by key; what they lost stays, so that nothing that runs loses a key. The error is
@@ -101,6 +114,15 @@ pub(crate) fn workload(
     let pod = spec.pod.as_ref().map_or(&Value::Null, |pod| &pod.spec);
     let references = references::of(pod);
     let mut troubles = Troubles::default();
+    if parts::is_empty(pod) {
+        let place = if spec.pod.is_none() {
+            "spec.pod is missing"
+        } else {
+            "spec.pod.spec.containers is empty"
+        };
+        let message = format!("{place}, and a device would remove the containers that it runs");
+        troubles.note(Err::<(), _>(Trouble::new("NoContainers", message)));
+    }
     let specification =
         podspec::text(pod).map_err(|invalid| Trouble::new("PodInvalid", format!("spec.pod.spec.{invalid}")));
     let workload = Workload {
@@ -117,7 +139,8 @@ pub(crate) fn workload(
     };
     let secrets = secrets(&references.secrets, namespace, objects, &mut troubles);
     troubles.none()?;
-    Rendering::new(workload, secrets).map_err(|error| Trouble::new("WorkloadInvalid", error.to_string()))
+    Rendering::new(workload, secrets, Some(parts::of(pod)))
+        .map_err(|error| Trouble::new("WorkloadInvalid", error.to_string()))
 }
 
 fn for_podman(entries: &BTreeMap<String, String>) -> BTreeMap<String, String> {

@@ -1,8 +1,12 @@
 //! What is wrong with an object, and what about it a person should know.
 //!
-//! No sentence here contains a value: what was written may be a password. Names, keys and paths are told.
+//! No sentence here contains a value: what was written may be a password. Names, keys and paths are told, at most
+//! `LONGEST_NAME` letters of each, and of many sentences the first `MAX_TOLD` and how many there are besides: a file that
+//! is something else altogether makes no log that fills a disk.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
+
+use crate::schema::Structure;
 
 /// A path within an object: `spec.pod.spec.containers[0].image`, `data["a.b"]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +21,7 @@ impl Path {
     /// A field, or a key of the user's.
     #[must_use]
     pub fn field(&self, name: &str) -> Self {
+        let name = &*shown(name);
         let plain = !name.is_empty()
             && name
                 .bytes()
@@ -100,36 +105,166 @@ impl fmt::Display for Warning {
     }
 }
 
+/// What becomes of a field that nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// It is a fault, as to kubectl: `deviceSelector: {matchLabel: ...}` is no selector of every device.
+    #[default]
+    Refuse,
+    /// It is left out with a warning, as an API server does it.
+    Warn,
+}
+
 /// What is found within one object, while it is looked at.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// What is refused.
     pub faults: Vec<(Path, String)>,
+    /// How many more faults there are.
+    pub more_faults: usize,
     /// What was left out.
     pub warnings: Vec<(Path, String)>,
+    /// How many more warnings there are.
+    pub more_warnings: usize,
+    unknown_fields: UnknownFields,
 }
 
-/// Of one object, and of the syntax of one text, no more faults and no more warnings than this are told.
-pub(crate) const MAX_TOLD: usize = 200;
-/// What is told after [`MAX_TOLD`].
-pub(crate) const MORE: &str = "and more like this, which are not listed";
+/// Of faults, and of warnings, no more than this are told of one text or source.
+pub(crate) const MAX_TOLD: usize = 50;
+/// Of a name in a sentence no more letters than this are shown.
+pub(crate) const LONGEST_NAME: usize = 100;
+
+/// Fields that no schema has and that are no faults: in Flotta's own samples, or in what only an API server or a controller
+/// writes.
+const LEFT_OUT: [(&str, Option<&str>); 4] = [
+    ("DataConfiguration", Some("paths")),
+    ("EdgeConfigSpec", Some("timeoutSeconds")),
+    ("EdgeDeviceStatus", None),
+    ("ObjectMeta", None),
+];
 
 impl Findings {
+    /// Nothing is found yet.
+    pub fn new(unknown_fields: UnknownFields) -> Self {
+        Self {
+            unknown_fields,
+            ..Self::default()
+        }
+    }
+
     /// Something is refused.
     pub fn fault(&mut self, path: &Path, reason: impl Into<String>) {
-        tell(&mut self.faults, path, reason.into());
+        tell(
+            &mut self.faults,
+            &mut self.more_faults,
+            (path.clone(), reason.into()),
+        );
     }
 
     /// Something was left out.
     pub fn warning(&mut self, path: &Path, reason: impl Into<String>) {
-        tell(&mut self.warnings, path, reason.into());
+        tell(
+            &mut self.warnings,
+            &mut self.more_warnings,
+            (path.clone(), reason.into()),
+        );
+    }
+
+    /// A field is there that `structure` has not.
+    pub(crate) fn unknown_field(&mut self, structure: &Structure, name: &str, path: &Path) {
+        let left_out = LEFT_OUT
+            .iter()
+            .any(|(of, field)| *of == structure.name && field.is_none_or(|field| field == name));
+        let path = path.field(name);
+        let structure_name = structure.name;
+        if left_out || self.unknown_fields == UnknownFields::Warn {
+            return self.warning(&path, format!("is no field of {structure_name}; it was left out"));
+        }
+        let similar = structure.fields.iter().find(|field| is_similar(field.name, name));
+        let remedy = match similar {
+            Some(field) => format!("is {} meant?", field.name),
+            None => "correct it, or take it out".to_owned(),
+        };
+        self.fault(&path, format!("is no field of {structure_name}; {remedy}"));
     }
 }
 
-fn tell(told: &mut Vec<(Path, String)>, path: &Path, reason: String) {
-    match told.len() {
-        0..MAX_TOLD => told.push((path.clone(), reason)),
-        MAX_TOLD => told.push((Path::root(), MORE.to_owned())),
-        _ => {}
+/// Keeps the first `MAX_TOLD`, and counts the others.
+pub(crate) fn tell<T>(told: &mut Vec<T>, more: &mut usize, one: T) {
+    if told.len() < MAX_TOLD {
+        told.push(one);
+    } else {
+        *more += 1;
+    }
+}
+
+/// The sentence after those that were told, if there are more.
+pub(crate) fn and_more(more: usize, what: &str) -> Option<String> {
+    (more > 0).then(|| format!("and {more} more {what}, which are not listed"))
+}
+
+/// A name as it stands in a sentence: short, and nothing in it moves a terminal's cursor.
+pub(crate) fn shown(name: &str) -> Cow<'_, str> {
+    if name.len() <= LONGEST_NAME && !name.chars().any(char::is_control) {
+        return Cow::Borrowed(name);
+    }
+    let mut shown = String::new();
+    for letter in name.chars().take(LONGEST_NAME) {
+        if letter.is_control() {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    if name.chars().nth(LONGEST_NAME).is_some() {
+        shown.push_str("...");
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether one is the other with a letter more, less or changed, or in another case.
+fn is_similar(one: &str, other: &str) -> bool {
+    let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let (one, other) = (&one[same..], &other[same..]);
+    let tail = |bytes: &[u8], skip: usize| bytes.get(skip..).map(<[u8]>::to_vec);
+    one == other
+        || tail(one, 1) == tail(other, 1) && !one.is_empty()
+        || tail(one, 1).is_some_and(|rest| rest == other)
+        || tail(other, 1).is_some_and(|rest| rest == one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_move_no_cursor() {
+        assert_eq!(shown("a.b"), "a.b");
+        assert_eq!(shown("a\u{1b}[2J\nb"), "a\\u{1b}[2J\\nb");
+        assert_eq!(shown(&"é".repeat(101)), format!("{}...", "é".repeat(100)));
+        assert_eq!(shown(&"é".repeat(100)), "é".repeat(100));
+        let long = Path::root().field(&"x".repeat(1 << 20));
+        assert!(long.to_string().len() < 200, "{long}");
+    }
+
+    #[test]
+    fn similar_names_differ_by_a_letter_or_in_case() {
+        for (one, other) in [
+            ("matchLabels", "matchLabel"),
+            ("matchLabels", "matchlabels"),
+            ("containers", "container"),
+            ("hostPort", "hostPorts"),
+            ("image", "imaga"),
+        ] {
+            assert!(is_similar(one, other) && is_similar(other, one), "{one} {other}");
+        }
+        for (one, other) in [("image", "name"), ("image", ""), ("spec", "sp"), ("a", "bc")] {
+            assert!(
+                !is_similar(one, other) && !is_similar(other, one),
+                "{one} {other}"
+            );
+        }
     }
 }

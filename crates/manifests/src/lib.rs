@@ -1,8 +1,10 @@
 //! What users of Flotta write for Kubernetes: its six custom resources, and the core objects that these refer to.
 //!
-//! A text becomes [`Object`]s as an API server with Flotta's definitions would keep them: unknown fields are taken out and
-//! named, defaults are filled in, what admission forbids is a fault with its path. An object's document is then read as one
-//! of the types in [`kinds`].
+//! A text becomes [`Object`]s as `kubectl` and an API server with Flotta's definitions would make of it: what `kubectl` may read
+//! otherwise and unknown fields are refused, defaults are filled in, what admission forbids is a fault with its path. An object's
+//! document is then read as one of the types in [`kinds`].
+//!
+//! None of it judges what is stored: a rule that is new must take nothing from a device that is served.
 //!
 //! | Question | Module |
 //! |---|---|
@@ -14,6 +16,7 @@
 
 mod admission;
 pub mod fault;
+mod file;
 pub mod kinds;
 mod metadata;
 mod metrics_list;
@@ -23,7 +26,9 @@ pub mod schema;
 pub mod source;
 mod text;
 
-pub use fault::{Fault, Place, Warning};
+pub use fault::{Fault, Place, UnknownFields, Warning};
+pub use file::decoded;
 pub use metrics_list::metrics_list;
 pub use object::{Key, Kind, Object};
-pub use read::{Reading, read};
+pub use read::{Reading, read, read_with};
+pub use text::{MAX_BYTES, written};

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     Key, Kind,
-    fault::{Findings, Path},
+    fault::{Findings, Path, shown},
     schema::{self, METADATA},
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct Head {
 
 /// What an object is called in a sentence, as far as it is known, before it is known to be right.
 pub(crate) fn called(object: &Map<String, Value>) -> String {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |value: Option<&Value>| shown(value.and_then(Value::as_str).unwrap_or_default()).into_owned();
     let metadata = |name: &str| text(object.get("metadata").and_then(|metadata| metadata.get(name)));
     let kind = match text(object.get("kind")) {
         kind if kind.is_empty() => "object".to_owned(),
@@ -39,6 +39,13 @@ pub(crate) fn called(object: &Map<String, Value>) -> String {
         (namespace, name) => format!("{kind} {namespace}/{name}"),
     }
 }
+
+/// Objects that come with manifests and configure no device. They are passed over. What else is unknown is refused: a kind
+/// that is mistyped must not read as an object that was taken away.
+const PASSED_OVER: [&str; 3] = ["Namespace", "Service", "ServiceAccount"];
+
+/// What is said of a kustomization file.
+pub(crate) const KUSTOMIZATION: &str = "is a kustomization, and nothing that it makes is read here; render it with `kubectl kustomize` and name the result";
 
 /// The kind, if it is one of those that are kept.
 pub(crate) fn kind(object: &mut Map<String, Value>, findings: &mut Findings) -> Option<Kind> {
@@ -62,13 +69,45 @@ pub(crate) fn kind(object: &mut Map<String, Value>, findings: &mut Findings) -> 
             None
         }
         None => {
-            let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-            let reason = format!("is none that is kept here; these are: {}", kinds.join(", "));
-            findings.fault(&Path::root().field("kind"), reason);
+            if let Some(reason) = passed_over(&version, &name) {
+                findings.warning(&Path::root(), reason);
+            } else {
+                let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+                let reason = format!(
+                    "is none that devices are configured by, which are: {}; correct it, or take the object out",
+                    kinds.join(", ")
+                );
+                findings.fault(&Path::root().field("kind"), reason);
+            }
             None
         }
     }
 }
+
+/// Why an object of another kind is passed over, if it is.
+fn passed_over(version: &str, kind: &str) -> Option<&'static str> {
+    let group = version.split_once('/').map(|(group, _)| group);
+    let is_ours = |group: &str| {
+        let mut groups = Kind::ALL.iter().map(|kind| kind.api_version().split('/').next());
+        groups.any(|ours| ours == Some(group)) || group.contains("flotta")
+    };
+    // A group may be mistyped as well.
+    let is_named_like_ours = || {
+        kind.get(..4)
+            .is_some_and(|begin| begin.eq_ignore_ascii_case("edge"))
+            || Kind::ALL
+                .iter()
+                .any(|ours| ours.as_str().eq_ignore_ascii_case(kind))
+    };
+    match group {
+        None if version == "v1" && PASSED_OVER.contains(&kind) => Some(NO_DEVICE),
+        Some("kustomize.config.k8s.io") => Some(KUSTOMIZATION),
+        Some(group) if !group.is_empty() && !is_ours(group) && !is_named_like_ours() => Some(NO_DEVICE),
+        _ => None,
+    }
+}
+
+const NO_DEVICE: &str = "is of a kind that configures no device; it was passed over";
 
 /// Takes `metadata` out of the object and reads it.
 pub(crate) fn head(kind: Kind, object: &mut Map<String, Value>, findings: &mut Findings) -> Option<Head> {

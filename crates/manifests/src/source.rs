@@ -8,7 +8,11 @@ use std::{collections::BTreeMap, fmt, fs, io, path};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Fault, Key, Object, Place, Warning, fault::Path, text::MAX_BYTES};
+use crate::{
+    Fault, Key, Object, Place, UnknownFields, Warning,
+    fault::{Path, and_more, tell},
+    file::{self, Unfit},
+};
 
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 /// All files of a source are at most so many bytes together.
@@ -23,17 +27,35 @@ const VOLUME_LINK: &str = "..data";
 pub struct SourceReading {
     /// Its objects, in the order of files and of what is in them.
     pub objects: Vec<Object>,
-    /// What was left out without being refused.
+    /// What was left out without being refused: the first of it.
     pub warnings: Vec<Warning>,
+    /// How many more warnings there are.
+    pub more_warnings: usize,
     /// SHA-256 of what the objects say, as 64 hexadecimal digits: it changes neither with comments and order nor with the
     /// distribution over files.
     pub digest: String,
 }
 
 impl SourceReading {
+    /// That of a source that holds nothing.
+    pub fn empty() -> Self {
+        Self {
+            objects: Vec::new(),
+            warnings: Vec::new(),
+            more_warnings: 0,
+            digest: digest([]),
+        }
+    }
+
     /// Whether there is no object in it.
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty()
+    }
+
+    /// The warnings, one sentence each.
+    pub fn warned(&self) -> Vec<String> {
+        let warnings = self.warnings.iter().map(ToString::to_string);
+        warnings.chain(and_more(self.more_warnings, "warnings")).collect()
     }
 }
 
@@ -57,50 +79,80 @@ pub enum SourceError {
         /// The directory.
         path: String,
     },
-    /// All that is wrong with its objects.
-    #[error("{}", Lines(.0))]
-    Faults(Vec<Fault>),
+    /// It can be read, and is no text that can be.
+    #[error("{path} {reason}")]
+    Unfit {
+        /// The file.
+        path: String,
+        /// What it is, and what to do.
+        reason: String,
+    },
+    /// What is wrong with its objects.
+    #[error("{}", Lines(.told, *.more))]
+    Faults {
+        /// The first of it.
+        told: Vec<Fault>,
+        /// How many more faults there are.
+        more: usize,
+    },
 }
 
 impl SourceError {
-    /// What is wrong with its objects; none, if it could not be read.
+    /// What is wrong with its objects, the first of it; nothing, if it could not be read.
     pub fn faults(&self) -> &[Fault] {
         match self {
-            Self::Faults(faults) => faults,
-            Self::Io { .. } | Self::Unsteady { .. } => &[],
+            Self::Faults { told, .. } => told,
+            Self::Io { .. } | Self::Unsteady { .. } | Self::Unfit { .. } => &[],
         }
+    }
+
+    /// All of it, one sentence each.
+    pub fn sentences(&self) -> Vec<String> {
+        self.to_string().lines().map(str::to_owned).collect()
     }
 }
 
-struct Lines<'a>(&'a [Fault]);
+struct Lines<'a>(&'a [Fault], usize);
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
+        let Self(told, more) = self;
+        let sentences = told.iter().map(ToString::to_string);
+        for (index, sentence) in sentences.chain(and_more(*more, "faults")).enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{fault}")?;
+            write!(f, "{separator}{sentence}")?;
         }
         Ok(())
     }
 }
 
 /// Reads a file or directory. It blocks.
-pub fn read(path: &path::Path) -> Result<SourceReading, SourceError> {
-    of_texts(&texts(path)?)
+pub fn read(path: &path::Path, unknown_fields: UnknownFields) -> Result<SourceReading, SourceError> {
+    of_texts(&texts(path)?, unknown_fields)
 }
 
 /// The source that these texts are, each with the name of where it comes from.
-pub fn of_texts(texts: &[(String, String)]) -> Result<SourceReading, SourceError> {
+pub fn of_texts(
+    texts: &[(String, String)],
+    unknown_fields: UnknownFields,
+) -> Result<SourceReading, SourceError> {
     let (mut objects, mut faults, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut more_faults, mut more_warnings) = (0, 0);
     let mut places: BTreeMap<Key, Place> = BTreeMap::new();
     for (origin, text) in texts {
-        let reading = crate::read(text, origin);
-        faults.extend(reading.faults);
-        warnings.extend(reading.warnings);
+        let reading = crate::read_with(text, origin, unknown_fields);
+        for fault in reading.faults {
+            tell(&mut faults, &mut more_faults, fault);
+        }
+        for warning in reading.warnings {
+            tell(&mut warnings, &mut more_warnings, warning);
+        }
+        more_faults += reading.more_faults;
+        more_warnings += reading.more_warnings;
         for (object, place) in reading.objects.into_iter().zip(reading.places) {
             if let Some(first) = places.get(&object.key) {
                 let reason = format!("is there already, at {}; take one of them out", here(first));
-                faults.push(Fault { place, reason });
+                tell(&mut faults, &mut more_faults, Fault { place, reason });
             } else {
                 places.insert(object.key.clone(), place);
                 objects.push(object);
@@ -108,12 +160,16 @@ pub fn of_texts(texts: &[(String, String)]) -> Result<SourceReading, SourceError
         }
     }
     if !faults.is_empty() {
-        return Err(SourceError::Faults(faults));
+        return Err(SourceError::Faults {
+            told: faults,
+            more: more_faults,
+        });
     }
     let digest = digest(&objects);
     Ok(SourceReading {
         objects,
         warnings,
+        more_warnings,
         digest,
     })
 }
@@ -127,8 +183,9 @@ fn here(place: &Place) -> Place {
     }
 }
 
-fn digest(objects: &[Object]) -> String {
-    let mut sorted: Vec<_> = objects.iter().collect();
+/// The digest of a source with these objects, as in [`SourceReading`].
+pub fn digest<'a>(objects: impl IntoIterator<Item = &'a Object>) -> String {
+    let mut sorted: Vec<_> = objects.into_iter().collect();
     sorted.sort_by(|one, other| one.key.cmp(&other.key));
     let mut hash = Sha256::new();
     for object in sorted {
@@ -189,21 +246,27 @@ fn version(directory: &path::Path) -> Result<Option<path::PathBuf>, SourceError>
     }
 }
 
+/// Whether an entry of a directory is part of the source by its name: it has one of the endings and is not hidden.
+pub fn counts(entry: &path::Path) -> bool {
+    let hidden = entry
+        .file_name()
+        .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let ending = entry
+        .extension()
+        .and_then(|ending| ending.to_str())
+        .unwrap_or_default();
+    !hidden && ENDINGS.contains(&ending)
+}
+
 fn directory(path: &path::Path) -> Result<Vec<(String, String)>, SourceError> {
     let entries = fs::read_dir(path).map_err(|error| io_error(path, error))?;
     let mut files = Vec::new();
     for entry in entries {
         let file = entry.map_err(|error| io_error(path, error))?.path();
-        let hidden = file
-            .file_name()
-            .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-        let ending = file
-            .extension()
-            .and_then(|ending| ending.to_str())
-            .unwrap_or_default();
-        if !hidden && ENDINGS.contains(&ending) {
+        if counts(&file) {
             let metadata = fs::metadata(&file).map_err(|error| io_error(&file, error))?;
-            if metadata.is_file() {
+            // What is neither is refused when it is read.
+            if !metadata.is_dir() {
                 files.push(file);
             }
         }
@@ -215,11 +278,13 @@ fn directory(path: &path::Path) -> Result<Vec<(String, String)>, SourceError> {
         let text = text(&file)?;
         size += text.len();
         if size > MAX_SOURCE {
-            let error = io::Error::other(format!(
-                "its files are larger than {} MiB together",
-                MAX_SOURCE >> 20
-            ));
-            return Err(io_error(path, error));
+            return Err(SourceError::Unfit {
+                path: path.display().to_string(),
+                reason: format!(
+                    "has files larger than {} MiB together; make several sources of it",
+                    MAX_SOURCE >> 20
+                ),
+            });
         }
         texts.push((file.display().to_string(), text));
     }
@@ -227,23 +292,13 @@ fn directory(path: &path::Path) -> Result<Vec<(String, String)>, SourceError> {
 }
 
 fn text(path: &path::Path) -> Result<String, SourceError> {
-    use io::Read as _;
-
-    let read = || {
-        let mut bytes = Vec::new();
-        // One byte more than is taken, so that what is too large is seen to be.
-        fs::File::open(path)?
-            .take(MAX_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)?;
-        if bytes.len() > MAX_BYTES {
-            return Err(io::Error::other(format!(
-                "it is larger than {} MiB",
-                MAX_BYTES >> 20
-            )));
-        }
-        String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8 text"))
-    };
-    read().map_err(|error| io_error(path, error))
+    file::text(path).map_err(|unfit| match unfit {
+        Unfit::Io(error) => io_error(path, error),
+        Unfit::Other(reason) => SourceError::Unfit {
+            path: path.display().to_string(),
+            reason,
+        },
+    })
 }
 
 fn io_error(path: &path::Path, error: io::Error) -> SourceError {

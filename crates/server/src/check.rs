@@ -5,11 +5,13 @@
 use std::{fmt, path::Path};
 
 use jiff::Timestamp;
+use manifests::UnknownFields;
 use pki::Facts;
 use store::{Inspection, StoreError, postgres, sqlite};
 
 use crate::{
     admission::{self, NotServing},
+    descriptors,
     open::{UNERASED, connect_options, keyring},
     settings::{Faults, Settings, StoreLocation},
     tls::{Expiry, Files, Material},
@@ -78,7 +80,10 @@ pub fn of_faults(faults: &Faults) -> Vec<Finding> {
 
 /// Checks everything that readable settings name.
 pub async fn findings(settings: &Settings, now: Timestamp) -> Vec<Finding> {
-    let mut findings = vec![fine("settings: all of them can be used")];
+    let mut findings = vec![match descriptors::check(settings) {
+        Ok(()) => fine("settings: all of them can be used"),
+        Err(too_few) => problem(format!("settings: {too_few}")),
+    }];
     match &settings.tls {
         Some(files) => findings.extend(material(files, now)),
         None => findings.push(warning(
@@ -88,7 +93,9 @@ pub async fn findings(settings: &Settings, now: Timestamp) -> Vec<Finding> {
     let inspection = inspect(settings).await;
     findings.extend(store(&settings.store, &inspection));
     findings.extend(secrets(settings, inspection.as_ref().ok()));
-    findings.extend(settings.manifests.as_deref().map(sources).into_iter().flatten());
+    if let Some(path) = &settings.manifests {
+        findings.extend(sources(path, settings.unknown_fields));
+    }
     if let Some(path) = &settings.admission {
         findings.push(admission(path, inspection.ok().as_ref()));
     }
@@ -226,11 +233,11 @@ fn secrets(settings: &Settings, inspection: Option<&Inspection>) -> Vec<Finding>
 }
 
 /// Whether the manifests would be taken over.
-fn sources(path: &Path) -> Vec<Finding> {
-    match manifests::source::read(path) {
+fn sources(path: &Path, unknown_fields: UnknownFields) -> Vec<Finding> {
+    match manifests::source::read(path, unknown_fields) {
         Err(error) => error
-            .to_string()
-            .lines()
+            .sentences()
+            .iter()
             .map(|fault| problem(format!("manifests: {fault}")))
             .collect(),
         Ok(reading) if reading.is_empty() => vec![problem(format!(
@@ -239,10 +246,8 @@ fn sources(path: &Path) -> Vec<Finding> {
         ))],
         Ok(reading) => {
             let found = format!("manifests: {} objects can be taken over", reading.objects.len());
-            let warnings = reading
-                .warnings
-                .iter()
-                .map(|found| warning(format!("manifests: {found}")));
+            let warned = reading.warned();
+            let warnings = warned.iter().map(|found| warning(format!("manifests: {found}")));
             std::iter::once(fine(found)).chain(warnings).collect()
         }
     }

@@ -1,11 +1,12 @@
 //! The Edge Configuration API of Project Flotta, served from a store of its own.
 //!
-//! `transport` and `tls` carry requests; `admission` is the order that says whom the fleet takes in; `settings`, `check`, `ops`, `metrics` and the
+//! `transport` and `tls` carry requests; `descriptors` sees to it that there are files enough for them; `admission` is the order that says whom the fleet takes in; `settings`, `check`, `ops`, `metrics` and the
 //! crate `telemetry` are what an operator sees.
 
 pub mod admin;
 pub mod admission;
 pub mod check;
+pub mod descriptors;
 pub mod device_plane;
 pub mod documents;
 mod files;

@@ -60,7 +60,7 @@ fn check(matches: &ArgMatches) -> ExitCode {
     let mut output = io::stdout().lock();
     let written = findings
         .iter()
-        .try_for_each(|finding| writeln!(output, "{finding}"));
+        .try_for_each(|finding| writeln!(output, "{}", telemetry::printable_lines(&finding.to_string())));
     if written.is_ok() && check::passes(&findings) {
         ExitCode::SUCCESS
     } else {
@@ -88,5 +88,9 @@ fn exit_code(outcome: anyhow::Result<()>) -> ExitCode {
 
 fn tell(what: &dyn std::fmt::Display) {
     // Nobody is left to tell that standard error is closed.
-    let _ = writeln!(io::stderr(), "edge-config-server: {what}");
+    let _ = writeln!(
+        io::stderr(),
+        "edge-config-server: {}",
+        telemetry::printable_lines(&what.to_string())
+    );
 }

@@ -3,13 +3,13 @@
 //! The ops port comes first, so that the process is alive while the rest is being opened. The device plane's port is bound
 //! when the store is open: until then the Edge API is refused at once instead of left waiting.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use store::Store;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
     task::JoinHandle,
     time::sleep,
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, AdminPlane, AdminSocket},
-    admission,
+    admission, descriptors,
     device_plane::DevicePlane,
     documents,
     metrics::Metrics,
@@ -40,6 +40,7 @@ const LINGER: Duration = Duration::from_secs(3);
 /// Serves until a signal asks to stop.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let stop = stop_signal().context("signals cannot be received")?;
+    descriptors::raise(&settings).context("the server does not start")?;
     let metrics = Arc::new(Metrics::default());
     let probes = Arc::new(Probes::default());
     let keeper = settings
@@ -58,7 +59,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     ));
 
     let (end, closing) = (CancellationToken::new(), CancellationToken::new());
-    let ops = serve_ops(&settings, &health, &metrics, &end).await?;
+    let ops = serve_ops(&settings, &health, &metrics, &end)?;
     let security = secure(keeper, &end);
     if let Some(admission) = &admission {
         tokio::spawn(Arc::clone(admission).watch(end.clone()));
@@ -114,14 +115,18 @@ async fn serve_planes(
     let (_socket, admin_listener) = AdminSocket::bind(&settings.admin_socket)?;
     let end = stop.child_token();
     tokio::spawn(Arc::clone(service.documents()).follow(end.clone()));
-    let watched = settings.manifests.clone().map(documents::Watched::new);
+    let settle = documents::Settle::removals(settings.settle_removals);
+    let watched = settings
+        .manifests
+        .clone()
+        .map(|path| documents::Watched::new(path, settings.unknown_fields, settle));
     if let Some(watched) = &watched {
         let keeper = Arc::clone(service.documents());
         tokio::spawn(documents::watch(Arc::clone(watched), keeper, end.clone()));
     }
     let device = Server {
         plane: "device",
-        listener: Listener::Tcp(bind(settings.listen, "--listen").await?),
+        listener: Listener::Tcp(bind(settings.listen, "--listen")?),
         security: security.clone(),
         limits: settings.limits,
         handler: Arc::new(DevicePlane::new(
@@ -136,7 +141,7 @@ async fn serve_planes(
         listener: Listener::Unix(admin_listener),
         security: Security::Plain,
         limits: admin::limits(settings.limits),
-        handler: Arc::new(AdminPlane::new(service.clone(), watched)),
+        handler: Arc::new(AdminPlane::new(service.clone(), watched, settings.unknown_fields)),
         metrics: Arc::clone(metrics),
     };
     let (identity, listen, location) = (service.store().identity(), settings.listen, &settings.store);
@@ -169,7 +174,7 @@ fn documents(settings: &Settings, store: &Arc<dyn Store>, metrics: &Arc<Metrics>
     )
 }
 
-async fn serve_ops(
+fn serve_ops(
     settings: &Settings,
     health: &Arc<Health>,
     metrics: &Arc<Metrics>,
@@ -177,7 +182,7 @@ async fn serve_ops(
 ) -> anyhow::Result<JoinHandle<()>> {
     let server = Server {
         plane: "ops",
-        listener: Listener::Tcp(bind(settings.ops_listen, "--ops-listen").await?),
+        listener: Listener::Tcp(bind(settings.ops_listen, "--ops-listen")?),
         security: Security::Plain,
         limits: ops::LIMITS,
         handler: Arc::new(OpsPlane::new(Arc::clone(health), Arc::clone(metrics))),
@@ -197,10 +202,21 @@ fn secure(keeper: Option<Arc<tls::Keeper>>, end: &CancellationToken) -> Security
     Security::Tls(keeper)
 }
 
-async fn bind(address: std::net::SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{address} ({setting}) cannot be listened on"))
+/// Connections that may wait to be accepted. When they are too many the kernel drops the next one's first packet, and it
+/// tries again a second later; the kernel's own limit (`net.core.somaxconn`) is the same by default.
+const BACKLOG: u32 = 4096;
+
+fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    let listen = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().with_context(|| format!("{address} ({setting}) cannot be listened on"))
 }
 
 /// Cancels `closing` some time after `stop`, or at once where no other server could take over.

@@ -55,7 +55,10 @@ impl Ours {
         let folder = tempfile::Builder::new().prefix("flotta-ours-").tempdir()?;
         let manifests = folder.path().join("manifests");
         write_manifests(&manifests, fleets, world)?;
-        let settings = Settings::new(folder.path()).flags(["--manifests", path_text(&manifests)?]);
+        let settings = Settings::new(folder.path())
+            .flags(["--manifests", path_text(&manifests)?])
+            // Files are put in their places as a whole.
+            .flags(["--settle-removals", "1s"]);
         let server = Server::launch(change(settings))?;
         let edge_api = EdgeApi::start(&cluster.control_plane, &server.backend_url(), None).await?;
         Ok(Self {

@@ -90,12 +90,12 @@ impl Stratum {
                 "something of a folder with faults was taken: {status:?}"
             ));
         }
-        let ready = ours.server.ops("/readyz").await?;
-        if ready.status != 503 || !ready.text().contains("--manifests was never taken over") {
+        let said = ours.server.ops("/status").await?;
+        if !said.text().contains("its manifests were never taken over") {
             self.complain(&format!(
                 "a server that loaded nothing says of itself: {} {}",
-                ready.status,
-                ready.text()
+                said.status,
+                said.text()
             ));
         }
         ours.enrol(members).await?;
@@ -166,22 +166,25 @@ impl Stratum {
         (self.judged, self.wrong)
     }
 
-    /// Waits until the server names each refused object, and nothing else.
+    /// Waits until the server names each refused object, and nothing else. Of many faults it names the first and counts the
+    /// others; that each of them is one is judged without a server (`admission`).
     async fn named(&mut self, ours: &Ours) -> Result<()> {
         let fleets = &self.fleets;
         let settled = wait_for("all refused objects to be named", TOLD, async || {
             let told = faults(ours).ok()?;
-            unnamed(fleets, &told).ok()?.is_empty().then_some(told)
+            (unnamed(fleets, &told).ok()?.len() <= not_listed(&told)).then_some(told)
         });
         let told = match settled.await {
             Ok(told) => told,
             Err(_) => faults(ours)?,
         };
         let missing = unnamed(&self.fleets, &told)?;
-        self.wrong.extend(missing);
-        let strange = told
-            .iter()
-            .filter(|fault| !self.fleets.iter().any(|fleet| is_of(fleet, fault)));
+        if missing.len() > not_listed(&told) {
+            self.wrong.extend(missing);
+        }
+        let strange = told.iter().filter(|fault| {
+            count_of(fault).is_none() && !self.fleets.iter().any(|fleet| is_of(fleet, fault))
+        });
         self.wrong
             .extend(strange.map(|fault| format!("a fault of something else: {fault}")));
         Ok(())
@@ -247,6 +250,17 @@ fn faults(ours: &Ours) -> Result<Vec<String>> {
         .iter()
         .filter_map(|fault| Some(fault.as_str()?.to_owned()))
         .collect())
+}
+
+/// How many faults were counted and not named.
+fn not_listed(told: &[String]) -> usize {
+    told.last().and_then(|last| count_of(last)).unwrap_or_default()
+}
+
+/// The number in a sentence that counts other faults.
+fn count_of(fault: &str) -> Option<usize> {
+    let (count, _) = fault.strip_prefix("and ")?.split_once(" more faults")?;
+    count.parse().ok()
 }
 
 /// Refused objects that no fault names by file, name and path, one line each.
@@ -334,5 +348,15 @@ mod tests {
         assert!(!named(&file, "fleet-000001/refused-0", "spec.heartbeat")?);
         assert_eq!(unnamed(std::slice::from_ref(&fleet), &[])?.len(), 1);
         Ok(())
+    }
+
+    #[test]
+    fn what_is_counted_is_not_named() {
+        let told = [
+            "a.yaml, line 1 is no object",
+            "and 12 more faults, which are not listed",
+        ];
+        assert_eq!(not_listed(&told.map(str::to_owned)), 12);
+        assert_eq!(not_listed(&[]), 0);
     }
 }

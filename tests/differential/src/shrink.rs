@@ -30,25 +30,19 @@ pub async fn shrink(outcome: &Outcome, world: &[Value], via: Via) -> Result<Outc
         if candidates.is_empty() {
             break;
         }
-        let failing = failing(&cluster, &candidates, world, round, &kind, via).await?;
-        let Some(first) = failing.iter().flatten().next() else {
+        let fleets: Vec<_> = candidates.iter().map(|variant| variant.fleet.clone()).collect();
+        let failing = failing(&cluster, &fleets, world, round, &kind, via).await?;
+        let single: Vec<_> = candidates
+            .into_iter()
+            .zip(failing)
+            .filter_map(|(variant, failed)| Some((variant.change, failed?)))
+            .collect();
+        let Some((_, first)) = single.first() else {
             break;
         };
-        // What could be left out one by one can mostly be left out together.
-        let mut together = smallest.fleet.as_ref().clone();
-        for (variant, _) in candidates
-            .iter()
-            .zip(&failing)
-            .filter(|(_, failed)| failed.is_some())
-            .rev()
-        {
-            variant.change.apply(&mut together);
-        }
-        let all = [Variant {
-            change: Change::Nothing,
-            fleet: together,
-        }];
-        let combined = self::failing(&cluster, &all, world, ROUNDS + round, &kind, via).await?;
+        let changes: Vec<_> = single.iter().map(|(change, _)| change).collect();
+        let several = together(&smallest.fleet, &changes);
+        let combined = self::failing(&cluster, &several, world, ROUNDS + round, &kind, via).await?;
         smallest = combined
             .into_iter()
             .flatten()
@@ -58,9 +52,24 @@ pub async fn shrink(outcome: &Outcome, world: &[Value], via: Via) -> Result<Outc
     Ok(smallest)
 }
 
+/// What could be left out one by one can mostly be left out together, or at least half or a quarter of it: of two objects
+/// that each show the difference one has to stay.
+fn together(fleet: &Fleet, changes: &[&Change]) -> Vec<Fleet> {
+    let mut fleets = Vec::new();
+    for parts in [1, 2, 4] {
+        for part in changes.chunks(changes.len().div_ceil(parts)) {
+            let mut fleet = fleet.clone();
+            // From the last to the first: a field that is taken out moves those behind it in its list.
+            part.iter().rev().for_each(|change| change.apply(&mut fleet));
+            fleets.push(fleet);
+        }
+    }
+    fleets
+}
+
 async fn failing(
     cluster: &Cluster,
-    variants: &[Variant],
+    variants: &[Fleet],
     world: &[Value],
     round: usize,
     kind: &str,
@@ -69,7 +78,7 @@ async fn failing(
     let fleets: Vec<Arc<Fleet>> = variants
         .iter()
         .enumerate()
-        .map(|(index, variant)| Arc::new(variant.fleet.variant(&format!("{round}x{index}"))))
+        .map(|(index, variant)| Arc::new(variant.variant(&format!("{round}x{index}"))))
         .collect();
     // A variant that is not accepted is no smaller case.
     let outcomes = play(cluster, &fleets, world, via).await?.outcomes;
@@ -90,7 +99,6 @@ struct Variant {
 }
 
 enum Change {
-    Nothing,
     /// Takes out an object, by kind and name.
     Object(String, String),
     /// Takes out what a pointer leads to in an object.
@@ -100,7 +108,6 @@ enum Change {
 impl Change {
     fn apply(&self, fleet: &mut Fleet) {
         match self {
-            Self::Nothing => {}
             Self::Object(kind, name) => fleet.objects.retain(|object| key(object) != (kind, name)),
             Self::Field(kind, name, pointer) => {
                 let object = fleet
@@ -167,8 +174,9 @@ fn variants(fleet: &Fleet) -> Vec<Variant> {
         .collect()
 }
 
-/// What a schema demands stays.
-const DEMANDED: [&str; 12] = [
+/// What a schema or our admission demands stays.
+const DEMANDED: [&str; 13] = [
+    "image",
     "name",
     "namespace",
     "type",

@@ -289,6 +289,48 @@ fn a_secret_that_cannot_be_read_is_never_an_absent_one() {
     }
 }
 
+/// An earlier version took such a workload, and kept it as its last good form.
+#[test]
+fn a_workload_without_containers_is_broken_and_no_last_good_form() {
+    let having = Device::new("press-1").having_reported("web");
+    let empty: Row = ("no container", |world| {
+        world.force(WEB, |web| {
+            web.document["spec"]["pod"]["spec"]["containers"] = json!([])
+        });
+    });
+    let no_pod: Row = ("no pod", |world| {
+        world.force(WEB, |web| web.document["spec"]["pod"] = json!(null));
+    });
+    for (row, happens) in [empty, no_pod] {
+        let mut world = good();
+        world.store();
+        happens(&mut world);
+        assert_eq!(
+            having.gets(&world).workloads,
+            having.gets(&good()).workloads,
+            "{row}"
+        );
+
+        for kept in world.last_good.values_mut().filter(|kept| kept.contains("web")) {
+            let mut form: serde_json::Value = serde_json::from_str(kept).unwrap();
+            form["workload"]["specification"] = json!("containers: null\n");
+            *kept = form.to_string();
+        }
+        let refusal = having.ask(&world).unwrap_err();
+        assert_eq!(
+            (refusal.reason, refusal.server_fault),
+            ("NoContainers", false),
+            "{row}"
+        );
+        assert_eq!(names(&Device::new("press-2").gets(&world)), ["other"], "{row}");
+        assert_eq!(
+            world.catalogue().renderings().len(),
+            1,
+            "{row}: it is not kept any longer"
+        );
+    }
+}
+
 /// Nobody can say whom such a workload selects, so nobody loses or gets one.
 #[test]
 fn a_workload_that_cannot_be_understood_stops_its_namespace() {

@@ -60,7 +60,7 @@ fn of_a_pod_only_the_places_that_flotta_scans() {
             "ConfigMapMissing",
         ),
     ] {
-        let mut spec = json!({"containers": []});
+        let mut spec = json!({"containers": [{"name": "c"}]});
         spec.as_object_mut()
             .unwrap()
             .extend(part.as_object().unwrap().clone());

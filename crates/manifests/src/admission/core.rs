@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::{
     Kind,
     fault::{Findings, Path},
+    schema::scalars,
 };
 
 /// All values together are at most so many bytes, decoded.
@@ -20,16 +21,28 @@ pub(super) fn before(kind: Kind, object: &mut Map<String, Value>, findings: &mut
         let Some(Value::Object(entries)) = object.get_mut(name) else {
             continue;
         };
-        for (key, value) in entries {
-            match value {
-                Value::Null => {
-                    let reason = "has no value; write \"\" if it shall be empty";
-                    findings.fault(&Path::root().field(name).field(key), reason);
+        entries.retain(|key, value| {
+            let reason = match value {
+                Value::Null => Some("has no value; write \"\" if it shall be empty"),
+                Value::String(text) if is_base64 => {
+                    text.retain(|letter| !matches!(letter, '\r' | '\n'));
+                    let is_wrong = kind == Kind::Secret && scalars::BASE64.decode(&*text).is_err();
+                    is_wrong.then_some(
+                        "is not base64; encode it with `base64 -w0`, or write it as it is under stringData",
+                    )
                 }
-                Value::String(text) if is_base64 => text.retain(|letter| !matches!(letter, '\r' | '\n')),
-                _ => {}
+                // In quotes it could be base64 of something else.
+                Value::Number(_) | Value::Bool(_) if is_base64 && kind == Kind::Secret => {
+                    Some("is no text in base64; write it under stringData, in quotes")
+                }
+                _ => None,
+            };
+            if let Some(reason) = reason {
+                findings.fault(&Path::root().field(name).field(key), reason);
             }
-        }
+            // What is refused here is not judged by its schema as well.
+            reason.is_none() || value.is_null()
+        });
     }
 }
 

@@ -6,8 +6,12 @@
 mod core;
 mod device;
 mod playbook;
+mod pod;
+mod secret;
 mod selector;
 mod workload;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -24,12 +28,24 @@ pub(crate) fn before(kind: Kind, object: &mut Map<String, Value>, findings: &mut
 }
 
 /// What is refused of a document with its defaults. Of a Secret `stringData` becomes `data`.
-pub(crate) fn check(kind: Kind, document: &mut Value, findings: &mut Findings) {
+pub(crate) fn check(
+    kind: Kind,
+    annotations: &BTreeMap<String, String>,
+    document: &mut Value,
+    findings: &mut Findings,
+) {
     let root = Path::root();
     let spec = root.field("spec");
     match kind {
         Kind::ConfigMap => core::config_map(document, findings),
-        Kind::Secret => core::secret(document, findings),
+        Kind::Secret => {
+            core::secret(document, findings);
+            // A key whose value is refused is no missing key.
+            let is_readable = |(path, _): &(Path, String)| !path.to_string().starts_with("data");
+            if findings.faults.iter().all(is_readable) {
+                secret::check(document, annotations, findings);
+            }
+        }
         Kind::EdgeDevice => {
             device::storage(document, &spec, findings);
             device::log_collection(document, &spec, findings);

@@ -1,28 +1,39 @@
-//! EdgeWorkload: Flotta's rules (`api/v1alpha1/edgeworkload_webhook.go`), and those of the agent about ports.
+//! EdgeWorkload: Flotta's rules (`api/v1alpha1/edgeworkload_webhook.go`), and that there is something to run. Rules of the agent
+//! and of podman are in `pod`.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{at, elements, selector};
+use super::{at, elements, pod, selector};
 use crate::fault::{Findings, Path};
 
-/// The agent runs node_exporter there.
-const TAKEN_PORT: i64 = 9100;
+/// Flotta takes a workload that runs nothing, and a device then removes what it ran under that name.
+const NO_CONTAINERS: &str = "a device would remove the containers that it runs under this name: name at least one, or take the \
+     workload out";
 
 pub(super) fn check(document: &Value, spec: &Path, findings: &mut Findings) {
     if let Some(labels) = at(document, &["spec", "deviceSelector"]) {
         selector::check(labels, &spec.field("deviceSelector"), findings);
     }
-    let Some(pod) = at(document, &["spec", "pod", "spec"]) else {
+    let Some(specification) = at(document, &["spec", "pod", "spec"]) else {
+        if at(document, &["spec", "pod"]).is_none() {
+            findings.fault(&spec.field("pod"), format!("is missing; {NO_CONTAINERS}"));
+        }
         return;
     };
     let path = spec.field("pod").field("spec");
+    if specification
+        .get("containers")
+        .and_then(Value::as_array)
+        .is_some_and(Vec::is_empty)
+    {
+        findings.fault(&path.field("containers"), format!("is empty; {NO_CONTAINERS}"));
+    }
     let mut names = BTreeMap::new();
-    let containers = ["initContainers", "containers"];
-    for (path, container) in containers.iter().flat_map(|list| elements(pod, list, &path)) {
+    let containers = pod::CONTAINERS.iter();
+    for (path, container) in containers.flat_map(|list| elements(specification, list, &path)) {
         fields(container, &path, findings);
-        ports(container, &path, findings);
         if let Some(name) = container.get("name").and_then(Value::as_str)
             && let Some(first) = names.insert(name, path.clone())
         {
@@ -32,7 +43,7 @@ pub(super) fn check(document: &Value, spec: &Path, findings: &mut Findings) {
             );
         }
     }
-    for (path, volume) in elements(pod, "volumes", &path) {
+    for (path, volume) in elements(specification, "volumes", &path) {
         if volume.get("hostPath").is_none() {
             findings.fault(
                 &path,
@@ -40,6 +51,7 @@ pub(super) fn check(document: &Value, spec: &Path, findings: &mut Findings) {
             );
         }
     }
+    pod::check(specification, &path, findings);
 }
 
 fn fields(container: &Value, path: &Path, findings: &mut Findings) {
@@ -74,26 +86,6 @@ fn fields(container: &Value, path: &Path, findings: &mut Findings) {
                     "is not supported by devices; use a value, a ConfigMap or a Secret",
                 );
             }
-        }
-    }
-}
-
-/// The agent refuses to run a pod with a container port that has no port of the host.
-fn ports(container: &Value, path: &Path, findings: &mut Findings) {
-    for (path, port) in elements(container, "ports", path) {
-        let path = path.field("hostPort");
-        match port.get("hostPort").map(Value::as_i64) {
-            None => findings.fault(&path, "is missing; a device runs no container port without one"),
-            Some(Some(TAKEN_PORT)) => {
-                findings.fault(
-                    &path,
-                    "must not be 9100, where the device's node_exporter listens",
-                );
-            }
-            Some(Some(port)) if !(1..=65_535).contains(&port) => {
-                findings.fault(&path, "must be a number from 1 to 65535");
-            }
-            Some(_) => {}
         }
     }
 }

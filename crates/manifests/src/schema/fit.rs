@@ -1,5 +1,5 @@
 //! Makes a document fit its schema, in the order of an API server: unknown fields go, a null that may not be one goes, defaults
-//! come, and what then does not fit is a fault.
+//! come, and what then does not fit is a fault. That a field is unknown is one as well, which is kubectl's doing.
 //!
 //! (`structural.Prune`, `PruneNonNullableNullsWithoutDefaults`, `Default` and the validation of apiextensions-apiserver.)
 
@@ -44,8 +44,7 @@ fn object(
         }
     }
     for name in given.keys() {
-        let reason = format!("is no field of {}; it was left out", structure.name);
-        findings.warning(&path.field(name), reason);
+        findings.unknown_field(structure, name, path);
     }
     Value::Object(kept)
 }

@@ -1,65 +1,108 @@
-//! JSON, with one thing that `serde_json` does not do: two fields of one name are an error.
+//! JSON, with two things that `serde_json` does not do: two fields of one name are an error, and so is what becomes too large
+//! in memory.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{Document, MAX_DEPTH, Unreadable};
+use super::{Document, MAX_DEPTH, MAX_WEIGHT, Unreadable, too_heavy, weight};
+use crate::fault::shown;
+
+/// Where and why a text is no JSON.
+pub(super) struct NoJson<'a> {
+    pub(super) unreadable: Unreadable,
+    /// How many documents are before it.
+    pub(super) documents: usize,
+    /// What follows them.
+    pub(super) rest: &'a str,
+}
 
 /// The documents of a text, one after the other.
-pub(super) fn documents(text: &str) -> Result<Vec<Document>, Unreadable> {
+pub(super) fn documents(text: &str) -> Result<Vec<Document>, NoJson<'_>> {
     let mut documents = Vec::new();
-    let mut rest = text;
+    let left = Cell::new(MAX_WEIGHT);
+    let (mut rest, mut line) = (text, 1);
     loop {
-        let line = 1 + text[..text.len() - rest.trim_start().len()].matches('\n').count();
-        rest = rest.trim_start();
-        if rest.is_empty() {
+        let begin = rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        line += rest[..rest.len() - begin.len()].matches('\n').count();
+        if begin.is_empty() {
             return Ok(documents);
         }
-        let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Unique>();
-        let value = match stream.next() {
-            Some(Ok(Unique(value))) => value,
-            Some(Err(error)) => return Err(unreadable(line, &error)),
-            None => return Ok(documents),
+        let mut reader = serde_json::Deserializer::from_str(begin);
+        let at = At {
+            depth: 0,
+            left: &left,
+        };
+        // What a stream of documents is asked for has no seed, so that each is read by itself.
+        let value = match at.deserialize(&mut reader) {
+            Ok(value) => value,
+            Err(error) => {
+                return Err(NoJson {
+                    unreadable: unreadable(line, &error, &left),
+                    documents: documents.len(),
+                    rest,
+                });
+            }
         };
         documents.push(Document { line, value });
-        rest = &rest[stream.byte_offset()..];
+        let read = reader.into_iter::<serde::de::IgnoredAny>().byte_offset();
+        line += begin[..read].matches('\n').count();
+        rest = &begin[read..];
     }
 }
 
-fn unreadable(line: usize, error: &serde_json::Error) -> Unreadable {
+fn unreadable(line: usize, error: &serde_json::Error, left: &Cell<usize>) -> Unreadable {
+    let line = line + error.line().saturating_sub(1);
+    if left.get() == 0 {
+        return too_heavy(line);
+    }
     let text = error.to_string();
     let reason = text.split(" at line ").next().unwrap_or_default();
-    Unreadable::at(
-        line + error.line().saturating_sub(1),
-        format!("is no JSON: {reason}"),
-    )
+    Unreadable::at(line, format!("is no JSON: {reason}"))
 }
 
-struct Unique(Value);
+/// A value at this depth, and how much memory may still be taken.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    depth: usize,
+    left: &'a Cell<usize>,
+}
 
-impl<'de> serde::Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        At(0).deserialize(deserializer).map(Self)
+impl At<'_> {
+    fn deeper(self) -> Self {
+        Self {
+            depth: self.depth + 1,
+            ..self
+        }
+    }
+
+    fn take<E: Error>(self, weight: usize) -> Result<(), E> {
+        match self.left.get().checked_sub(weight) {
+            Some(left) if left > 0 => {
+                self.left.set(left);
+                Ok(())
+            }
+            _ => {
+                self.left.set(0);
+                Err(E::custom("it becomes too large"))
+            }
+        }
     }
 }
 
-/// A value at this depth.
-struct At(usize);
-
-impl<'de> DeserializeSeed<'de> for At {
+impl<'de> DeserializeSeed<'de> for At<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        if self.0 > MAX_DEPTH {
+        if self.depth > MAX_DEPTH {
             return Err(D::Error::custom(format!("it is deeper than {MAX_DEPTH} levels")));
         }
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for At {
+impl<'de> Visitor<'de> for At<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,7 +125,8 @@ impl<'de> Visitor<'de> for At {
         Ok(value.into())
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        self.take(weight::text(value.len()))?;
         Ok(value.into())
     }
 
@@ -92,7 +136,8 @@ impl<'de> Visitor<'de> for At {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(element) = elements.next_element_seed(At(self.0 + 1))? {
+        while let Some(element) = elements.next_element_seed(self.deeper())? {
+            self.take(weight::ELEMENT + if list.is_empty() { weight::LIST } else { 0 })?;
             list.push(element);
         }
         Ok(Value::Array(list))
@@ -101,12 +146,15 @@ impl<'de> Visitor<'de> for At {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let value = entries.next_value_seed(At(self.0 + 1))?;
+            let value = entries.next_value_seed(self.deeper())?;
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format!(
-                    "field {key:?} is there twice; take one of them out"
+                    "field {:?} is there twice; take one of them out",
+                    shown(&key)
                 )));
             }
+            let first = if object.is_empty() { weight::OBJECT } else { 0 };
+            self.take(weight::entry(key.len()) + first)?;
             object.insert(key, value);
         }
         Ok(Value::Object(object))

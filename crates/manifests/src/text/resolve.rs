@@ -3,7 +3,7 @@
 
 use serde_json::{Number, Value};
 
-use crate::schema::scalars;
+use crate::{fault::shown, schema::scalars};
 
 /// The value of a plain scalar. An error is the rest of a sentence that begins with the place.
 pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
@@ -94,13 +94,20 @@ pub(super) fn key(text: &str) -> Result<String, String> {
         Ok(Value::String(read)) => return Ok(read),
         Ok(Value::Bool(truth)) => truth.to_string(),
         Ok(Value::Number(number)) if !number.is_f64() => number.to_string(),
-        Ok(_) | Err(_) => return Err(format!("has a key {text:?} that is no text; put it in quotes")),
+        Ok(_) | Err(_) => {
+            return Err(format!(
+                "has a key {:?} that is no text; put it in quotes",
+                shown(text)
+            ));
+        }
     };
     if read == text {
         return Ok(read);
     }
     Err(format!(
-        "has a key {text} that kubectl reads as {read:?}; put it in quotes"
+        "has a key {} that kubectl reads as {:?}; put it in quotes",
+        shown(text),
+        shown(&read)
     ))
 }
 

@@ -1,4 +1,5 @@
-//! A real API server with Flotta's definitions takes what the schemas take, refuses what they refuse, and keeps the same.
+//! A real API server with Flotta's definitions, asked to validate fields as kubectl asks it to, takes what the schemas take,
+//! refuses what they refuse, and keeps the same.
 
 use flotta_manifests::{
     Kind,
@@ -42,7 +43,7 @@ async fn schemas_do_what_a_real_api_server_does() {
 
         let object = json!({"apiVersion": kind.api_version(), "kind": kind.as_str(), "metadata": {"name": "a"}, "spec": spec});
         let path = format!(
-            "/apis/{}/namespaces/default/{plural}?dryRun=All",
+            "/apis/{}/namespaces/default/{plural}?dryRun=All&fieldValidation=Strict",
             kind.api_version()
         );
         let answer = client.call(Method::POST, &path, Some(&object)).await.unwrap();

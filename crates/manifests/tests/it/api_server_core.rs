@@ -1,14 +1,16 @@
-//! A real API server takes the names, labels, annotations and keys that are taken here, and no others.
+//! A real API server takes the names, labels, annotations, keys and types of Secrets that are taken here, and no others.
+
+use std::collections::BTreeMap;
 
 use flotta_manifests::{Kind, read};
 use http::Method;
 use proptest::{
-    collection::btree_map, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner,
+    collection::btree_map, option, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner,
 };
 use serde_json::{Value, json};
 use testkit::control_plane::ControlPlane;
 
-const OBJECTS: usize = 1_000;
+const OBJECTS: usize = 1_500;
 
 #[tokio::test]
 async fn heads_and_keys_are_taken_as_by_a_real_api_server() {
@@ -91,14 +93,55 @@ fn object() -> impl Strategy<Value = (Kind, Value)> {
         )
     };
     let head = (any::<bool>(), text(), texts(), texts());
-    (head, texts(), base64()).prop_map(|((is_secret, name, labels, annotations), texts, base64)| {
-        let metadata = json!({"name": name, "labels": labels, "annotations": annotations});
-        if is_secret {
-            let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": base64, "stringData": texts});
+    (head, texts(), base64(), typed()).prop_map(
+        |((is_secret, name, labels, mut annotations), texts, mut base64, (kind, of_type))| {
+            if !is_secret {
+                let metadata = json!({"name": name, "labels": labels, "annotations": annotations});
+                let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": texts, "binaryData": base64});
+                return (Kind::ConfigMap, object);
+            }
+            for (key, value) in of_type {
+                if key == "kubernetes.io/service-account.name" {
+                    annotations.insert(key.to_owned(), value.to_owned());
+                } else {
+                    base64.insert(key.to_owned(), value.to_owned());
+                }
+            }
+            let metadata = json!({"name": name, "labels": labels, "annotations": annotations});
+            let mut object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": base64, "stringData": texts});
+            if let Some(kind) = kind {
+                object["type"] = json!(kind);
+            }
             (Kind::Secret, object)
-        } else {
-            let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": texts, "binaryData": base64});
-            (Kind::ConfigMap, object)
-        }
-    })
+        },
+    )
+}
+
+/// A type of a Secret, and some of the keys that types ask for.
+fn typed() -> impl Strategy<Value = (Option<&'static str>, BTreeMap<&'static str, &'static str>)> {
+    const TYPES: &[&str] = &[
+        "",
+        "Opaque",
+        "example.com/own",
+        "kubernetes.io/dockercfg",
+        "kubernetes.io/dockerconfigjson",
+        "kubernetes.io/basic-auth",
+        "kubernetes.io/ssh-auth",
+        "kubernetes.io/tls",
+        "kubernetes.io/service-account-token",
+    ];
+    const KEYS: &[&str] = &[
+        ".dockercfg",
+        ".dockerconfigjson",
+        "username",
+        "password",
+        "ssh-privatekey",
+        "tls.crt",
+        "tls.key",
+        "kubernetes.io/service-account.name",
+    ];
+    // Nothing, `{}`, `null`, `[]`, `{}` and more, `{}` encoded twice, and text.
+    const VALUES: &[&str] = &["", "e30=", "bnVsbA==", "W10=", "e30geA==", "ZTMwPQ==", "YWJj"];
+    let keys = btree_map(select(KEYS), select(VALUES), 0..4);
+    (option::weighted(0.5, select(TYPES)), keys)
 }

@@ -45,7 +45,7 @@ proptest! {
         let first = read(&Value::Object(manifest).to_string(), "first");
         prop_assert_eq!(&first.faults, &[]);
         let object = &first.objects[0];
-        for text in [object.manifest().to_string(), format!("---\n{:#}", object.manifest())] {
+        for text in [object.manifest().to_string(), format!("---\n{}", escaped(&object.manifest()))] {
             let second = read(&text, "second");
             prop_assert_eq!(&second.faults, &[]);
             prop_assert_eq!(&second.warnings, &[]);
@@ -54,6 +54,20 @@ proptest! {
         let kept: Object = serde_json::from_str(&serde_json::to_string(object).unwrap()).unwrap();
         prop_assert_eq!(&kept, object);
     }
+}
+
+/// As YAML: some characters that JSON takes as they are end a line there.
+fn escaped(manifest: &Value) -> String {
+    let mut text = String::new();
+    for letter in format!("{manifest:#}").chars() {
+        match letter {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            }
+            letter => text.push(letter),
+        }
+    }
+    text
 }
 
 /// The property above is worth something only if its documents reach every field that can be given.
@@ -139,7 +153,12 @@ fn structure(structure: &'static Structure) -> BoxedStrategy<Value> {
         .iter()
         .filter(|field| !refused(field.name))
         .map(|field| {
-            let value = if field.required || matches!(field.name, "hostPort" | "hostPath" | "syslogConfig") {
+            let given = matches!(field.name, "hostPort" | "hostPath" | "syslogConfig")
+                || matches!(
+                    (structure.name, field.name),
+                    ("EdgeWorkload", "spec") | ("EdgeWorkloadSpec", "pod")
+                );
+            let value = if field.required || given {
                 of_field(structure, field).prop_map(Some).boxed()
             } else {
                 // Sometimes nothing, sometimes null, which is as good as nothing.
@@ -154,9 +173,58 @@ fn structure(structure: &'static Structure) -> BoxedStrategy<Value> {
             let given = fields
                 .into_iter()
                 .filter_map(|(name, value)| Some((name, value?)));
-            Value::Object(given.collect::<Map<_, _>>())
+            admitted(structure, Value::Object(given.collect::<Map<_, _>>()))
         })
         .boxed()
+}
+
+/// What admission refuses in some combinations, made right.
+fn admitted(structure: &Structure, mut value: Value) -> Value {
+    match structure.name {
+        "LogCollectionConfig" if value["kind"] == json!("syslog") => {
+            value["syslogConfig"] = json!({"name": "target"});
+        }
+        "PodSpec" => runnable(&mut value),
+        _ => {}
+    }
+    value
+}
+
+/// Containers and volumes have names of their own, and what is mounted is there.
+fn runnable(pod: &mut Value) {
+    let list =
+        |value: Option<&mut Value>| value.and_then(|value| Some(std::mem::take(value.as_array_mut()?)));
+    let volumes: Vec<Value> = list(pod.get_mut("volumes"))
+        .unwrap_or_default()
+        .into_iter()
+        .enumerate()
+        .map(|(index, volume)| {
+            let kind = &volume["hostPath"]["type"];
+            let kind = if kind.is_string() {
+                json!("Directory")
+            } else {
+                kind.clone()
+            };
+            json!({"name": format!("v{index}"), "hostPath": {"path": "/v", "type": kind}})
+        })
+        .collect();
+    let mut containers = list(pod.get_mut("containers")).unwrap_or_default();
+    for (index, container) in containers.iter_mut().enumerate() {
+        container["name"] = json!(format!("c{index}"));
+        container["image"] = json!("registry.example/image");
+        let mounts = container.get_mut("volumeMounts").and_then(Value::as_array_mut);
+        for (index, mount) in mounts.into_iter().flatten().enumerate() {
+            mount["name"] = json!("v0");
+            mount["mountPath"] = json!(format!("/m{index}"));
+        }
+        if volumes.is_empty() {
+            container.as_object_mut().unwrap().remove("volumeMounts");
+        }
+    }
+    pod["containers"] = Value::from(containers);
+    if pod.get("volumes").is_some_and(Value::is_array) {
+        pod["volumes"] = Value::from(volumes);
+    }
 }
 
 /// What admission refuses, or refuses in some combinations.
@@ -180,16 +248,12 @@ fn refused(name: &str) -> bool {
 
 fn of_field(of: &'static Structure, field: &'static Field) -> BoxedStrategy<Value> {
     match (of.name, field.name) {
-        ("ContainerPort", "hostPort") => (1..9_000_i64).prop_map(Value::from).boxed(),
-        ("PodSpec", "containers") => structure_list(field, 1).prop_map(named).boxed(),
-        ("PodSpec", "volumes") => structure_list(field, 2)
-            .prop_map(|volumes| {
-                let volumes = volumes.as_array().into_iter().flatten();
-                volumes
-                    .map(|volume| json!({"name": "v", "hostPath": volume["hostPath"]}))
-                    .collect()
-            })
+        ("ContainerPort", "hostPort" | "containerPort") => (1..9_000_i64).prop_map(Value::from).boxed(),
+        ("ContainerPort", "protocol") => select(&["TCP", "UDP", "SCTP", "udp"][..])
+            .prop_map(Value::from)
             .boxed(),
+        ("PodSpec", "containers") => structure_list(field, 1, 1),
+        ("PodSpec", "volumes") => structure_list(field, 0, 2),
         ("LabelSelectorRequirement", "operator") => Just(json!("Exists")).boxed(),
         ("LabelSelectorRequirement", "values") => Just(json!([])).boxed(),
         ("EdgeDeviceSignedRequestSpec", _) | ("LabelSelectorRequirement", "key")
@@ -202,21 +266,13 @@ fn of_field(of: &'static Structure, field: &'static Field) -> BoxedStrategy<Valu
     }
 }
 
-fn structure_list(field: &Field, most: usize) -> BoxedStrategy<Value> {
+fn structure_list(field: &Field, least: usize, most: usize) -> BoxedStrategy<Value> {
     let (Schema::List(item) | Schema::KeyedList(item, _)) = field.schema else {
         unreachable!()
     };
-    collection::vec(of_schema(*item), 0..=most)
+    collection::vec(of_schema(*item), least..=most)
         .prop_map(Value::from)
         .boxed()
-}
-
-/// Containers have names of their own.
-fn named(mut containers: Value) -> Value {
-    for (index, container) in containers.as_array_mut().unwrap().iter_mut().enumerate() {
-        container["name"] = json!(format!("c{index}"));
-    }
-    containers
 }
 
 fn of_schema(schema: Schema) -> BoxedStrategy<Value> {

@@ -1,12 +1,19 @@
 //! A file or a directory as one unit.
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
-use flotta_manifests::source::{self, SourceError};
+use flotta_manifests::{
+    UnknownFields,
+    source::{self, SourceError, SourceReading},
+};
 use tempfile::TempDir;
 
 fn config_map(name: &str, value: &str) -> String {
     format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}, data: {{a: {value:?}}}}}\n")
+}
+
+fn read(path: &Path) -> Result<SourceReading, SourceError> {
+    source::read(path, UnknownFields::Refuse)
 }
 
 fn directory(files: &[(&str, &str)]) -> TempDir {
@@ -18,7 +25,7 @@ fn directory(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn names(path: &Path) -> Vec<String> {
-    let reading = source::read(path).unwrap();
+    let reading = read(path).unwrap();
     reading
         .objects
         .into_iter()
@@ -28,7 +35,7 @@ fn names(path: &Path) -> Vec<String> {
 
 /// The sentences of an error without the place of the directory.
 fn refused(directory: &TempDir) -> String {
-    let error = source::read(directory.path()).unwrap_err();
+    let error = read(directory.path()).unwrap_err();
     error
         .to_string()
         .replace(directory.path().to_str().unwrap(), "fleet")
@@ -82,14 +89,14 @@ fn faults_of_all_files_are_told_together() {
         [
             "fleet/b.yaml, line 1 is no YAML: unclosed bracket '['",
             "fleet/c.yaml, line 3: ConfigMap default/same is there already, at fleet/a.yaml, line 1; take one of them out",
-            "fleet/d.yaml, line 1: Secret default/x: data.a is not base64; encode it with `base64 -w0`",
+            "fleet/d.yaml, line 1: Secret default/x: data.a is not base64; encode it with `base64 -w0`, or write it as it is under stringData",
         ]
     );
 }
 
 #[test]
 fn what_cannot_be_read_is_named() {
-    let missing = source::read(Path::new("/nowhere/fleet")).unwrap_err();
+    let missing = read(Path::new("/nowhere/fleet")).unwrap_err();
     assert!(missing.faults().is_empty());
     assert!(
         missing.to_string().starts_with("/nowhere/fleet cannot be read"),
@@ -104,22 +111,93 @@ fn what_cannot_be_read_is_named() {
         refused(&dangling)
     );
 
-    let binary = directory(&[]);
-    fs::write(binary.path().join("a.yaml"), [0xff, 0xfe]).unwrap();
-    assert!(matches!(source::read(binary.path()), Err(SourceError::Io { .. })));
-    assert!(refused(&binary).contains("fleet/a.yaml cannot be read: it is no UTF-8 text"));
+    let elsewhere = directory(&[]);
+    let windows: Vec<u8> = config_map("a", "1")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    fs::write(elsewhere.path().join("a.yaml"), windows).unwrap();
+    assert_eq!(
+        refused(&elsewhere),
+        "fleet/a.yaml is UTF-16 or UTF-32, and manifests are UTF-8; save it as UTF-8"
+    );
+    fs::write(elsewhere.path().join("a.yaml"), vec![b' '; (8 << 20) + 1]).unwrap();
+    assert_eq!(refused(&elsewhere), "fleet/a.yaml is larger than 8 MiB; split it");
+}
+
+#[test]
+fn neither_a_pipe_nor_a_device_is_waited_for() {
+    let piped = directory(&[("a.yaml", &config_map("a", "1"))]);
+    let pipe = piped.path().join("b.yaml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(
+        refused(&piped).starts_with("fleet/b.yaml is no regular file"),
+        "{}",
+        refused(&piped)
+    );
+    for path in [&*pipe, Path::new("/dev/zero"), Path::new("/dev/stdin")] {
+        // Standard input may be a file.
+        if !fs::metadata(path).unwrap().is_file() {
+            let error = read(path).unwrap_err();
+            assert!(matches!(error, SourceError::Unfit { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_kustomization_is_passed_over_and_what_is_no_kustomization_is_not() {
+    let directory = directory(&[
+        ("a.yaml", &config_map("a", "1")),
+        ("kustomization.yaml", "resources: [a.yaml]\n---\n"),
+    ]);
+    let reading = read(directory.path()).unwrap();
+    assert_eq!(reading.objects.len(), 1);
+    assert!(
+        reading.warned()[0].contains("kubectl kustomize"),
+        "{:?}",
+        reading.warned()
+    );
+    // By this name it was read before, and what is in it is no less meant.
+    fs::write(directory.path().join("kustomization.yaml"), config_map("b", "1")).unwrap();
+    assert_eq!(names(directory.path()), ["a", "b"]);
+    fs::write(
+        directory.path().join("kustomisation.yaml"),
+        "resources: [a.yaml]\n",
+    )
+    .unwrap();
+    assert!(refused(&directory).contains("apiVersion is missing"));
+}
+
+#[test]
+fn of_many_faults_fifty_are_told_and_the_rest_counted() {
+    let directory = directory(&[
+        ("a.yaml", &"{}\n---\n".repeat(40)),
+        ("b.yaml", &"{}\n---\n".repeat(40)),
+    ]);
+    let refused = refused(&directory);
+    assert_eq!(refused.lines().count(), 51);
+    assert_eq!(
+        refused.lines().last(),
+        Some("and 110 more faults, which are not listed")
+    );
+    let services = "{apiVersion: v1, kind: Service, metadata: {name: a}}\n---\n".repeat(60);
+    fs::write(directory.path().join("a.yaml"), services).unwrap();
+    fs::write(directory.path().join("b.yaml"), config_map("b", "1")).unwrap();
+    let warned = read(directory.path()).unwrap().warned();
+    assert_eq!(warned.len(), 51);
+    assert_eq!(warned[50], "and 10 more warnings, which are not listed");
 }
 
 #[test]
 fn an_empty_source_is_read_and_seen_to_be_empty() {
-    assert!(source::read(directory(&[]).path()).unwrap().is_empty());
+    assert!(read(directory(&[]).path()).unwrap().is_empty());
     assert!(
-        source::read(directory(&[("a.yaml", "# nothing\n---\n")]).path())
+        read(directory(&[("a.yaml", "# nothing\n---\n")]).path())
             .unwrap()
             .is_empty()
     );
     assert!(
-        !source::read(directory(&[("a.yaml", &config_map("a", "1"))]).path())
+        !read(directory(&[("a.yaml", &config_map("a", "1"))]).path())
             .unwrap()
             .is_empty()
     );
@@ -132,7 +210,7 @@ fn the_digest_is_of_what_is_said_and_not_of_how() {
             .iter()
             .map(|text| ("a".to_owned(), (*text).to_owned()))
             .collect();
-        source::of_texts(&texts).unwrap().digest
+        source::of_texts(&texts, UnknownFields::Refuse).unwrap().digest
     };
     let (a, b) = (config_map("a", "1"), config_map("b", "1"));
     let both = digest(&[&format!("{a}---\n# b\n{b}")]);

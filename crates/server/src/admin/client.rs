@@ -1,6 +1,6 @@
 //! The caller's side of the admin socket.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -18,6 +18,16 @@ use crate::{
     service::{DeviceView, ListedView, StrayView, WorkloadView},
 };
 
+/// An act on its way to the server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Acting {
+    #[serde(flatten)]
+    pub(super) act: Act,
+    /// It is meant, whatever it takes from the device.
+    #[serde(default)]
+    pub(super) confirm: bool,
+}
+
 /// A file on its way to the server.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Text {
@@ -32,10 +42,34 @@ pub(super) struct Text {
 pub(super) struct Apply {
     /// Name of the source.
     pub(super) source: String,
-    /// Whether a person has said that what it takes away is meant.
-    pub(super) confirm: bool,
+    /// The digest of what a person has said may take something away.
+    #[serde(default)]
+    pub(super) confirm: Option<String>,
+    /// A source whose objects it may have.
+    #[serde(default)]
+    pub(super) take_from: Option<String>,
     /// The files.
     pub(super) texts: Vec<Text>,
+}
+
+/// The objects of a source are to be those of `--manifests`, as far as that holds them.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct HandOver {
+    /// The source that has them.
+    pub(super) from: String,
+    /// The digest of what a person has said may take something away.
+    #[serde(default)]
+    pub(super) confirm: Option<String>,
+}
+
+/// A source is to hold nothing.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Emptying {
+    /// Which one.
+    pub(super) source: String,
+    /// The digest of what a person has said may go.
+    #[serde(default)]
+    pub(super) confirm: Option<String>,
 }
 
 /// An object in a list.
@@ -124,11 +158,11 @@ impl Client<'_> {
     }
 
     /// Carries out an act.
-    pub(super) async fn act(&self, id: &DeviceId, act: &Act) -> anyhow::Result<DeviceView> {
+    pub(super) async fn act(&self, id: &DeviceId, acting: &Acting) -> anyhow::Result<DeviceView> {
         self.call(
             Method::POST,
             &format!("/devices/{id}/acts"),
-            serde_json::to_vec(act)?.into(),
+            serde_json::to_vec(acting)?.into(),
         )
         .await
     }
@@ -154,14 +188,29 @@ impl Client<'_> {
     }
 
     /// Takes files over as one source.
-    pub(super) async fn apply(&self, source: &str, confirm: bool, texts: &[Text]) -> anyhow::Result<Applied> {
-        let apply = Apply {
+    pub(super) async fn apply(&self, apply: &Apply) -> anyhow::Result<Applied> {
+        let body = serde_json::to_vec(apply)?;
+        self.call(Method::POST, "/manifests", body.into()).await
+    }
+
+    /// Hands the objects of a source over to `--manifests`.
+    pub(super) async fn hand_over(&self, from: &str, confirm: Option<String>) -> anyhow::Result<Applied> {
+        let hand_over = HandOver {
+            from: from.to_owned(),
+            confirm,
+        };
+        let body = serde_json::to_vec(&hand_over)?;
+        self.call(Method::POST, "/manifests/handovers", body.into()).await
+    }
+
+    /// Empties a source.
+    pub(super) async fn empty(&self, source: &str, confirm: Option<String>) -> anyhow::Result<Applied> {
+        let emptying = Emptying {
             source: source.to_owned(),
             confirm,
-            texts: texts.to_vec(),
         };
-        let body = serde_json::to_vec(&apply)?;
-        self.call(Method::POST, "/manifests", body.into()).await
+        let body = serde_json::to_vec(&emptying)?;
+        self.call(Method::POST, "/manifests/emptyings", body.into()).await
     }
 
     /// Confirms what waits for a person.
@@ -192,12 +241,9 @@ impl Client<'_> {
     }
 
     async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<T> {
-        let stream = UnixStream::connect(self.socket).await.with_context(|| {
-            format!(
-                "no server is listening on {}; start one, or name its socket with --socket",
-                self.socket.display()
-            )
-        })?;
+        let stream = UnixStream::connect(self.socket)
+            .await
+            .map_err(|error| unreachable(self.socket, error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
         let request = Request::builder()
@@ -221,5 +267,31 @@ impl Client<'_> {
         }
         serde_json::from_slice(&body)
             .context("the server's answer cannot be read; is it of the same version?")
+    }
+}
+
+/// Why a socket cannot be connected to, and what to do.
+fn unreachable(socket: &Path, error: io::Error) -> anyhow::Error {
+    let socket = socket.display();
+    let reason = match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "this user may not open {socket}, which is its server's alone; run this as the user that the server runs as, or as root"
+        ),
+        _ => format!("no server is listening on {socket}; start one, or name its socket with --socket"),
+    };
+    anyhow::Error::new(error).context(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_of_another_user_is_no_server_that_is_missing() {
+        let told = |kind: io::ErrorKind| unreachable(Path::new("/run/admin.sock"), kind.into()).to_string();
+        assert!(told(io::ErrorKind::PermissionDenied).starts_with("this user may not open /run/admin.sock"));
+        for kind in [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused] {
+            assert!(told(kind).starts_with("no server is listening on /run/admin.sock"));
+        }
     }
 }

@@ -29,6 +29,9 @@ const LONGEST: usize = 64 * 1024 * 1024;
 /// Longest request: taking over manifests looks at every device, encrypting anew writes everything.
 const PATIENCE: Duration = Duration::from_mins(10);
 
+/// Most connections. They are all the owner's own.
+const CONNECTIONS: usize = 64;
+
 /// What the owner of the socket may use.
 pub fn limits(device_plane: Limits) -> Limits {
     Limits {
@@ -36,6 +39,8 @@ pub fn limits(device_plane: Limits) -> Limits {
         request: PATIENCE,
         idle: PATIENCE,
         write: Duration::from_mins(1),
+        silent: CONNECTIONS,
+        connections: CONNECTIONS,
         ..device_plane
     }
 }

@@ -4,27 +4,32 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use contract::DeviceId;
-use fleet::{Phase, administration::Act};
+use fleet::Phase;
 use http::{Method, Request, Response, StatusCode};
+use manifests::{UnknownFields, source::SourceReading};
 use serde::{Serialize, de::DeserializeOwned};
 use store::Page;
 
 use super::{
     AUTHOR, PAGE,
-    client::{Apply, BrokenObject, ListedObject, ManifestsView, Rekeyed},
+    client::{Acting, Apply, BrokenObject, Emptying, HandOver, ListedObject, ManifestsView, Rekeyed},
 };
 use crate::{
-    documents::{ApplyError, NotConfigured, WATCHED, Watched},
+    documents::{ApplyError, Consent, NotConfigured, SourceStatus, WATCHED, Watched},
     service::{Service, ServiceError},
     telemetry,
     transport::{Handler, answer},
 };
+
+/// So many characters of why a body is refused are told: it may quote the body.
+const QUOTED: usize = 300;
 
 /// Answers the owner of the admin socket.
 pub struct AdminPlane {
     service: Service,
     /// `None` without `--manifests`.
     watched: Option<Arc<Watched>>,
+    unknown_fields: UnknownFields,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +46,18 @@ enum AdminError {
     Service(#[from] ServiceError),
 }
 
+/// What a person does about a source.
+struct BySource {
+    source: String,
+    /// A source whose objects it may have.
+    from: Option<String>,
+    /// The digest of what may take something away.
+    confirm: Option<String>,
+    /// Whether what it lacks is meant to lack.
+    settled: bool,
+    empties: bool,
+}
+
 impl From<NotConfigured> for AdminError {
     fn from(error: NotConfigured) -> Self {
         Self::Service(error.into())
@@ -51,6 +68,7 @@ impl From<ApplyError> for AdminError {
     fn from(error: ApplyError) -> Self {
         match error {
             ApplyError::Store(error) => Self::Service(error.into()),
+            missing @ ApplyError::NoSuchSource(_) => Self::Missing(missing.to_string()),
             other => Self::Refused(other.to_string()),
         }
     }
@@ -58,8 +76,12 @@ impl From<ApplyError> for AdminError {
 
 impl AdminPlane {
     /// The administration of a fleet.
-    pub fn new(service: Service, watched: Option<Arc<Watched>>) -> Self {
-        Self { service, watched }
+    pub fn new(service: Service, watched: Option<Arc<Watched>>, unknown_fields: UnknownFields) -> Self {
+        Self {
+            service,
+            watched,
+            unknown_fields,
+        }
     }
 
     async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
@@ -73,16 +95,16 @@ impl AdminPlane {
             (&Method::GET, ["strays"]) => document(&self.service.strays(PAGE).await?),
             (&Method::GET, ["devices", id]) => document(&self.service.show(device(id)?).await?),
             (&Method::POST, ["devices", id, "acts"]) => {
-                let act: Act = serde_json::from_slice(request.body())
-                    .map_err(|error| AdminError::Bad(error.to_string()))?;
+                let Acting { act, confirm } = read(&request)?;
                 let by = request
                     .headers()
                     .get(AUTHOR)
                     .and_then(|by| by.to_str().ok())
                     .unwrap_or("administrator");
                 let id = device(id)?;
-                tracing::info!(device = %id, by, ?act, "an administrator acts");
-                document(&self.service.act(id, act, by.to_owned()).await?)
+                tracing::info!(device = %id, by, ?act, confirm, "an administrator acts");
+                let done = self.service.act_as_confirmed(id, act, by.to_owned(), confirm);
+                document(&done.await?)
             }
             (&Method::GET, ["devices", id, "configuration"]) => {
                 let secrets = request.uri().query() == Some("secrets=true");
@@ -98,6 +120,8 @@ impl AdminPlane {
             (&Method::GET, ["manifests", "objects"]) => self.objects(),
             (&Method::POST, ["manifests"]) => self.apply(&request).await,
             (&Method::POST, ["manifests", "confirmations"]) => self.confirm(&request),
+            (&Method::POST, ["manifests", "handovers"]) => self.hand_over(&request).await,
+            (&Method::POST, ["manifests", "emptyings"]) => self.empty(&request).await,
             (&Method::POST, ["rekey"]) => self.rekey().await,
             _ => Err(AdminError::NotFound),
         }
@@ -130,7 +154,7 @@ impl AdminPlane {
         document(&objects)
     }
 
-    /// Finished even if its caller goes away.
+    /// Takes texts over as a source of an administrator's.
     async fn apply(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
         let apply: Apply = read(request)?;
         if apply.source == WATCHED && self.watched.is_some() {
@@ -143,13 +167,78 @@ impl AdminPlane {
             .into_iter()
             .map(|text| (text.origin, text.text))
             .collect();
-        let reading =
-            manifests::source::of_texts(&texts).map_err(|error| AdminError::Bad(error.to_string()))?;
+        let reading = manifests::source::of_texts(&texts, self.unknown_fields)
+            .map_err(|error| AdminError::Bad(error.to_string()))?;
+        let act = BySource {
+            source: apply.source,
+            from: apply.take_from,
+            confirm: apply.confirm,
+            settled: true,
+            empties: false,
+        };
+        self.take_over(act, reading).await
+    }
+
+    /// Hands the objects of a source over to `--manifests`, as far as that holds them too.
+    async fn hand_over(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
+        let HandOver { from, confirm } = read(request)?;
+        let Some(watched) = &self.watched else {
+            return Err(AdminError::Refused(
+                "this server has no --manifests; hand objects over with 'edge-config-server manifests apply --take-from'"
+                    .to_owned(),
+            ));
+        };
+        let reading = watched.reading().await.map_err(AdminError::Refused)?;
+        let act = BySource {
+            source: WATCHED.to_owned(),
+            from: Some(from),
+            confirm,
+            // It may be written right now, and what it lacks is not what the act is about.
+            settled: false,
+            empties: false,
+        };
+        let done = self.take_over(act, reading).await;
+        watched.wake();
+        done
+    }
+
+    /// Empties a source, since somebody says that this is meant.
+    async fn empty(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
+        let Emptying { source, confirm } = read(request)?;
+        let watched = self.watched.as_ref().filter(|_| source == WATCHED);
+        if let Some(watched) = watched
+            && !watched.reading().await.map_err(AdminError::Refused)?.is_empty()
+        {
+            return Err(AdminError::Refused(format!(
+                "source {WATCHED:?} is read from --manifests, which holds objects; empty it there first"
+            )));
+        }
+        let act = BySource {
+            source,
+            from: None,
+            confirm,
+            settled: true,
+            empties: true,
+        };
+        let done = self.take_over(act, SourceReading::empty()).await;
+        if let Some(watched) = watched {
+            watched.wake();
+        }
+        done
+    }
+
+    /// Finished even if its caller goes away.
+    async fn take_over(&self, act: BySource, reading: SourceReading) -> Result<Response<Bytes>, AdminError> {
         let keeper = Arc::clone(self.service.documents());
-        let (source, confirm) = (apply.source, apply.confirm);
         let applied = tokio::spawn(async move {
-            let confirmed = confirm.then(|| reading.digest.clone());
-            keeper.apply(&source, &reading, confirmed.as_deref()).await
+            let consent = Consent {
+                confirmed: act.confirm.as_deref(),
+                settled: act.settled,
+                by_hand: true,
+                from: act.from.as_deref(),
+                empties: act.empties,
+            };
+            keeper.apply(&act.source, &reading, consent).await
         });
         let applied = applied.await.map_err(|_| ServiceError::Interrupted)??;
         tracing::info!(
@@ -165,11 +254,11 @@ impl AdminPlane {
     fn confirm(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
         let digest: String = read(request)?;
         let view = self.manifests();
-        let waits = view
-            .status
-            .sources
-            .iter()
-            .any(|source| source.unconfirmed.as_deref() == Some(digest.as_str()));
+        let waits = |source: &SourceStatus| {
+            let settling = source.settling.as_ref().map(|settling| &settling.digest);
+            [source.unconfirmed.as_ref(), settling].contains(&Some(&digest))
+        };
+        let waits = view.status.sources.iter().any(waits);
         match &self.watched {
             Some(watched) if waits => {
                 tracing::info!(digest, "an administrator confirmed manifests");
@@ -220,7 +309,8 @@ fn broken(faults: &[configuration::Fault]) -> Vec<BrokenObject> {
 }
 
 fn read<T: DeserializeOwned>(request: &Request<Bytes>) -> Result<T, AdminError> {
-    serde_json::from_slice(request.body()).map_err(|error| AdminError::Bad(error.to_string()))
+    serde_json::from_slice(request.body())
+        .map_err(|error| AdminError::Bad(telemetry::brief(&error.to_string(), QUOTED)))
 }
 
 impl Handler for AdminPlane {
@@ -271,9 +361,13 @@ fn fail(error: &AdminError) -> Response<Bytes> {
         | AdminError::Missing(_)
         | AdminError::Service(ServiceError::Act(ActError::NoSuchDevice(_))) => StatusCode::NOT_FOUND,
         AdminError::Bad(_) => StatusCode::BAD_REQUEST,
-        AdminError::Refused(_) | AdminError::Service(ServiceError::Act(_) | ServiceError::Refused(_)) => {
-            StatusCode::CONFLICT
-        }
+        AdminError::Refused(_)
+        | AdminError::Service(
+            ServiceError::Act(_)
+            | ServiceError::Refused(_)
+            | ServiceError::NoPlace(_)
+            | ServiceError::WouldLose(_),
+        ) => StatusCode::CONFLICT,
         AdminError::Service(error) => {
             tracing::error!(
                 error = telemetry::chain(error),

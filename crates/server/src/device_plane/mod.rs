@@ -13,6 +13,7 @@ mod route;
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use fleet::Operation;
 use http::{Request, Response, StatusCode, header};
 use tracing::Instrument as _;
 
@@ -60,7 +61,9 @@ impl Handler for DevicePlane {
                 ..
             }) => {
                 let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer::Anybody);
-                self.probes.seen(&nonce, peer, self.service.now());
+                if operation == Operation::RegistrationStatus {
+                    self.probes.seen(&nonce, peer, self.service.now());
+                }
                 let response = match self.service.serving() {
                     Ok(()) => operations::probe(operation, &namespace),
                     Err(reason) => operations::not_serving(&self.metrics, operation.as_str(), &reason),

@@ -24,6 +24,9 @@ use crate::{
     transport::answer,
 };
 
+/// So many characters of why a body is refused are told: it may quote the body, which may have a mebibyte.
+const QUOTED: usize = 300;
+
 const NOT_APPROVED: &str = "the device is not an approved device of this fleet";
 
 /// A request with its path read.
@@ -238,17 +241,17 @@ pub(super) fn not_serving(
 /// Reads a body; an error names the field that it is about.
 pub(super) fn decode<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<T, CallError> {
     let mut document = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut document).map_err(|error| CallError::Body {
+    let refused = |reason: String| CallError::Body {
         what,
-        reason: if error.path().iter().next().is_some() {
+        reason: telemetry::brief(&reason, QUOTED),
+    };
+    let value = serde_path_to_error::deserialize(&mut document).map_err(|error| {
+        refused(if error.path().iter().next().is_some() {
             error.to_string()
         } else {
             error.into_inner().to_string()
-        },
+        })
     })?;
-    document.end().map_err(|error| CallError::Body {
-        what,
-        reason: error.to_string(),
-    })?;
+    document.end().map_err(|error| refused(error.to_string()))?;
     Ok(value)
 }

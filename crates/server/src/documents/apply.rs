@@ -1,23 +1,16 @@
 //! A source becomes what the store holds: as a whole, in one transaction, or not at all.
 //!
 //! What disappeared from a source is removed only if the source was read whole and is not empty: an unmounted volume and an
-//! emptied directory look alike, and neither is an order to remove what devices run.
-
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+//! emptied directory look alike, and neither is an order to remove what devices run. That a source is to be emptied, or to have
+//! another one's objects, is said by an act of its own.
 
 use fleet::Phase;
-use manifests::{Key, Kind, Object, source::SourceReading};
+use manifests::{Key, source::SourceReading};
 use serde::{Deserialize, Serialize};
-use store::{
-    DocumentKey, DocumentPut, DocumentsWrite, Page, RenderingKey, RenderingPut, SourceWrite, Store,
-    StoreError,
-};
+use store::{Page, Store, StoreError};
 
-use super::{Current, Keeper, Loss};
-use crate::service::selected;
+use super::{Current, Keeper, Loss, WATCHED, change::Change};
+use crate::service::holdings;
 
 /// How often a change is decided anew because another server changed the documents meanwhile.
 const ROUNDS: usize = 4;
@@ -46,12 +39,16 @@ pub struct Applied {
 pub enum ApplyError {
     /// It has no object.
     #[error(
-        "source {0:?} holds no object, so nothing was removed; an empty source is taken for one that failed: remove objects by \
-         name, or leave one in it"
+        "source {0:?} holds no object, so nothing was removed; an empty source is taken for one that failed: if it is meant, \
+         'edge-config-server manifests empty {0}'"
     )]
     Empty(String),
+    /// There is no such source.
+    #[error("there is no source {0:?}; 'edge-config-server manifests status' shows those there are")]
+    NoSuchSource(String),
     /// An object is another source's.
-    #[error("{key} belongs to source {owner:?}; remove it there first, or take it out of source {source:?}", source = .asked)]
+    #[error("{key} belongs to source {owner:?}; {remedy}, or take it out of source {source:?}", source = .asked,
+        remedy = hand_over(.asked, .owner))]
     Owned {
         /// The object.
         key: Key,
@@ -60,18 +57,32 @@ pub enum ApplyError {
         /// Who wants it.
         asked: String,
     },
-    /// A person has to say that what it takes away is meant.
+    /// It takes something away, and the source has not rested.
     #[error(
-        "source {source_name:?} waits for a person: {objection}. If that is meant: 'edge-config-server manifests confirm {digest}'; \
-         until then devices keep what they have"
+        "source {source_name:?} takes away {lacks}; that counts when it has not changed for the time of --settle-removals, or by \
+         'edge-config-server manifests confirm {digest}'"
     )]
-    Unconfirmed {
+    Settling {
         /// The source.
         source_name: String,
         /// What it holds.
         digest: String,
+        /// What it takes away.
+        lacks: String,
+    },
+    /// A person has to say that what it takes away is meant.
+    #[error(
+        "source {source_name:?} waits for a person: {objection}. If that is meant: {remedy}; until then devices keep what they have"
+    )]
+    Unconfirmed {
+        /// The source.
+        source_name: String,
+        /// What is to be confirmed.
+        digest: String,
         /// What it would take away.
         objection: String,
+        /// How to confirm it.
+        remedy: String,
     },
     /// The store could not read or write.
     #[error(transparent)]
@@ -81,32 +92,75 @@ pub enum ApplyError {
     Json(#[from] serde_json::Error),
 }
 
+fn hand_over(asked: &str, owner: &str) -> String {
+    if asked == WATCHED {
+        format!("hand it over with 'edge-config-server manifests hand-over {owner}'")
+    } else {
+        format!("hand it over with 'edge-config-server manifests apply --take-from {owner}'")
+    }
+}
+
+/// What a reading of a source may do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Consent<'a> {
+    /// The digest of what a person has said may take workloads away.
+    pub confirmed: Option<&'a str>,
+    /// Whether the source has rested for long enough that what it lacks is meant to lack.
+    pub settled: bool,
+    /// It is an act of a person, who confirms it by repeating it.
+    pub by_hand: bool,
+    /// A source whose objects it may have.
+    pub from: Option<&'a str>,
+    /// Whether it is meant that the source holds nothing.
+    pub empties: bool,
+}
+
 impl Keeper {
-    /// Takes a source over. `confirmed` is the digest of what a person has said may take workloads away.
+    /// Takes a source over.
     pub async fn apply(
         &self,
         source: &str,
         reading: &SourceReading,
-        confirmed: Option<&str>,
+        consent: Consent<'_>,
     ) -> Result<Applied, ApplyError> {
-        if reading.is_empty() {
-            return Err(ApplyError::Empty(source.to_owned()));
-        }
         let _one_at_a_time = self.applying.lock().await;
         for _ in 0..ROUNDS {
             let (before, damage) = Current::salvage(self.store.documents().await?, self.strict);
-            let change = Change::between(&before, source, &reading.objects)?;
+            check(&before, source, reading, consent)?;
+            let change = Change::between(&before, source, &reading.objects, consent.from)?;
             let after = before.with(source, &change.put, &change.remove, self.strict);
+            let to_confirm = to_confirm(&before, source, reading);
+            let is_confirmed = consent.confirmed == Some(to_confirm);
+            let unsettled = |lacks: String| ApplyError::Settling {
+                source_name: source.to_owned(),
+                digest: reading.digest.clone(),
+                lacks,
+            };
+            let must_rest = !consent.settled && !is_confirmed;
+            if let Some(lacks) = change.lacks().filter(|_| must_rest) {
+                return Err(unsettled(lacks));
+            }
             let objection = match damage.first() {
                 // Nobody can compute what devices would lose, whatever share of them may.
                 Some(damaged) => Some(damaged.to_string()),
-                None => loss(&*self.store, &before, &after).await?.objection(self.allowed),
+                None => {
+                    let loss = loss(&*self.store, &before, &after).await?;
+                    if let Some(lost) = loss.first().filter(|_| must_rest) {
+                        return Err(unsettled(lost));
+                    }
+                    loss.objection(self.allowed)
+                }
             };
-            if let Some(objection) = objection.filter(|_| confirmed != Some(reading.digest.as_str())) {
+            if let Some(objection) = objection.filter(|_| !is_confirmed) {
                 return Err(ApplyError::Unconfirmed {
                     source_name: source.to_owned(),
-                    digest: reading.digest.clone(),
+                    digest: to_confirm.to_owned(),
                     objection,
+                    remedy: if consent.by_hand {
+                        format!("repeat it with --confirm={to_confirm}")
+                    } else {
+                        format!("'edge-config-server manifests confirm {to_confirm}'")
+                    },
                 });
             }
             let write = change.write(&before, &after, source, reading, self.now())?;
@@ -123,106 +177,38 @@ impl Keeper {
     }
 }
 
-/// What a source changes.
-struct Change {
-    put: BTreeMap<Key, Arc<Object>>,
-    remove: Vec<Key>,
+/// Whether this may be asked for at all.
+fn check(
+    before: &Current,
+    source: &str,
+    reading: &SourceReading,
+    consent: Consent<'_>,
+) -> Result<(), ApplyError> {
+    let is_known = |name: &str| before.applied.iter().any(|applied| applied.name == name);
+    if let Some(from) = consent.from.filter(|from| !is_known(from)) {
+        return Err(ApplyError::NoSuchSource(from.to_owned()));
+    }
+    if consent.empties {
+        // That the watched one is meant to be empty can be said before it was ever taken over.
+        return if is_known(source) || source == WATCHED {
+            Ok(())
+        } else {
+            Err(ApplyError::NoSuchSource(source.to_owned()))
+        };
+    }
+    let was_emptied = is_known(source) && before.of_source(source).next().is_none();
+    if reading.is_empty() && !was_emptied {
+        return Err(ApplyError::Empty(source.to_owned()));
+    }
+    Ok(())
 }
 
-impl Change {
-    fn between(before: &Current, source: &str, objects: &[Object]) -> Result<Self, ApplyError> {
-        let mut put = BTreeMap::new();
-        let mut listed = BTreeSet::new();
-        for object in objects {
-            if let Some(owner) = before.source(&object.key).filter(|owner| *owner != source) {
-                return Err(ApplyError::Owned {
-                    key: object.key.clone(),
-                    owner: owner.to_owned(),
-                    asked: source.to_owned(),
-                });
-            }
-            listed.insert(&object.key);
-            if before.object(&object.key).is_none_or(|known| **known != *object) {
-                put.insert(object.key.clone(), Arc::new(object.clone()));
-            }
-        }
-        let remove = before
-            .of_source(source)
-            .filter(|key| !listed.contains(key))
-            .cloned()
-            .collect();
-        Ok(Self { put, remove })
-    }
-
-    fn write(
-        &self,
-        before: &Current,
-        after: &Current,
-        source: &str,
-        reading: &SourceReading,
-        at: jiff::Timestamp,
-    ) -> Result<DocumentsWrite, ApplyError> {
-        let put = self
-            .put
-            .values()
-            .map(|object| {
-                Ok(DocumentPut {
-                    key: place(&object.key),
-                    confidential: object.key.kind == Kind::Secret,
-                    body: serde_json::to_string(&**object)?,
-                })
-            })
-            .collect::<Result<_, serde_json::Error>>()?;
-        let renderings = after
-            .catalogue
-            .renderings()
-            .into_iter()
-            .map(|rendering| {
-                Ok(RenderingPut {
-                    key: RenderingKey {
-                        namespace: rendering.namespace,
-                        name: rendering.workload,
-                    },
-                    confidential: true,
-                    body: serde_json::to_string(&rendering.document)?,
-                })
-            })
-            .collect::<Result<_, serde_json::Error>>()?;
-        Ok(DocumentsWrite {
-            expected: before.revision,
-            source: SourceWrite {
-                name: source.to_owned(),
-                digest: reading.digest.clone(),
-                state: reading.objects.len().to_string(),
-            },
-            put,
-            remove: self
-                .remove
-                .iter()
-                .map(place)
-                .chain(before.foreign(source).cloned())
-                .collect(),
-            renderings: Some(renderings),
-            at,
-        })
-    }
-
-    fn told(&self, source: &str, reading: &SourceReading) -> Applied {
-        Applied {
-            source: source.to_owned(),
-            objects: reading.objects.len(),
-            changed: self.put.keys().map(ToString::to_string).collect(),
-            removed: self.remove.iter().map(ToString::to_string).collect(),
-            warnings: reading.warnings.iter().map(ToString::to_string).collect(),
-        }
-    }
-}
-
-fn place(key: &Key) -> DocumentKey {
-    DocumentKey {
-        kind: key.kind.as_str().to_owned(),
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
+/// The digest of what a person has looked at: of what is to come, or where nothing is, of what is to go.
+fn to_confirm<'a>(before: &'a Current, source: &str, reading: &'a SourceReading) -> &'a str {
+    let applied = before.applied.iter().find(|applied| applied.name == source);
+    match applied.filter(|_| reading.is_empty()) {
+        Some(applied) => &applied.digest,
+        None => &reading.digest,
     }
 }
 
@@ -239,8 +225,8 @@ async fn loss(store: &dyn Store, before: &Current, after: &Current) -> Result<Lo
             if let Some(stored) = store.load(&device.id).await? {
                 loss.count(
                     &device.id,
-                    &selected(&stored.device, before),
-                    &selected(&stored.device, after),
+                    &holdings(&stored.device, before),
+                    &holdings(&stored.device, after),
                 );
             }
         }

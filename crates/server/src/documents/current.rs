@@ -19,9 +19,16 @@ pub struct Current {
     pub unreadable: Vec<String>,
     /// The sources as they were last applied.
     pub applied: Vec<store::Source>,
-    /// Devices whose EdgeDeviceSignedRequest says that they are approved.
-    approvals: BTreeMap<DeviceId, Preapproval>,
+    /// Devices that have an EdgeDeviceSignedRequest.
+    requests: BTreeMap<DeviceId, Request>,
     contents: Contents,
+}
+
+/// An EdgeDeviceSignedRequest.
+#[derive(Clone, Debug)]
+struct Request {
+    approved: bool,
+    says: Preapproval,
 }
 
 /// What is in the store, read as far as it can be.
@@ -67,7 +74,7 @@ pub enum Damaged {
         /// How many are there.
         found: usize,
     },
-    /// Something was written once, and nothing is there; no source can be taken over that is empty.
+    /// Something was written once, and nothing is there, though nobody has emptied a source.
     #[error(
         "the store holds no manifest although it was given some; restore the whole store from a backup, or take all sources \
          over again and confirm it"
@@ -192,11 +199,7 @@ impl Current {
             revision,
             unreadable: sealed.chain(lost).collect(),
             applied,
-            approvals: contents
-                .objects
-                .values()
-                .filter_map(|object| approval(object))
-                .collect(),
+            requests: requests(&contents),
             catalogue: Catalogue::new(
                 contents.objects.values().cloned().collect(),
                 contents.sealed.clone(),
@@ -210,7 +213,15 @@ impl Current {
 
     /// Whether a device was approved by a manifest before it came.
     pub fn preapproval(&self, id: &DeviceId) -> Option<&Preapproval> {
-        self.approvals.get(id)
+        self.requests
+            .get(id)
+            .filter(|request| request.approved)
+            .map(|request| &request.says)
+    }
+
+    /// What a manifest says of a device's approval, given or not.
+    pub fn request(&self, id: &DeviceId) -> Option<&Preapproval> {
+        self.requests.get(id).map(|request| &request.says)
     }
 
     /// The source that an object is from.
@@ -288,26 +299,40 @@ fn incomplete(documents: &Documents) -> Vec<Damaged> {
             found,
         })
     };
-    let gone = (documents.documents.is_empty() && documents.revision != Revision::default())
+    // That sources were emptied is in their rows.
+    let was_emptied =
+        !documents.sources.is_empty() && documents.sources.iter().all(|source| source.state == "0");
+    let gone = (documents.documents.is_empty() && documents.revision != Revision::default() && !was_emptied)
         .then_some(Damaged::Gone);
     gone.into_iter()
         .chain(documents.sources.iter().filter_map(differs))
         .collect()
 }
 
-/// An approval in an EdgeDeviceSignedRequest. Its own namespace does not matter, as in Flotta: it names the target.
-fn approval(object: &Object) -> Option<(DeviceId, Preapproval)> {
+/// By device. Of several in different namespaces one that approves counts before one that does not.
+fn requests(contents: &Contents) -> BTreeMap<DeviceId, Request> {
+    let mut found = BTreeMap::<DeviceId, Request>::new();
+    for (id, request) in contents.objects.values().filter_map(|object| request(object)) {
+        if request.approved || !found.get(&id).is_some_and(|before| before.approved) {
+            found.insert(id, request);
+        }
+    }
+    found
+}
+
+/// An EdgeDeviceSignedRequest. Its own namespace does not matter, as in Flotta: it names the target.
+fn request(object: &Object) -> Option<(DeviceId, Request)> {
     if object.key.kind != Kind::EdgeDeviceSignedRequest {
         return None;
     }
     let request: EdgeDeviceSignedRequest = object.read().ok()?;
-    if !request.spec.approved {
-        return None;
-    }
     let namespace = Namespace::parse(&request.spec.target_namespace).ok()?;
     let set = Some(request.spec.target_set).filter(|set| !set.is_empty());
     Some((
         DeviceId::parse(&object.key.name).ok()?,
-        Preapproval { namespace, set },
+        Request {
+            approved: request.spec.approved,
+            says: Preapproval { namespace, set },
+        },
     ))
 }

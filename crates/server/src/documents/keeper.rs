@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::{Revision, Store};
 
-use super::{Applied, ApplyError, Current, Share, WATCHED};
+use super::{Current, Settling, Share, WATCHED, outcome::Outcome};
 use crate::{metrics::Metrics, service::Clock};
 
 /// The catalogue that devices are configured by.
@@ -59,6 +59,9 @@ pub struct SourceStatus {
     pub faults: Vec<String>,
     /// What waits for a person, as the digest to confirm.
     pub unconfirmed: Option<String>,
+    /// What it holds now and waits for the source to rest, since it takes something away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settling: Option<Settling>,
 }
 
 /// What a person or a program asks a keeper.
@@ -134,14 +137,14 @@ impl Keeper {
         })
     }
 
-    /// The catalogue, if devices may be configured by it.
-    pub fn current(&self) -> Result<Arc<Current>, NotConfigured> {
-        self.released(self.catalogue()?)
-    }
-
-    /// A catalogue, if devices may be configured by it.
-    pub fn released(&self, current: Arc<Current>) -> Result<Arc<Current>, NotConfigured> {
-        if self.watched && !current.applied.iter().any(|source| source.name == WATCHED) {
+    /// A catalogue, if a device may be configured by it. Until `--manifests` was taken over once only one may that was given a
+    /// configuration by this store before: it goes on with that, and any other one would get half of what it needs.
+    pub fn released(
+        &self,
+        current: Arc<Current>,
+        was_given_one: bool,
+    ) -> Result<Arc<Current>, NotConfigured> {
+        if !was_given_one && self.is_never_taken_over(&current) {
             let state = self.state();
             let faults = state.sources.get(WATCHED).map(|source| source.faults.join("; "));
             let faults = faults.filter(|faults| !faults.is_empty());
@@ -150,6 +153,29 @@ impl Keeper {
             ));
         }
         Ok(current)
+    }
+
+    fn is_never_taken_over(&self, current: &Current) -> bool {
+        self.watched && !current.applied.iter().any(|source| source.name == WATCHED)
+    }
+
+    /// Why no Edge API should be switched to this server yet, if so: devices that come over would get no configuration. For
+    /// anybody, so nothing is named.
+    pub fn switch_waits_for(&self) -> Option<String> {
+        match self.catalogue() {
+            Ok(current) if self.is_never_taken_over(&current) => Some(
+                "its manifests were never taken over, so devices that come would get no configuration; 'edge-config-server \
+                 manifests status' says why"
+                    .to_owned(),
+            ),
+            // Then it is not ready, and says so.
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Whether anybody is asked about losses.
+    pub fn asks(&self) -> bool {
+        self.allowed.asks()
     }
 
     /// The catalogue of the store, whether or not devices may be configured by it.
@@ -161,18 +187,15 @@ impl Keeper {
     }
 
     /// Why devices cannot all be configured as they should: for readiness, whose caller may be anybody, so objects are
-    /// counted and not named.
+    /// counted and not named. A source that was never taken over is no reason: who is not ready hears no heartbeat either.
     pub fn not_ready_because(&self) -> Option<String> {
-        match self.current() {
+        match self.catalogue() {
             Ok(current) if current.unreadable.is_empty() => None,
             Ok(current) => Some(format!(
                 "{} secret values in the store cannot be read; 'edge-config-server manifests status' names them",
                 current.unreadable.len()
             )),
-            Err(reason @ (NotConfigured::Unread(_) | NotConfigured::Behind(_))) => Some(reason.to_string()),
-            Err(NotConfigured::NeverLoaded(_)) => Some(
-                "--manifests was never taken over; 'edge-config-server manifests status' says why".to_owned(),
-            ),
+            Err(reason) => Some(reason.to_string()),
         }
     }
 
@@ -209,6 +232,9 @@ impl Keeper {
                 source.unconfirmed = None;
                 source.faults.clear();
             }
+            source
+                .settling
+                .take_if(|settling| settling.digest == applied.digest);
         }
         for (name, source) in &mut sources {
             source.name.clone_from(name);
@@ -224,23 +250,22 @@ impl Keeper {
     }
 
     /// Remembers how taking a source over went.
-    pub(super) fn remember(
-        &self,
-        name: &str,
-        outcome: &Result<Applied, Vec<String>>,
-        unconfirmed: Option<String>,
-    ) {
+    pub(super) fn remember(&self, name: &str, outcome: &Outcome) {
         let mut state = self.state();
         let source = state.sources.entry(name.to_owned()).or_default();
-        source.unconfirmed = unconfirmed;
+        source.unconfirmed = None;
+        source.settling = None;
+        source.faults.clear();
         match outcome {
-            Ok(applied) => {
-                source.warnings.clone_from(&applied.warnings);
-                source.faults.clear();
+            Outcome::Applied(applied) => source.warnings.clone_from(&applied.warnings),
+            Outcome::Settling(settling) => source.settling = Some(settling.clone()),
+            Outcome::Unconfirmed(digest, fault) => {
+                source.unconfirmed = Some(digest.clone());
+                source.faults = vec![fault.clone()];
             }
-            Err(faults) => source.faults.clone_from(faults),
+            Outcome::Rejected(faults) => source.faults.clone_from(faults),
         }
-        self.metrics.source(name, outcome.is_ok());
+        self.metrics.source(name, matches!(outcome, Outcome::Applied(_)));
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -249,16 +274,6 @@ impl Keeper {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ApplyError {
-    /// What waits for a person, as the digest to confirm.
-    pub fn unconfirmed(&self) -> Option<String> {
-        match self {
-            Self::Unconfirmed { digest, .. } => Some(digest.clone()),
-            _ => None,
-        }
     }
 }
 

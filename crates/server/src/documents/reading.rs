@@ -151,7 +151,14 @@ impl Keeper {
             {
                 continue;
             }
-            let outcome = self.refresh().await;
+            // In a task of its own: a defect that some content meets must not end this one.
+            let keeper = Arc::clone(&self);
+            let outcome = match tokio::spawn(async move { keeper.refresh().await }).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(StoreError::unavailable(
+                    "reading the documents met a defect in this program; please report it with the log",
+                )),
+            };
             if let Err(error) = &outcome {
                 if !failing {
                     tracing::warn!(

@@ -1,10 +1,11 @@
 //! What new manifests would take away, and whether that waits for a person.
 //!
-//! A workload that is no longer selected is removed from the device with its data. So before manifests are taken over,
-//! every approved device's selection is computed as it is and as it would be.
+//! A workload that is no longer selected is removed from the device with its data, and so is what is no longer in its pod. So
+//! before manifests are taken over, what every approved device is to have is computed as it is and as it would be.
 
-use std::{collections::BTreeSet, fmt};
+use std::fmt;
 
+use configuration::{Holdings, Lost, lost};
 use contract::DeviceId;
 
 /// A share in whole percent.
@@ -18,6 +19,11 @@ impl Share {
     /// So many percent, at most 100.
     pub fn percent(percent: u8) -> Option<Self> {
         (percent <= 100).then_some(Self(percent))
+    }
+
+    /// Whether there is a loss that is more than this share.
+    pub fn asks(self) -> bool {
+        self != Self(100)
     }
 
     /// Whether `part` of `whole` is more than this share.
@@ -37,43 +43,54 @@ impl fmt::Display for Share {
 pub struct Loss {
     /// Approved devices.
     devices: usize,
-    /// Those that would lose a workload.
-    losing: Vec<DeviceId>,
-    /// Those that would lose their last one.
-    emptied: Vec<DeviceId>,
+    /// How many would lose something.
+    losing: usize,
+    /// The first of them, with the first that it would lose.
+    first_losing: Option<(DeviceId, Lost)>,
+    /// How many would lose their last workload.
+    emptied: usize,
+    /// The first of them.
+    first_emptied: Option<DeviceId>,
 }
 
 impl Loss {
-    /// Counts one device with the workloads that are selected for it and those that would be.
-    pub fn count(&mut self, id: &DeviceId, before: &BTreeSet<String>, after: &BTreeSet<String>) {
+    /// Counts one device with what it is to have and what it would be to have.
+    pub fn count(&mut self, id: &DeviceId, before: &Holdings, after: &Holdings) {
         self.devices += 1;
-        if before.is_subset(after) {
+        let Some(first) = lost(before, after).into_iter().next() else {
             return;
-        }
-        self.losing.push(id.clone());
+        };
+        self.losing += 1;
+        self.first_losing.get_or_insert_with(|| (id.clone(), first));
         if after.is_empty() {
-            self.emptied.push(id.clone());
+            self.emptied += 1;
+            self.first_emptied.get_or_insert_with(|| id.clone());
         }
+    }
+
+    /// The first thing that the first device would lose, if any.
+    pub fn first(&self) -> Option<String> {
+        let (device, what) = self.first_losing.as_ref()?;
+        Some(format!("{what} (on device {device})"))
     }
 
     /// Why a person has to confirm it, if so.
     pub fn objection(&self, allowed: Share) -> Option<String> {
-        if allowed == Share(100) {
+        if !allowed.asks() {
             return None;
         }
-        if let Some(first) = self.emptied.first() {
+        if let Some(first) = &self.first_emptied {
             return Some(format!(
                 "{} of {} devices would lose their last workload, device {first} among them",
-                self.emptied.len(),
-                self.devices
+                self.emptied, self.devices
             ));
         }
-        let first = self.losing.first()?;
-        allowed.is_exceeded_by(self.losing.len(), self.devices).then(|| {
+        let (first, what) = self.first_losing.as_ref()?;
+        allowed.is_exceeded_by(self.losing, self.devices).then(|| {
             format!(
-                "{} of {} devices would lose a workload, device {first} among them; up to {allowed} needs no confirmation",
-                self.losing.len(),
-                self.devices
+                "{} of {} devices would lose a workload, container or volume, device {first} among them ({what}); up to \
+                 {allowed} needs no confirmation",
+                self.losing, self.devices
             )
         })
     }
@@ -89,8 +106,8 @@ mod tests {
         DeviceId::parse(&format!("device-{number}")).unwrap()
     }
 
-    fn set(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
+    fn set(names: &[&str]) -> Holdings {
+        names.iter().map(|name| ((*name).to_owned(), None)).collect()
     }
 
     fn ten() -> Share {
@@ -116,7 +133,7 @@ mod tests {
         assert_eq!(loss(10, 100).objection(ten()), None);
         let objection = loss(11, 100).objection(ten()).unwrap();
         assert!(
-            objection.starts_with("11 of 100 devices would lose a workload"),
+            objection.starts_with("11 of 100 devices would lose a workload, container or volume, device device-0 among them (workload b)"),
             "{objection}"
         );
         assert_eq!(loss(0, 0).objection(ten()), None);

@@ -31,6 +31,7 @@ pub struct Metrics {
     request_duration: Family<Labels<1>, Histogram, fn() -> Histogram>,
     commit_duration: Histogram,
     queue_depth: Gauge,
+    writable: Gauge,
     devices: Family<Labels<1>, Gauge>,
     connectivity: Family<Labels<1>, Gauge>,
     strays: Gauge,
@@ -62,6 +63,7 @@ impl Default for Metrics {
             request_duration: Family::new_with_constructor(latency),
             commit_duration: latency(),
             queue_depth: Gauge::default(),
+            writable: Gauge::default(),
             devices: Family::default(),
             connectivity: Family::default(),
             strays: Gauge::default(),
@@ -80,6 +82,7 @@ impl Default for Metrics {
             configured: configured::Configured::default(),
         };
         metrics.material_current.set(1);
+        metrics.writable.set(1);
         // What holds without an admission file.
         metrics.admission(Some(Admission::Open));
         metrics.register();
@@ -111,6 +114,11 @@ impl Metrics {
             "store_queue_depth",
             "Writes that wait for a commit",
             self.queue_depth.clone(),
+        );
+        registry.register(
+            "store_writable",
+            "0 while the store cannot be written, though devices may be answered",
+            self.writable.clone(),
         );
         registry.register("devices", "Devices by phase", self.devices.clone());
         registry.register(
@@ -165,7 +173,7 @@ impl Metrics {
         );
         registry.register(
             "material_current",
-            "0 while the files of TLS material are not what is served with",
+            "0 while the files of TLS material are not what is served with, or only in part",
             self.material_current.clone(),
         );
         registry.register(
@@ -206,6 +214,11 @@ impl Metrics {
     /// How many writes wait, at a scrape.
     pub fn store_queue(&self, depth: usize) {
         self.queue_depth.set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the store can be written, at a scrape.
+    pub fn store_writable(&self, writable: bool) {
+        self.writable.set(i64::from(writable));
     }
 
     /// How many devices there are, at a scrape.
@@ -252,7 +265,7 @@ impl Metrics {
 
     pub(crate) fn material_loaded(&self, material: &Material) {
         self.reloads.inc();
-        self.material_current.set(1);
+        self.material_current.set(i64::from(material.faults().is_empty()));
         self.expiry.clear();
         let authorities = material.authorities().map(|ca| ("ca", ca));
         for (kind, certificate) in std::iter::once(("server", material.server())).chain(authorities) {

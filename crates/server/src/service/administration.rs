@@ -1,5 +1,7 @@
 //! What an administrator asks of the fleet. The admin API and the admin socket both call these.
 
+use std::sync::Arc;
+
 use contract::DeviceId;
 use fleet::{
     Phase, Verdict, Watch,
@@ -7,21 +9,46 @@ use fleet::{
 };
 use store::{Census, Page, StoreError};
 
-use super::{Asker, DeviceView, ListedView, Service, ServiceError, StrayView};
+use super::{Asker, DeviceView, ListedView, Service, ServiceError, StrayView, losses};
 use crate::admission::Ruling;
 
 impl Service {
-    /// Carries out an act and shows the device as it is afterwards.
+    /// Carries out an act and shows the device as it is afterwards. One that would take something from the device is refused.
     pub async fn act(&self, id: DeviceId, act: Act, by: String) -> Result<DeviceView, ServiceError> {
+        self.act_as_confirmed(id, act, by, false).await
+    }
+
+    /// The same. `confirmed` is whether a person has said that it is meant, whatever it takes from the device.
+    pub async fn act_as_confirmed(
+        &self,
+        id: DeviceId,
+        act: Act,
+        by: String,
+        confirmed: bool,
+    ) -> Result<DeviceView, ServiceError> {
         let stored = self.0.store.stray(&id).await?;
         let stray = match (stored, self.0.pending.pending_stray(&id)) {
             (Some(stored), Some(pending)) => Some(stored.join(pending)),
             (stored, pending) => stored.or(pending),
         };
         let name = id.clone();
+        let documents = Arc::clone(&self.0.documents);
         let phase = self
-            .decide_for(Asker::Administrator, id.clone(), move |device, context| {
+            .decide_by_documents(Asker::Administrator, id.clone(), move |device, known, context| {
+                let act = match (device, known) {
+                    (Some(device), Ok(current)) => act.clone().completed(device, current.request(&name)),
+                    (Some(device), Err(reason)) if act.asks_where(device) => {
+                        return Err(ServiceError::NoPlace(reason.clone()));
+                    }
+                    _ => act.clone(),
+                };
                 let change = administration::act(&name, device, stray.as_ref(), &act, &by, context)?;
+                if !confirmed
+                    && let Some(objection) =
+                        losses::objection(&name, device, &change, known, &documents, context)
+                {
+                    return Err(ServiceError::WouldLose(objection));
+                }
                 let phase = change.life.as_ref().map(|life| life.state.phase());
                 Ok(Verdict {
                     answer: phase,
@@ -43,13 +70,12 @@ impl Service {
             .ok_or(ActError::NoSuchDevice(id.clone()))?;
         let events = self.0.store.events(&id).await?;
         let ruling = self.0.ruling(Asker::Administrator)?;
-        let (labels, configuration) = self.inspected(&device);
+        let inspected = self.inspected(&device);
         Ok(DeviceView::new(
             &device,
             revision,
             events,
-            labels,
-            configuration,
+            inspected,
             &self.0.context(&ruling),
         ))
     }
@@ -57,13 +83,11 @@ impl Service {
     /// Devices in the order of their ids.
     pub async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<ListedView>, ServiceError> {
         let mut listed = self.0.store.list(phase, page).await?;
-        for device in &mut listed {
-            if let Some(pending) = self.0.pending.presence(&device.id) {
-                device.presence = device.presence.join(pending);
-            }
-        }
         let ruling = self.0.ruling(Asker::Administrator)?;
         let context = self.0.context(&ruling);
+        for device in &mut listed {
+            device.presence = self.0.presence(&device.id, device.presence, context.now);
+        }
         Ok(listed
             .into_iter()
             .map(|device| ListedView::new(device, &context))
@@ -99,9 +123,7 @@ impl Service {
         let Some(mut stored) = self.0.store.load(id).await? else {
             return Ok(None);
         };
-        if let Some(pending) = self.0.pending.presence(id) {
-            stored.device.presence = stored.device.presence.join(pending);
-        }
+        stored.device.presence = self.0.presence(id, stored.device.presence, self.now());
         Ok(Some((stored.device, stored.revision)))
     }
 }

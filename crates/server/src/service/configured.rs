@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use configuration::{Assembly, Refusal, Subject};
+use configuration::{Assembly, Holdings, Refusal, Subject};
 use contract::{DeviceId, Namespace};
 use fleet::{Device, Epoch};
 use moka::sync::Cache;
@@ -121,8 +121,8 @@ pub(super) fn subject<'a>(
     }
 }
 
-/// The names of the workloads that are selected for a device.
-pub(crate) fn selected(device: &Device, current: &Current) -> BTreeSet<String> {
+/// What a device is to have by this catalogue: the workloads that are selected for it, with their parts.
+pub(crate) fn holdings(device: &Device, current: &Current) -> Holdings {
     let labels = labels(device, current);
     // What the device reported does not matter for what is selected.
     let subject = Subject {
@@ -131,5 +131,10 @@ pub(crate) fn selected(device: &Device, current: &Current) -> BTreeSet<String> {
         labels: &labels,
         reported: Box::new(|_| true),
     };
-    current.catalogue.selected(&subject)
+    current.catalogue.holdings(&subject)
+}
+
+/// The names of the workloads that are selected for a device.
+pub(super) fn selected(device: &Device, current: &Current) -> BTreeSet<String> {
+    holdings(device, current).into_keys().collect()
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use contract::DeviceId;
-use fleet::{Change, Context, Device, Verdict};
+use fleet::{Change, Context, Device, Presence, Verdict};
 use jiff::Timestamp;
 use store::{StoreError, Stored, Write, WriteGuard};
 
@@ -37,7 +37,7 @@ pub(super) type Known = Result<Arc<Current>, NotConfigured>;
 
 /// What a decision is made by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ground {
+pub(super) enum Ground {
     /// The device alone; the catalogue is whichever is at hand.
     Device,
     /// The device and the documents of the same moment.
@@ -51,22 +51,12 @@ impl Service {
         A: Send + 'static,
         R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError> + Send + Sync + 'static,
     {
-        self.decide_for(Asker::Device, id, rule).await
+        let rule = move |device: Option<&Device>, _: &Known, context: &Context<'_>| rule(device, context);
+        self.decide_on(Asker::Device, Ground::Device, id, rule).await
     }
 
     /// The same by a rule that asks for manifests too.
-    pub(super) async fn decide_by_documents<A, R>(&self, id: DeviceId, rule: R) -> Result<A, ServiceError>
-    where
-        A: Send + 'static,
-        R: Fn(Option<&Device>, &Known, &Context<'_>) -> Result<Verdict<A>, ServiceError>
-            + Send
-            + Sync
-            + 'static,
-    {
-        self.decide_on(Asker::Device, Ground::Documents, id, rule).await
-    }
-
-    pub(super) async fn decide_for<A, R>(
+    pub(super) async fn decide_by_documents<A, R>(
         &self,
         asker: Asker,
         id: DeviceId,
@@ -74,10 +64,12 @@ impl Service {
     ) -> Result<A, ServiceError>
     where
         A: Send + 'static,
-        R: Fn(Option<&Device>, &Context<'_>) -> Result<Verdict<A>, ServiceError> + Send + Sync + 'static,
+        R: Fn(Option<&Device>, &Known, &Context<'_>) -> Result<Verdict<A>, ServiceError>
+            + Send
+            + Sync
+            + 'static,
     {
-        let rule = move |device: Option<&Device>, _: &Known, context: &Context<'_>| rule(device, context);
-        self.decide_on(asker, Ground::Device, id, rule).await
+        self.decide_on(asker, Ground::Documents, id, rule).await
     }
 
     async fn decide_on<A, R>(
@@ -96,12 +88,14 @@ impl Service {
     {
         // Only where no other server writes, and then the catalogue at hand is the one in the store.
         if let Some(entry) = self.0.memory.get(&id) {
-            let device = entry.device();
             let ruling = self.0.ruling(asker)?;
+            let context = self.0.context(&ruling);
+            let device = entry.device(context.now);
             let known = self.0.documents.catalogue();
-            let verdict = rule(Some(&device), &known, &self.0.context(&ruling))?;
+            let verdict = rule(Some(&device), &known, &context)?;
             if verdict.change.is_times_only() {
-                self.0.record_times(&id, Some(&entry), &verdict.change);
+                self.0
+                    .record_times(&id, Some(&entry), &verdict.change, context.now);
                 return Ok(verdict.answer);
             }
         }
@@ -150,12 +144,12 @@ impl Inner {
         };
         for _ in 0..ROUNDS {
             let (entry, known) = self.read(ground, id).await?;
-            let device = entry.as_ref().map(|entry| entry.device());
             let ruling = self.ruling(asker)?;
             let context = self.context(&ruling);
+            let device = entry.as_ref().map(|entry| entry.device(context.now));
             let verdict = rule(device.as_ref(), &known, &context)?;
             if verdict.change.is_times_only() {
-                self.record_times(id, entry.as_deref(), &verdict.change);
+                self.record_times(id, entry.as_deref(), &verdict.change, context.now);
                 return Ok(verdict.answer);
             }
             match self
@@ -186,18 +180,26 @@ impl Inner {
     /// What was read, with what was seen since, and kept if it may be.
     fn entry(&self, stored: Option<Stored>) -> Option<Arc<Entry>> {
         let mut stored = stored?;
-        if let Some(pending) = self.pending.presence(&stored.device.id) {
-            stored.device.presence = stored.device.presence.join(pending);
-        }
+        let (id, stored_presence) = (&stored.device.id, stored.device.presence);
+        stored.device.presence = self.presence(id, stored_presence, (self.clock)());
         let entry = Arc::new(Entry::new(stored.device, stored.revision));
         self.memory.keep(&entry);
         Some(entry)
     }
 
-    fn record_times(&self, id: &DeviceId, entry: Option<&Entry>, change: &Change) {
+    /// When a device was heard, by the store and since.
+    pub(super) fn presence(&self, id: &DeviceId, stored: Presence, now: Timestamp) -> Presence {
+        let stored = stored.settled(now);
+        match self.pending.presence(id) {
+            Some(pending) => stored.join(pending.settled(now)),
+            None => stored,
+        }
+    }
+
+    fn record_times(&self, id: &DeviceId, entry: Option<&Entry>, change: &Change, now: Timestamp) {
         if let (Some(presence), Some(entry)) = (change.presence, entry) {
-            entry.sight(presence);
-            self.pending.sight(id, presence);
+            entry.sight(presence, now);
+            self.pending.sight(id, presence, now);
         }
     }
 
@@ -224,34 +226,41 @@ impl Inner {
         let doubt = self.memory.doubt(id);
         let revision = self.store.commit(write).await?;
         (self.on_commit)(begun.elapsed());
-        let after = match (device, change) {
-            (Some(device), change) => change.apply(&device),
-            (
-                None,
-                Change {
-                    life: Some(life),
-                    report,
-                    presence,
-                    ..
-                },
-            ) => Device {
-                id: id.clone(),
-                life: Arc::new(life),
-                report: Arc::new(report.unwrap_or_default()),
-                presence: presence.unwrap_or_default(),
-            },
-            (None, _) => return Ok(()),
+        let Some(after) = applied(id, device, change) else {
+            return Ok(());
         };
-        let now = Arc::new(Entry::new(after, revision));
+        let after = Arc::new(Entry::new(after, revision));
         // Polls went on meanwhile, and what they told may have reached the store already or not.
         if let Some(before) = entry {
-            now.sight(before.device().presence);
+            after.sight(before.device(at).presence, at);
         }
         if let Some(pending) = self.pending.presence(id) {
-            now.sight(pending);
+            after.sight(pending, at);
         }
-        self.memory.keep(&now);
+        self.memory.keep(&after);
         doubt.resolved();
         Ok(())
+    }
+}
+
+/// A device after a change; `None` where there is none, and the change makes none.
+pub(super) fn applied(id: &DeviceId, device: Option<Device>, change: Change) -> Option<Device> {
+    match (device, change) {
+        (Some(device), change) => Some(change.apply(&device)),
+        (
+            None,
+            Change {
+                life: Some(life),
+                report,
+                presence,
+                ..
+            },
+        ) => Some(Device {
+            id: id.clone(),
+            life: Arc::new(life),
+            report: Arc::new(report.unwrap_or_default()),
+            presence: presence.unwrap_or_default(),
+        }),
+        (None, _) => None,
     }
 }

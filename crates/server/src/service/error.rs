@@ -17,9 +17,18 @@ pub enum ServiceError {
     /// No device is configured now.
     #[error(transparent)]
     NotConfigured(#[from] NotConfigured),
+    /// Where an approved device shall live may be said by a manifest that cannot be read now.
+    #[error(
+        "where the device shall live may be said by an EdgeDeviceSignedRequest, and the manifests cannot be read ({0}); name its \
+         namespace with --namespace"
+    )]
+    NoPlace(NotConfigured),
     /// An administrator's act is not possible.
     #[error(transparent)]
     Act(#[from] ActError),
+    /// An administrator's act would take something from the device.
+    #[error("{0}; if the act is meant all the same, repeat it with --confirm")]
+    WouldLose(String),
     /// The device gets no configuration.
     #[error("the device gets no configuration and keeps what it has: {0}")]
     Refused(String),

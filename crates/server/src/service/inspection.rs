@@ -11,38 +11,61 @@ use super::{Service, ServiceError, configured, joined};
 /// What is shown in place of a secret.
 const HIDDEN: &str = "(not shown)";
 
+/// What is seen of a device's configuration as things stand.
+pub(super) struct Inspected {
+    /// Its labels of all origins.
+    pub(super) labels: BTreeMap<String, String>,
+    /// What is wrong with its configuration.
+    pub(super) conditions: Vec<Condition>,
+    /// The version that it gets at its next poll, where it gets one.
+    pub(super) offered: Option<String>,
+}
+
 impl Service {
-    /// A device's labels of all origins, and what is wrong with its configuration.
-    pub(super) fn inspected(&self, device: &Device) -> (BTreeMap<String, String>, Vec<Condition>) {
+    pub(super) fn inspected(&self, device: &Device) -> Inspected {
         let condition = |r#type: &str, message: String| Condition {
             r#type: r#type.to_owned(),
             since: None,
             message,
         };
-        let current = match self.0.documents.current() {
+        let was_given_one = device.life.delivery.was_handed_over();
+        let known = self.0.documents.catalogue();
+        let current = match known.and_then(|current| self.0.documents.released(current, was_given_one)) {
             Ok(current) => current,
             Err(reason) => {
-                let labels = device.labels(&BTreeMap::new());
-                return (labels, vec![condition("NotConfigured", reason.to_string())]);
+                return Inspected {
+                    labels: device.labels(&BTreeMap::new()),
+                    conditions: vec![condition("NotConfigured", reason.to_string())],
+                    offered: None,
+                };
             }
         };
         let labels = configured::labels(device, &current);
         if device.life.state.phase() != Phase::Approved {
-            return (labels, Vec::new());
+            return Inspected {
+                labels,
+                conditions: Vec::new(),
+                offered: None,
+            };
         }
         let outcome = self
             .0
             .configurations
             .of(device, self.0.store.identity().epoch, &current);
-        let conditions = match &*outcome {
-            Ok(assembly) => assembly
-                .faults
-                .iter()
-                .map(|fault| condition(fault.reason, format!("{}: {}", fault.object, fault.message)))
-                .collect(),
-            Err(refusal) => vec![condition(refusal.reason, refusal.message.clone())],
+        let (conditions, offered) = match &*outcome {
+            Ok(assembly) => {
+                let faults = assembly.faults.iter();
+                let conditions = faults
+                    .map(|fault| condition(fault.reason, format!("{}: {}", fault.object, fault.message)));
+                (conditions.collect(), Some(assembly.version.clone()))
+            }
+            Err(refusal) => (vec![condition(refusal.reason, refusal.message.clone())], None),
         };
-        (labels, conditions)
+        Inspected {
+            labels,
+            conditions,
+            offered,
+        }
     }
 
     /// Forgets all configurations that are kept: each is assembled again when its device asks.

@@ -10,6 +10,7 @@ use std::{
 
 use contract::DeviceId;
 use fleet::{Device, Presence};
+use jiff::Timestamp;
 use moka::sync::Cache;
 use store::Revision;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
@@ -39,19 +40,20 @@ impl Entry {
         self.revision
     }
 
-    /// The device with the times that were seen since.
-    pub(super) fn device(&self) -> Device {
-        let presence = *self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The device with the times that were seen since, as what they count as at `now`: kept so, they grow old from then on.
+    pub(super) fn device(&self, now: Timestamp) -> Device {
+        let mut presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+        *presence = presence.settled(now);
         Device {
-            presence,
+            presence: *presence,
             ..self.device.clone()
         }
     }
 
     /// It was heard.
-    pub(super) fn sight(&self, news: Presence) {
+    pub(super) fn sight(&self, news: Presence, now: Timestamp) {
         let mut presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
-        *presence = presence.join(news);
+        *presence = presence.settled(now).join(news.settled(now));
     }
 
     fn weight(&self) -> u32 {

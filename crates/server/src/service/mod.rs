@@ -14,6 +14,7 @@ mod configured;
 mod decide;
 mod error;
 mod inspection;
+mod losses;
 mod memory;
 mod pending;
 mod serving;
@@ -42,7 +43,7 @@ use crate::{
     documents::{self, NotConfigured},
 };
 
-pub(crate) use configured::selected;
+pub(crate) use configured::holdings;
 use configured::{Configurations, Outcome};
 use decide::{Asker, Known};
 pub use error::ServiceError;
@@ -162,7 +163,7 @@ impl Service {
     pub async fn enrol(&self, request: Enrolment) -> Result<EnrolmentAnswer, ServiceError> {
         let (id, namespace) = (request.id.clone(), request.namespace.clone());
         let answer = self
-            .decide_by_documents(id.clone(), move |device, known, context| {
+            .decide_by_documents(Asker::Device, id.clone(), move |device, known, context| {
                 let mut request = request.clone();
                 request.preapproval = match known {
                     Ok(current) => current.preapproval(&request.id).cloned(),
@@ -229,7 +230,7 @@ impl Service {
     ) -> Result<ConfigurationOutcome, ServiceError> {
         let service = Arc::clone(&self.0);
         let (answer, phase) = self
-            .decide_by_documents(id.clone(), move |device, known, context| {
+            .decide_by_documents(Asker::Device, id.clone(), move |device, known, context| {
                 let outcome = device
                     .filter(|device| device.life.state.phase() == Phase::Approved)
                     .map(|device| service.configured(device, known));
@@ -282,7 +283,7 @@ impl Service {
     pub async fn playbooks(&self, id: DeviceId, path: Namespace) -> Result<PlaybookAnswer, ServiceError> {
         let service = Arc::clone(&self.0);
         let (answer, phase) = self
-            .decide_by_documents(id.clone(), move |device, known, context| {
+            .decide_by_documents(Asker::Device, id.clone(), move |device, known, context| {
                 let approved = device.filter(|device| device.life.state.phase() == Phase::Approved);
                 let wanted = approved
                     .map(|device| service.wanted_playbooks(device, known))
@@ -315,14 +316,14 @@ impl Service {
 
     /// Brings pending times and strays to the store.
     pub async fn flush(&self) -> Result<(), StoreError> {
-        self.0.pending.flush(&*self.0.store).await.map(drop)
+        self.0.pending.flush(&*self.0.store, self.now()).await.map(drop)
     }
 
     /// The same, and notes whether devices are being served: nobody is missed for a time in which that was not noted. To be
     /// called every [`FLUSH_EVERY`]. `accepts` is whether connections can be made at all.
     pub async fn attend(&self, accepts: bool) -> Result<(), StoreError> {
         let store = &self.0.store;
-        if !self.0.pending.flush(&**store).await? {
+        if !self.0.pending.flush(&**store, self.now()).await? {
             // Where nobody is heard nothing is written, and the store could be gone. One row is read.
             store.documents_revision().await?;
         }
@@ -350,14 +351,16 @@ impl std::fmt::Debug for Service {
 impl Inner {
     /// The configuration of an approved device.
     fn configured(&self, device: &Device, known: &Known) -> Result<Outcome, NotConfigured> {
-        let current = self.documents.released(known.clone()?)?;
+        let was_given_one = device.life.delivery.was_handed_over();
+        let current = self.documents.released(known.clone()?, was_given_one)?;
         Ok(self
             .configurations
             .of(device, self.store.identity().epoch, &current))
     }
 
     fn wanted_playbooks(&self, device: &Device, known: &Known) -> Result<Vec<WantedPlaybook>, NotConfigured> {
-        let current = self.documents.released(known.clone()?)?;
+        let was_given_one = device.life.delivery.was_handed_over();
+        let current = self.documents.released(known.clone()?, was_given_one)?;
         let labels = configured::labels(device, &current);
         let subject = configured::subject(device, &labels, self.store.identity().epoch);
         Ok(current.catalogue.playbooks(&subject))

@@ -10,6 +10,7 @@ use std::{
 
 use contract::DeviceId;
 use fleet::{Presence, Stray};
+use jiff::Timestamp;
 use store::{Sighting, Store, StoreError};
 
 /// Strays that are held between two writes; a flood of made-up ids must not grow memory.
@@ -24,10 +25,10 @@ pub(super) struct Pending {
 
 impl Pending {
     /// A device was heard.
-    pub(super) fn sight(&self, id: &DeviceId, news: Presence) {
+    pub(super) fn sight(&self, id: &DeviceId, news: Presence, now: Timestamp) {
         let mut times = lock(&self.times);
         match times.get_mut(id) {
-            Some(presence) => *presence = presence.join(news),
+            Some(presence) => *presence = presence.settled(now).join(news),
             None => {
                 times.insert(id.clone(), news);
             }
@@ -60,11 +61,12 @@ impl Pending {
     }
 
     /// Writes what there is, and says whether there was anything. What is written stays visible here until the store has it.
-    pub(super) async fn flush(&self, store: &dyn Store) -> Result<bool, StoreError> {
-        let times: Vec<(DeviceId, Presence)> = lock(&self.times)
-            .iter()
-            .map(|(id, presence)| (id.clone(), *presence))
-            .collect();
+    pub(super) async fn flush(&self, store: &dyn Store, now: Timestamp) -> Result<bool, StoreError> {
+        let settled = |(id, presence): (&DeviceId, &mut Presence)| {
+            *presence = presence.settled(now);
+            (id.clone(), *presence)
+        };
+        let times: Vec<(DeviceId, Presence)> = lock(&self.times).iter_mut().map(settled).collect();
         let strays: Vec<Stray> = std::mem::take(&mut *lock(&self.strays)).into_values().collect();
         if times.is_empty() && strays.is_empty() {
             return Ok(false);

@@ -12,6 +12,8 @@ use fleet::{
 use serde::{Deserialize, Serialize};
 use store::{Listed, Revision};
 
+use super::inspection::Inspected;
+
 /// One device, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,8 +26,8 @@ pub struct DeviceView {
     pub namespace: Namespace,
     /// Where in its life it is, with details.
     pub state: State,
-    /// Whether it is heard.
-    pub connectivity: Connectivity,
+    /// Whether it is heard; absent once it was deleted.
+    pub connectivity: Option<Connectivity>,
     /// What a person should know.
     pub conditions: Vec<Condition>,
     /// Its request to join.
@@ -34,6 +36,10 @@ pub struct DeviceView {
     pub delivery: Delivery,
     /// How it is known that it has what it is to have; absent if it is not known.
     pub applied_by: Option<AppliedBy>,
+    /// The version of the configuration that it gets at its next poll, where it gets one. As manifests change it is ahead of
+    /// the one that it is to have as of its last poll.
+    #[serde(default)]
+    pub offered: Option<String>,
     /// Keys that may register.
     pub registration: Registration,
     /// Whether any key could register now.
@@ -62,8 +68,8 @@ pub struct ListedView {
     pub phase: Phase,
     /// Where in its life it is, with details.
     pub state: State,
-    /// Whether it is heard.
-    pub connectivity: Connectivity,
+    /// Whether it is heard; absent once it was deleted.
+    pub connectivity: Option<Connectivity>,
     /// When it was heard.
     pub presence: Presence,
     /// Deleted before the store was restored, and not confirmed since.
@@ -86,8 +92,7 @@ impl DeviceView {
         device: &Device,
         revision: Revision,
         events: Vec<RecordedEvent>,
-        labels: BTreeMap<String, String>,
-        configuration: Vec<Condition>,
+        inspected: Inspected,
         context: &Context<'_>,
     ) -> Self {
         let (life, report) = (&device.life, &device.report);
@@ -97,13 +102,14 @@ impl DeviceView {
             namespace: life.namespace.clone(),
             state: life.state.clone(),
             connectivity: device.connectivity(context),
-            conditions: conditions(device, configuration, context),
+            conditions: conditions(device, inspected.conditions, context),
             enrolment: life.enrolment.clone(),
             delivery: life.delivery.clone(),
             applied_by: life.delivery.applied_by(),
+            offered: inspected.offered,
             registration: life.registration.clone(),
             registration_open: life.registration.open(context.now) && life.state.phase() == Phase::Approved,
-            labels,
+            labels: inspected.labels,
             report: (**report).clone(),
             presence: device.presence,
             revision,

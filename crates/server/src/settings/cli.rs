@@ -180,6 +180,16 @@ pub struct Options {
         default_value = "256"
     )]
     pub events_per_device: String,
+    /// Bytes of events kept of each device, beside which the latest one always stays
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_EVENT_BYTES_PER_DEVICE",
+        hide_env_values = true,
+        help_heading = "Store",
+        value_name = "SIZE",
+        default_value = "256KiB"
+    )]
+    pub event_bytes_per_device: String,
     /// Age at which an event is removed
     #[arg(
         long,
@@ -204,7 +214,7 @@ pub struct Options {
     /// Manifests that the fleet is configured by: a file or a directory of YAML or JSON; looked at every second
     ///
     /// EdgeDevices, EdgeDeviceSets, EdgeWorkloads, EdgeConfigs, ConfigMaps and so on, as for Kubernetes. All of it is taken
-    /// over or nothing. What was never read makes the server unready: no device is configured from half of what it needs.
+    /// over or nothing. Until it was once, only devices that the store gave a configuration before get one.
     #[arg(
         long,
         env = "EDGE_CONFIG_MANIFESTS",
@@ -225,6 +235,32 @@ pub struct Options {
         default_value = "10%"
     )]
     pub confirm_above: String,
+    /// What becomes of a field of a manifest that no one knows: refuse (as kubectl does) or warn (as an API server, which
+    /// leaves it out)
+    ///
+    /// Left out, a mistyped `matchLabels` is a selector of every device. What is stored is not judged by it.
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_UNKNOWN_FIELDS",
+        hide_env_values = true,
+        help_heading = "Configuration",
+        value_name = "RULE",
+        default_value = "refuse"
+    )]
+    pub unknown_fields: String,
+    /// How long manifests have to be unchanged before what they no longer have counts, for half-written files are never meant
+    ///
+    /// What only adds counts after 2 s. What is replaced at once, the volume of a ConfigMap or a link that is led elsewhere, counts
+    /// after 2 s as a whole, and so does what a person has confirmed, at once.
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_SETTLE_REMOVALS",
+        hide_env_values = true,
+        help_heading = "Configuration",
+        value_name = "DURATION",
+        default_value = "30s"
+    )]
+    pub settle_removals: String,
     /// Keys that Secrets are encrypted with in the store: per line an id and 32 bytes in base64, the first for what is new
     #[arg(
         long,
@@ -352,7 +388,11 @@ pub struct Options {
         default_value = "1024"
     )]
     pub max_concurrent_requests: String,
-    /// Open connections; more are closed as they arrive
+    /// Open connections, without those whose TLS handshake is not finished; more are closed
+    ///
+    /// With --insecure-http a new one takes the place of one that waits for its caller: the oldest of the address that has
+    /// most of them. Twice as many may be there beside them that have said nothing yet. Raise the hard limit of open files
+    /// along with it.
     #[arg(
         long,
         env = "EDGE_CONFIG_MAX_CONNECTIONS",
@@ -362,6 +402,16 @@ pub struct Options {
         default_value = "4096"
     )]
     pub max_connections: String,
+    /// Connections whose TLS handshake has begun and is not finished; a new one takes the place of the oldest of the address that has most
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_MAX_HANDSHAKES",
+        hide_env_values = true,
+        help_heading = "Limits",
+        value_name = "NUMBER",
+        default_value = "1024"
+    )]
+    pub max_handshakes: String,
     /// Time for a TLS handshake
     #[arg(
         long,

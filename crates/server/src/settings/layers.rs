@@ -1,6 +1,6 @@
 //! The sources of settings, one above the other: command line, environment, file, defaults.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{ArgMatches, Args as _, parser::ValueSource};
 
@@ -10,9 +10,7 @@ use super::{
     value::Parsed,
     yaml,
 };
-
-/// A settings file is at most this long.
-const LONGEST: u64 = 1024 * 1024;
+use crate::files;
 
 /// The sources, and the faults found so far.
 pub(super) struct Layers<'a> {
@@ -39,11 +37,7 @@ impl<'a> Layers<'a> {
     }
 
     fn read(&mut self, path: &PathBuf) {
-        let document = match fs::metadata(path) {
-            Ok(metadata) if metadata.len() > LONGEST => Err("it is longer than 1 MiB".to_owned()),
-            Ok(_) => fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}")),
-            Err(error) => Err(format!("it cannot be read: {error}")),
-        };
+        let document = files::once(path).map_err(|error| format!("it cannot be read: {error}"));
         let entries = match document.and_then(|document| yaml::flat(&document)) {
             Ok(entries) => entries,
             Err(reason) => {

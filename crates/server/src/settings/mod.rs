@@ -12,18 +12,19 @@ mod tests;
 mod value;
 mod yaml;
 
-use std::{fmt, fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::ArgMatches;
 use contract::Confidential;
 use fleet::Policy;
+use manifests::UnknownFields;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use store::Bounds;
 
 pub use fault::{Fault, Faults, Origin};
 pub(crate) use yaml::flat;
 
-use crate::{documents::Share, telemetry::Format, tls::Files, transport::Limits};
+use crate::{documents::Share, files, telemetry::Format, tls::Files, transport::Limits};
 use layers::Layers;
 
 /// The port of plain HTTP, unless `--listen` says otherwise.
@@ -50,6 +51,10 @@ pub struct Settings {
     pub manifests: Option<PathBuf>,
     /// What of a change waits for a person.
     pub confirm_above: Share,
+    /// What becomes of a field of a manifest that nobody knows.
+    pub unknown_fields: UnknownFields,
+    /// How long the manifests have to rest before what takes something away counts.
+    pub settle_removals: Duration,
     /// The keys of Secrets; `None` to store them as they are.
     pub secret_keys: Option<PathBuf>,
     /// Whether one broken workload fails a device's whole configuration.
@@ -117,6 +122,8 @@ fn read(layers: &mut Layers<'_>) -> Option<Settings> {
     let admission = layers.optional("admission", value::path);
     let manifests = layers.optional("manifests", value::path);
     let confirm_above = layers.optional("confirm-above", value::share);
+    let unknown_fields = layers.optional("unknown-fields", value::unknown_fields);
+    let settle_removals = layers.optional("settle-removals", value::duration);
     let secret_keys = layers.optional("secret-keys", value::path);
     let strict = layers.optional("strict", value::truth);
     let policy = policy(layers);
@@ -140,6 +147,8 @@ fn read(layers: &mut Layers<'_>) -> Option<Settings> {
         admission,
         manifests,
         confirm_above: confirm_above?,
+        unknown_fields: unknown_fields?,
+        settle_removals: settle_removals?,
         secret_keys,
         strict: strict?,
         policy: policy?,
@@ -184,7 +193,7 @@ fn files(layers: &mut Layers<'_>, insecure: bool) -> Option<Option<Files>> {
 fn store(layers: &mut Layers<'_>) -> Option<StoreLocation> {
     let location = layers.secret("store", value::store);
     let password = layers.optional("store-password-file", |path| {
-        let file = fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
+        let file = files::once(path.as_ref()).map_err(|error| format!("it cannot be read: {error}"))?;
         Ok(Confidential::from(file.trim_end_matches(['\r', '\n'])))
     });
     match (location?, password) {
@@ -227,10 +236,12 @@ fn policy(layers: &mut Layers<'_>) -> Option<Policy> {
 
 fn bounds(layers: &mut Layers<'_>) -> Option<Bounds> {
     let events = layers.optional("events-per-device", value::count);
+    let event_bytes = layers.optional("event-bytes-per-device", value::size);
     let event_age = layers.optional("event-age", value::signed_duration);
     let strays = layers.optional("max-strays", value::count);
     Some(Bounds {
         events: events?,
+        event_bytes: event_bytes?,
         event_age: event_age?,
         strays: strays?,
     })
@@ -244,6 +255,7 @@ fn limits(layers: &mut Layers<'_>, shutdown_timeout: Duration) -> Option<Limits>
     let handshake = layers.optional("handshake-timeout", value::duration);
     let write = layers.optional("write-timeout", value::duration);
     let connections = layers.optional("max-connections", value::count);
+    let handshakes = layers.optional("max-handshakes", value::count);
     let concurrent_requests = layers.optional("max-concurrent-requests", value::count);
     Some(Limits {
         body: body?,
@@ -252,8 +264,11 @@ fn limits(layers: &mut Layers<'_>, shutdown_timeout: Duration) -> Option<Limits>
         idle: idle?,
         handshake: handshake?,
         write: write?,
+        silent: connections?.saturating_mul(2),
         connections: connections?,
+        handshakes: handshakes?,
         concurrent_requests: concurrent_requests?,
+        interruptible: false,
         drain: shutdown_timeout / 2,
     })
 }

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use contract::Confidential;
 use fleet::{Approval, UnknownKey};
 use jiff::SignedDuration;
+use manifests::UnknownFields;
 use tracing_subscriber::EnvFilter;
 
 use super::StoreLocation;
@@ -31,13 +32,14 @@ pub(super) fn signed_duration(text: &str) -> Parsed<SignedDuration> {
 
 /// A number of bytes above zero.
 pub(super) fn size(text: &str) -> Parsed<usize> {
-    let reason = || "a size is a number of bytes, KiB or MiB, such as 65536 or 1MiB".to_owned();
+    let reason = || "a size is a whole number of bytes, KiB, MiB or GiB, such as 65536 or 1MiB".to_owned();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let factor = match unit.trim_start() {
         "" | "B" => 1,
         "KiB" => 1024,
         "MiB" => 1024 * 1024,
+        "GiB" => 1024 * 1024 * 1024,
         _ => return Err(reason()),
     };
     let number: usize = number.parse().map_err(|_| reason())?;
@@ -109,6 +111,14 @@ pub(super) fn unknown_key(text: &str) -> Parsed<UnknownKey> {
     }
 }
 
+pub(super) fn unknown_fields(text: &str) -> Parsed<UnknownFields> {
+    match text {
+        "refuse" => Ok(UnknownFields::Refuse),
+        "warn" => Ok(UnknownFields::Warn),
+        _ => Err("it must be refuse or warn".to_owned()),
+    }
+}
+
 pub(super) fn log_format(text: &str) -> Parsed<Format> {
     match text {
         "text" => Ok(Format::Text),
@@ -165,8 +175,9 @@ mod tests {
     fn sizes() {
         assert_eq!(size("1MiB"), Ok(1 << 20));
         assert_eq!(size("64 KiB"), Ok(1 << 16));
+        assert_eq!(size("1GiB"), Ok(1 << 30));
         assert_eq!(size("100"), Ok(100));
-        for wrong in ["", "MiB", "1MB", "1.5MiB", "-1", "0", "99999999999999MiB"] {
+        for wrong in ["", "MiB", "1MB", "1Gi", "1.5MiB", "-1", "0", "99999999999999MiB"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
     }

@@ -36,6 +36,8 @@ pub(crate) struct Faults {
     release: Notify,
     /// Whether every call fails.
     gone: AtomicBool,
+    /// Which call panics, once.
+    panicking: Mutex<Option<&'static str>>,
     /// How often all documents were read.
     pub(crate) readings: AtomicUsize,
 }
@@ -52,6 +54,7 @@ impl Default for Faults {
             hung: AtomicBool::new(false),
             release: Notify::new(),
             gone: AtomicBool::new(false),
+            panicking: Mutex::default(),
             readings: AtomicUsize::new(0),
         }
     }
@@ -81,6 +84,11 @@ impl Faults {
     pub(crate) fn hang(&self, name: &'static str) {
         self.hung.store(false, Ordering::SeqCst);
         *self.hanging.lock().unwrap() = Some(name);
+    }
+
+    /// Lets the next call of this name panic.
+    pub(crate) fn panic(&self, name: &'static str) {
+        *self.panicking.lock().unwrap() = Some(name);
     }
 
     /// Whether that call hangs.
@@ -130,6 +138,8 @@ impl Faults {
     }
 
     fn check(&self, name: &'static str) -> Result<(), StoreError> {
+        let panics = self.panicking.lock().unwrap().take_if(|call| *call == name);
+        assert!(panics.is_none(), "a test let {name} panic");
         if self.fails(name) {
             return Err(gone());
         }
@@ -249,6 +259,10 @@ impl Store for Faulty {
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.inner.prune(now).await
     }
+    async fn answers(&self) -> Result<(), StoreError> {
+        self.inner.answers().await
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         self.inner.probe().await
     }

@@ -25,6 +25,9 @@ pub(crate) enum Harm {
 
 use Harm::{Keys, KeysAndSource, Rows, RowsAndSource, Source};
 
+/// The containers of the workload `own`.
+const OWN: &str = "containers: [{name: own, image: registry.example/own:1}]";
+
 /// One failure a line. After each the fleet is put in order again.
 pub(crate) const HARMS: &[(&str, Harm)] = &[
     (
@@ -104,6 +107,39 @@ pub(crate) const HARMS: &[(&str, Harm)] = &[
     (
         "a workload by name is gone",
         Source(|at| without(at, "workloads.yaml", "EdgeWorkload", "own")),
+    ),
+    (
+        "a workload has no container",
+        Source(|at| edit(at, "workloads.yaml", OWN, "containers: []")),
+    ),
+    (
+        "a workload has no list of containers",
+        Source(|at| edit(at, "workloads.yaml", OWN, "restartPolicy: Always")),
+    ),
+    (
+        "a workload has no pod",
+        Source(|at| {
+            let pod = format!("  pod:\n    spec:\n      {OWN}\n");
+            edit(at, "workloads.yaml", &pod, "");
+        }),
+    ),
+    (
+        "a workload lost a container",
+        Source(|at| {
+            let line = "        - {name: log, image: registry.example/log:1}\n";
+            edit(at, "workloads.yaml", line, "");
+        }),
+    ),
+    (
+        "a container has another name",
+        Source(|at| edit(at, "workloads.yaml", "{name: log, ", "{name: lot, ")),
+    ),
+    (
+        "a workload lost its volumes",
+        Source(|at| {
+            let line = "      volumes: [{name: spool, hostPath: {path: /var/spool}}]\n";
+            edit(at, "workloads.yaml", line, "");
+        }),
     ),
     (
         "all workloads are gone",
@@ -312,6 +348,24 @@ pub(crate) const HARMS: &[(&str, Harm)] = &[
         "a workload is lost",
         Rows(
             "DELETE FROM document WHERE kind = 'EdgeWorkload' AND name = 'press'; DELETE FROM rendering WHERE name = 'press'",
+        ),
+    ),
+    (
+        "a workload of the store has no container",
+        Rows(
+            "UPDATE document SET body = json_set(body, '$.document.spec.pod.spec.containers', json('[]')) WHERE name = 'own'",
+        ),
+    ),
+    (
+        "a workload of the store has no container, and renderings are lost",
+        Rows(
+            "UPDATE document SET body = json_set(body, '$.document.spec.pod.spec.containers', json('[]')) WHERE name = 'own'; DELETE FROM rendering",
+        ),
+    ),
+    (
+        "a workload of the store has no pod, and renderings are lost",
+        Rows(
+            "UPDATE document SET body = json_remove(body, '$.document.spec.pod') WHERE name = 'own'; DELETE FROM rendering",
         ),
     ),
     (

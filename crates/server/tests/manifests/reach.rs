@@ -134,14 +134,10 @@ async fn labels_and_moves_reach_the_device_alone() {
     assert_eq!(versions(&world).await, before);
     assert_eq!(world.faults.commits().into_keys().collect::<Vec<_>>(), ["four"]);
 
-    world
-        .act(
-            "four",
-            Act::Move {
-                namespace: Namespace::parse("plant").unwrap(),
-            },
-        )
-        .await;
+    let act = Act::Move {
+        namespace: Namespace::parse("plant").unwrap(),
+    };
+    world.act_as_confirmed("four", act).await;
     let (status, told) = world.poll("four").await;
     assert_eq!((status, version(&told)), (200, alone), "nothing is there for it");
     assert_eq!(versions(&world).await, before);

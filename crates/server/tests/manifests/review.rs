@@ -75,7 +75,7 @@ async fn a_tenth_may_lose_a_workload_and_more_wait() {
     let (_, status) = world.admin("GET", "/manifests", &Value::Null).await;
     let fault = status["sources"][0]["faults"][0].as_str().unwrap();
     assert!(
-        fault.contains("2 of 10 devices would lose a workload, device more-0 among them; up to 10%")
+        fault.contains("2 of 10 devices would lose a workload, container or volume, device more-0 among them (workload spare); up to 10%")
             && fault.contains(&format!("manifests confirm {digest}")),
         "{fault}"
     );
@@ -113,6 +113,40 @@ async fn the_share_can_be_set() {
         (200, set(&[])),
         "a person has said that anything goes"
     );
+}
+
+#[tokio::test]
+async fn what_goes_from_a_pod_waits_and_what_changes_in_it_does_not() {
+    let world = World::serving(true).await;
+    for (from, to, what) in [
+        (
+            "        - {name: log, image: registry.example/log:1}\n",
+            "",
+            "container log",
+        ),
+        ("{name: spool, ", "{name: other, ", "volume spool"),
+    ] {
+        world.edit("workloads.yaml", from, to);
+        world.look().await;
+        assert!(world.unconfirmed().is_some(), "{what}");
+        let status = world.service().documents().status();
+        let told = format!(
+            "2 of 3 devices would lose a workload, container or volume, device one among them ({what} of workload press)"
+        );
+        assert!(status.sources[0].faults[0].contains(&told), "{status:?}");
+        world.write_all();
+        world.look().await;
+        assert_eq!(world.unconfirmed(), None);
+    }
+    let before = version(&world.poll("one").await.1);
+    world.edit(
+        "workloads.yaml",
+        "registry.example/log:1",
+        "registry.example/log:2",
+    );
+    world.look().await;
+    assert_eq!(world.unconfirmed(), None, "another image");
+    assert_ne!(version(&world.poll("one").await.1), before);
 }
 
 #[tokio::test]
@@ -201,7 +235,7 @@ async fn an_administrators_source_is_confirmed_as_it_is_applied() {
     assert_eq!(status, 409, "{answer}");
     let message = answer["message"].as_str().unwrap();
     assert!(
-        message.contains("1 of 3 devices would lose a workload, device two"),
+        message.contains("1 of 3 devices would lose a workload, container or volume, device two"),
         "{message}"
     );
     assert_eq!(

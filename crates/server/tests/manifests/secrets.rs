@@ -57,7 +57,7 @@ async fn nobody_sees_a_value_but_its_device() {
             assert_eq!(status, 200, "{path}");
             seen.push((path, answer.to_string()));
         }
-        let current = world.service().documents().current().unwrap();
+        let current = world.service().documents().catalogue().unwrap();
         seen.push(("Debug of the catalogue", format!("{current:?}")));
         seen.push((
             "Debug of the keeper",

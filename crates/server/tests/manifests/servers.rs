@@ -20,6 +20,7 @@ use edge_config_server::{
 use fleet::{Approval, Policy};
 use http::Request;
 use jiff::Timestamp;
+use manifests::UnknownFields;
 use serde_json::{Value, json};
 use store::postgres::{ConnectOptions, PostgresStore};
 use testkit::postgres::Postgres;
@@ -71,7 +72,7 @@ impl Server {
         );
         Self {
             plane: DevicePlane::new(service.clone(), Arc::default(), Arc::new(Probes::default())),
-            admin: AdminPlane::new(service.clone(), None),
+            admin: AdminPlane::new(service.clone(), None, UnknownFields::default()),
             service,
             faults,
         }
@@ -82,7 +83,7 @@ impl Server {
             .iter()
             .map(|text| json!({"origin": "test", "text": text}))
             .collect();
-        let body = json!({"source": "test", "confirm": false, "texts": texts}).to_string();
+        let body = json!({"source": "test", "texts": texts}).to_string();
         let request = Request::post("/manifests").body(Bytes::from(body)).unwrap();
         let response = self.admin.handle(request).await;
         assert_eq!(response.status(), 200, "{:?}", response.body());

@@ -1,91 +1,34 @@
-//! Sources: each owns its objects, is taken over as one, and is not needed once it was.
+//! Sources: each is taken over as one, and is not needed once it was.
 
 use edge_config_server::documents::WATCHED;
 use fleet::{DeletionMode, State, administration::Act};
+use manifests::UnknownFields;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::{
-    fleet::{PLANTED, names},
+    fleet::{DEVICES, PLANTED, names},
     world::{World, set},
 };
 
-const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\ndata: {a: b}\n";
+pub const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\ndata: {a: b}\n";
 
-async fn apply(world: &World, source: &str, texts: &[(&str, &str)]) -> (u16, Value) {
+pub async fn apply(world: &World, source: &str, texts: &[(&str, &str)]) -> (u16, Value) {
     let texts: Vec<Value> = texts
         .iter()
         .map(|(origin, text)| json!({"origin": origin, "text": text}))
         .collect();
-    let body = json!({"source": source, "confirm": false, "texts": texts});
+    let body = json!({"source": source, "texts": texts});
     world.admin("POST", "/manifests", &body).await
 }
 
-async fn objects(world: &World, source: &str) -> Vec<String> {
+pub async fn objects(world: &World, source: &str) -> Vec<String> {
     let (status, list) = world.admin("GET", "/manifests/objects", &Value::Null).await;
     assert_eq!(status, 200);
     let of = |object: &&Value| object["source"] == source;
     let list = list.as_array().unwrap().iter().filter(of);
     list.map(|object| object["name"].as_str().unwrap().to_owned())
         .collect()
-}
-
-#[tokio::test]
-async fn an_object_belongs_to_its_source_alone() {
-    let world = World::serving(true).await;
-    let stolen = MAP.replace("more", "press");
-    let (status, answer) = apply(&world, "hand", &[("a.yaml", &stolen)]).await;
-    assert_eq!(status, 409);
-    assert_eq!(
-        answer["message"],
-        "ConfigMap default/press belongs to source \"manifests\"; remove it there first, or take it out of source \"hand\""
-    );
-    let (status, answer) = apply(
-        &world,
-        "hand",
-        &[("a.yaml", MAP), ("b.yaml", &MAP.replace("more", "other"))],
-    )
-    .await;
-    assert_eq!(status, 200, "{answer}");
-    assert_eq!(
-        answer["changed"],
-        json!(["ConfigMap default/more", "ConfigMap default/other"])
-    );
-    assert_eq!(objects(&world, "hand").await, ["more", "other"]);
-    let watched = objects(&world, WATCHED).await;
-
-    // What it holds no more is removed, and nothing of another source.
-    let (status, answer) = apply(&world, "hand", &[("b.yaml", &MAP.replace("more", "other"))]).await;
-    assert_eq!(
-        (status, &answer["removed"]),
-        (200, &json!(["ConfigMap default/more"]))
-    );
-    assert_eq!(objects(&world, "hand").await, ["other"]);
-    assert_eq!(objects(&world, WATCHED).await, watched);
-
-    // The watched one may not take it either, and stays as it is.
-    world.write("more.yaml", &MAP.replace("more", "other"));
-    world.look().await;
-    let status = world.service().documents().status();
-    let watched_status = status
-        .sources
-        .iter()
-        .find(|source| source.name == WATCHED)
-        .unwrap();
-    assert!(
-        watched_status.faults[0].contains("belongs to source \"hand\""),
-        "{status:?}"
-    );
-    assert_eq!(objects(&world, WATCHED).await, watched);
-
-    let (status, answer) = apply(&world, WATCHED, &[("a.yaml", MAP)]).await;
-    assert_eq!(status, 409);
-    assert!(
-        answer["message"]
-            .as_str()
-            .unwrap()
-            .contains("is read from --manifests"),
-        "{answer}"
-    );
 }
 
 #[tokio::test]
@@ -111,9 +54,22 @@ async fn faults_of_all_files_are_told_together_and_nothing_is_applied() {
 
     let odd = MAP.replace("\ndata:", "\ndats: {}\ndata:");
     let (status, answer) = apply(&world, "hand", &[("odd.yaml", &odd)]).await;
+    assert_eq!(status, 400, "{answer}");
+    assert!(
+        answer["message"]
+            .as_str()
+            .unwrap()
+            .contains("dats is no field of ConfigMap"),
+        "{answer}"
+    );
+    let beside = format!("{MAP}---\n{{apiVersion: v1, kind: Namespace, metadata: {{name: a}}}}\n");
+    let (status, answer) = apply(&world, "hand", &[("odd.yaml", &beside)]).await;
     assert_eq!(status, 200, "{answer}");
     assert!(
-        answer["warnings"][0].as_str().unwrap().contains("dats"),
+        answer["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("Namespace default/a is of a kind"),
         "{answer}"
     );
     let (status, answer) = apply(&world, "hand", &[("empty.yaml", "# nothing\n")]).await;
@@ -126,6 +82,62 @@ async fn faults_of_all_files_are_told_together_and_nothing_is_applied() {
         world.admin("POST", "/manifests", &json!({"source": 1})).await.0,
         400
     );
+}
+
+/// A rule that is newer than what a store holds takes nothing from a device: neither of the objects nor of the files.
+#[tokio::test]
+async fn what_is_refused_since_an_upgrade_is_told_and_still_delivered() {
+    let mut world = World::stopped();
+    world.unknown_fields = UnknownFields::Warn;
+    world.write("odd.yaml", &MAP.replace("\ndata:", "\ndats: {}\ndata:"));
+    world.start().await;
+    world.take_over().await;
+    for id in DEVICES {
+        world.join(id).await;
+    }
+    // What no manifest can say since: a port twice, and a Secret without what its type asks for.
+    world.stop().await;
+    let store = Connection::open(world.db()).unwrap();
+    let port = r#""ports":[{"containerPort":1,"hostPort":5},{"containerPort":70000,"hostPort":5}]"#;
+    let changed = store.execute(
+        "UPDATE document SET body = replace(body, '\"image\":', ?1 || ',\"image\":') WHERE name = 'own' AND kind = 'EdgeWorkload'",
+        [port],
+    );
+    assert_eq!(changed, Ok(1));
+    drop(store);
+    world.start().await;
+    let mut before = Vec::new();
+    for id in DEVICES {
+        let (status, told) = world.poll(id).await;
+        assert_eq!(status, 200, "{told}");
+        before.push(told);
+    }
+    assert!(before[1].to_string().contains("70000"), "{}", before[1]);
+
+    world.unknown_fields = UnknownFields::Refuse;
+    world.restart().await;
+    world.look().await;
+    let faults = &world.service().documents().status().sources[0].faults;
+    assert!(
+        faults.len() == 1 && faults[0].contains("dats is no field of ConfigMap"),
+        "{faults:?}"
+    );
+    for (id, before) in DEVICES.iter().zip(before) {
+        assert_eq!(world.poll(id).await, (200, before), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_something_else_is_told_in_few_words() {
+    let world = World::serving(true).await;
+    world.write("log.yaml", &"{}\n---\n".repeat(100_000));
+    world.look().await;
+    let status = world.service().documents().status();
+    let faults = &status.sources[0].faults;
+    assert_eq!(faults.len(), 51);
+    assert_eq!(faults[50], "and 199950 more faults, which are not listed");
+    assert!(faults.iter().map(String::len).sum::<usize>() < 20_000);
+    assert_eq!(world.poll("one").await.0, 200);
 }
 
 #[tokio::test]
@@ -170,11 +182,13 @@ async fn nobody_is_configured_before_the_source_was_taken_over_once() {
         assert!(message.contains("--manifests was never taken over"), "{message}");
         assert_eq!(message.contains("cannot be read"), looked, "{message}");
         assert_eq!(world.heartbeat("one", &beat).await, 200, "heartbeats are taken");
-        let reasons = world.not_ready_because().await;
-        assert!(
-            reasons[0].contains("--manifests was never taken over"),
-            "{reasons:?}"
+        assert_eq!(
+            world.not_ready_because().await,
+            Vec::<String>::new(),
+            "who is not ready hears no heartbeat"
         );
+        let waits = world.service().documents().switch_waits_for().unwrap();
+        assert!(waits.contains("were never taken over"), "{waits}");
         assert!(
             world
                 .show("one")
@@ -190,7 +204,7 @@ async fn nobody_is_configured_before_the_source_was_taken_over_once() {
 
     world.write_all();
     world.take_over().await;
-    assert_eq!(world.not_ready_because().await, Vec::<String>::new());
+    assert_eq!(world.service().documents().switch_waits_for(), None);
     assert_eq!(names(&world.poll("one").await.1).0, set(&["press", "watch"]));
 
     // From then on the store is enough.
@@ -208,6 +222,60 @@ async fn nobody_is_configured_before_the_source_was_taken_over_once() {
             .any(|source| source["faults"] != json!([])),
         "{status}"
     );
+}
+
+/// A source beside the one by which the fleet is configured already, which is not taken over: nobody loses what it has.
+#[tokio::test]
+async fn who_was_given_a_configuration_goes_on_with_it_until_the_source_is_taken_over() {
+    let mut world = World::serving(false).await;
+    let before = world.poll("two").await;
+    world.stop().await;
+    world.watches = true;
+    world.start().await;
+    world.look().await;
+    let status = world.service().documents().status();
+    let source = status
+        .sources
+        .iter()
+        .find(|source| source.name == WATCHED)
+        .unwrap();
+    assert!(
+        source.faults[0].contains("belongs to source \"administrator\"")
+            && source.faults[0].contains("manifests hand-over administrator"),
+        "{status:?}"
+    );
+    assert_eq!(world.poll("two").await, before);
+    world.report("two").await;
+    world.service().forget_configurations();
+    assert_eq!(world.poll("two").await, before);
+    for _ in 0..2 {
+        world.enrol("default", "new").await;
+    }
+    assert_eq!(world.poll("new").await.0, 503);
+    assert_eq!(world.not_ready_because().await, Vec::<String>::new());
+    assert!(world.service().documents().switch_waits_for().is_some());
+    assert_eq!(world.service().documents().summary().faulty_sources, 1);
+}
+
+#[tokio::test]
+async fn a_panic_over_a_source_is_a_fault_of_that_source() {
+    let world = World::serving(true).await;
+    let before = world.poll("two").await;
+    for call in ["documents", "list", "load"] {
+        world.edit("maps.yaml", "metadata: {name: watch}", "metadata: {name: wotch}");
+        world.faults.panic(call);
+        assert!(world.look().await, "it is tried again");
+        let status = world.service().documents().status();
+        assert!(
+            status.sources[0].faults[0].contains("a defect in this program"),
+            "{call}: {status:?}"
+        );
+        assert_eq!(world.poll("two").await, before);
+        world.write_all();
+        world.look().await;
+        let status = world.service().documents().status();
+        assert_eq!(status.sources[0].faults, [""; 0], "{call}");
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use crate::{
         HARMS,
         Harm::{self, Keys, KeysAndSource, Rows, RowsAndSource, Source},
     },
+    parts::parts,
     world::World,
 };
 
@@ -26,8 +27,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Workloads and Secrets.
 type Names = (BTreeSet<String>, BTreeSet<String>);
 
+/// Containers and volumes, each with its workload.
+type Parts = BTreeSet<(String, String)>;
+
 /// What devices were told while nothing was wrong.
-struct Before(BTreeMap<&'static str, Names>);
+struct Before(BTreeMap<&'static str, (Names, Parts)>);
 
 impl Before {
     async fn of(world: &World) -> Self {
@@ -35,14 +39,15 @@ impl Before {
         for id in DEVICES {
             let (status, told) = world.poll(id).await;
             assert_eq!(status, 200, "{told}");
-            before.insert(id, names(&told));
+            before.insert(id, (names(&told), parts(&told)));
         }
-        let workloads = |id| before[id].0.len();
+        let workloads = |id| before[id].0.0.len();
         assert_eq!(
             [workloads("one"), workloads("two"), workloads("three")],
             [2, 3, 1]
         );
-        assert_eq!(before["one"].1.len(), 2, "{before:?}");
+        assert_eq!(before["one"].0.1.len(), 2, "{before:?}");
+        assert_eq!(before["one"].1.len(), 4, "{before:?}");
         Self(before)
     }
 
@@ -59,7 +64,7 @@ impl Before {
     fn judge(&self, id: &str, status: u16, told: &Value, when: &str) -> bool {
         if status == 200 {
             assert_eq!(
-                names(told),
+                (names(told), parts(told)),
                 self.0[id],
                 "device {id} would lose something: {when}"
             );

@@ -6,8 +6,9 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use contract::DeviceId;
 use edge_config_server::{
     admin::AdminPlane,
     device_plane::{BASE_PATH, DevicePlane},
-    documents::{self, Share, Watched},
+    documents::{self, Settle, Share, Watched},
     metrics::Metrics,
     ops::{Health, Probes},
     service::{Clock, DeviceView, Service},
@@ -24,6 +25,7 @@ use edge_config_server::{
 use fleet::{Policy, administration::Act};
 use http::Request;
 use jiff::Timestamp;
+use manifests::UnknownFields;
 use serde_json::{Value, json};
 use store::{
     Keyring, Store,
@@ -38,6 +40,12 @@ use crate::{
 /// One that fits nothing and has the name of [`KEY`].
 pub(crate) const SAME_NAME: &str = "first AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
+/// As it is unless it is set.
+const SETTLE: Settle = Settle {
+    additions: Duration::from_secs(2),
+    removals: Duration::from_secs(30),
+};
+
 struct Running {
     plane: DevicePlane,
     admin: AdminPlane,
@@ -49,10 +57,13 @@ struct Running {
 pub(crate) struct World {
     folder: tempfile::TempDir,
     clock: Arc<AtomicI64>,
+    /// Seconds of the clock that the folder is watched by.
+    watching: AtomicU64,
     pub(crate) faults: Arc<Faults>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) policy: Policy,
     pub(crate) allowed: Share,
+    pub(crate) unknown_fields: UnknownFields,
     /// Whether the folder is watched, or its files come by the admin socket.
     pub(crate) watches: bool,
     pub(crate) keys: Option<&'static str>,
@@ -66,10 +77,12 @@ impl World {
         let world = Self {
             folder: tempfile::tempdir().unwrap(),
             clock: Arc::new(AtomicI64::new(1_790_000_000)),
+            watching: AtomicU64::new(0),
             faults: Arc::default(),
             metrics: Arc::default(),
             policy: Policy::default(),
             allowed: Share::TENTH,
+            unknown_fields: UnknownFields::default(),
             watches: true,
             keys: Some(KEY),
             restored: false,
@@ -151,10 +164,12 @@ impl World {
         health.set_store(Arc::clone(&store));
         health.set_documents(Arc::clone(&keeper));
         let service = Service::new(store, self.policy.clone(), None, keeper, clock, Arc::new(|_| {}));
-        let watched = self.watches.then(|| Watched::new(self.source()));
+        let watched = self
+            .watches
+            .then(|| Watched::new(self.source(), self.unknown_fields, SETTLE));
         self.running = Some(Running {
             plane: DevicePlane::new(service.clone(), Arc::clone(&self.metrics), probes),
-            admin: AdminPlane::new(service.clone(), watched.clone()),
+            admin: AdminPlane::new(service.clone(), watched.clone(), self.unknown_fields),
             service,
             watched,
             health,
@@ -212,11 +227,26 @@ impl World {
         fs::write(path, after).unwrap();
     }
 
-    /// Has the source looked at, and taken over if it can be; whether that is to be tried again.
+    /// Lets this much time go by for the folder, and has it looked at as every second.
+    pub(crate) async fn watch(&self, seconds: u64) {
+        let running = self.running.as_ref().unwrap();
+        let watched = running.watched.as_ref().unwrap();
+        for _ in 0..seconds {
+            let now = self.watching.fetch_add(1, Ordering::Relaxed) + 1;
+            let now = Duration::from_secs(now);
+            watched.look(running.service.documents(), now, false).await;
+        }
+    }
+
+    /// Has the source rest, and looked at, and taken over if it can be; whether that is to be tried again.
     pub(crate) async fn look(&self) -> bool {
         let running = self.running.as_ref().unwrap();
         if let Some(watched) = &running.watched {
-            watched.look(running.service.documents()).await
+            let now = Duration::from_secs(self.watching.load(Ordering::Relaxed));
+            watched.glance(now).await;
+            let rested = now + SETTLE.removals;
+            self.watching.store(rested.as_secs(), Ordering::Relaxed);
+            watched.look(running.service.documents(), rested, true).await
         } else {
             let _ = self.apply("administrator", false).await;
             false
@@ -236,7 +266,7 @@ impl World {
         }
     }
 
-    /// The folder's files, by the admin socket.
+    /// The folder's files, by the admin socket; where that has to be confirmed, with the digest that the refusal showed.
     pub(crate) async fn apply(&self, source: &str, confirm: bool) -> (u16, Value) {
         let mut texts = Vec::new();
         let entries = fs::read_dir(self.source()).into_iter().flatten();
@@ -246,8 +276,23 @@ impl World {
                 Err(_) => return (400, Value::Null),
             }
         }
-        let body = json!({"source": source, "confirm": confirm, "texts": texts});
+        let mut body = json!({"source": source, "texts": texts});
+        let (status, answer) = self.admin("POST", "/manifests", &body).await;
+        let shown = answer["message"]
+            .as_str()
+            .and_then(|message| message.split("--confirm=").nth(1));
+        let Some(digest) = shown.filter(|_| confirm) else {
+            return (status, answer);
+        };
+        body["confirm"] = digest[..64].into();
         self.admin("POST", "/manifests", &body).await
+    }
+
+    /// A person confirms what waits, or what would.
+    pub(crate) async fn confirm(&self, digest: &str) -> u16 {
+        self.admin("POST", "/manifests/confirmations", &json!(digest))
+            .await
+            .0
     }
 
     pub(crate) async fn admin(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
@@ -304,6 +349,15 @@ impl World {
     pub(crate) async fn act(&self, id: &str, act: Act) -> DeviceView {
         let id = DeviceId::parse(id).unwrap();
         self.service().act(id, act, "tester".to_owned()).await.unwrap()
+    }
+
+    /// Whatever it takes from the device.
+    pub(crate) async fn act_as_confirmed(&self, id: &str, act: Act) {
+        let id = DeviceId::parse(id).unwrap();
+        let done = self
+            .service()
+            .act_as_confirmed(id, act, "tester".to_owned(), true);
+        done.await.unwrap();
     }
 
     pub(crate) async fn show(&self, id: &str) -> DeviceView {

@@ -12,7 +12,7 @@ async fn what_is_confirmed_at_one_server_waits_at_no_other() {
     write(&source, 4, true);
     let settings = |folder: &Path| {
         let settings = Settings::new(folder).binary(BINARY).store(&url);
-        settings.flags(["--manifests", source.to_str().unwrap()])
+        settings.flags(["--manifests", source.to_str().unwrap(), "--settle-removals", "1s"])
     };
     let mut one = Server::start(settings(here.path())).await.unwrap();
     let mut other = Server::start(settings(there.path())).await.unwrap();
@@ -71,9 +71,12 @@ async fn a_person_confirms_by_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("manifests");
     write(&source, 4, true);
-    let settings = Settings::new(folder.path())
-        .binary(BINARY)
-        .flags(["--manifests", source.to_str().unwrap()]);
+    let settings = Settings::new(folder.path()).binary(BINARY).flags([
+        "--manifests",
+        source.to_str().unwrap(),
+        "--settle-removals",
+        "1s",
+    ]);
     let mut server = Server::start(settings).await.unwrap();
     join(&server, "two").await;
     let before = poll(&server, "two").await.unwrap();

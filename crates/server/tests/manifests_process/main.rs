@@ -6,8 +6,10 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 mod confirm;
+mod disk;
 #[path = "../manifests/fleet.rs"]
 mod fleet;
+mod printing;
 mod rekey;
 mod status;
 
@@ -37,6 +39,9 @@ const BINARY: &str = env!("CARGO_BIN_EXE_edge-config-server");
 
 /// How long a condition may take; long, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A server that answers late rather than not at all: how fast it is on a busy machine is not what a test is about.
+const PATIENT: [&str; 2] = ["--request-timeout", "20s"];
 
 fn write(folder: &Path, limit: usize, secrets: bool) {
     fs::create_dir_all(folder).unwrap();
@@ -105,6 +110,8 @@ async fn a_server_that_is_killed_while_it_reads_takes_nothing_away() {
     let settings = Settings::new(folder.path()).binary(BINARY).flags([
         "--manifests",
         source.to_str().unwrap(),
+        "--settle-removals",
+        "20s",
         "--secret-keys",
         keys.to_str().unwrap(),
         "--log-level",
@@ -129,7 +136,8 @@ async fn a_server_that_is_killed_while_it_reads_takes_nothing_away() {
                     assert_eq!(names(&told), before[id], "round {round}, step {step}");
                     versions.insert(version(&told));
                 } else {
-                    assert_eq!(status, 503, "{told}");
+                    // 500 where what was read while it was written lacks something that the device needs.
+                    assert!(matches!(status, 500 | 503), "{status} {told}");
                 }
             }
         }

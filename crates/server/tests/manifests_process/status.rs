@@ -69,9 +69,12 @@ async fn status_tells_what_stops_and_degrades_devices() {
     fs::create_dir(&source).unwrap();
     fs::write(source.join("fleet.yaml"), MANIFESTS).unwrap();
     fs::write(source.join("map.yaml"), MAP).unwrap();
-    let settings = Settings::new(folder.path())
-        .binary(BINARY)
-        .flags(["--manifests", source.to_str().unwrap()]);
+    let settings = Settings::new(folder.path()).binary(BINARY).flags([
+        "--manifests",
+        source.to_str().unwrap(),
+        "--settle-removals",
+        "1s",
+    ]);
     let mut server = Server::start(settings).await.unwrap();
     fs::remove_file(source.join("map.yaml")).unwrap();
     let objects = || server.manifests(&["list"]).unwrap().as_array().unwrap().len();

@@ -168,7 +168,7 @@ impl Maker<'_> {
             let source = json!({"configMapRef": {"name": "circle"}});
             workload["spec"] = json!({
                 "type": "pod", "deviceSelector": {},
-                "pod": pod(json!({"name": "c0", "envFrom": [source]})),
+                "pod": pod(json!({"name": "c0", "image": "i", "envFrom": [source]})),
             });
             self.objects.extend([map, workload]);
         }
@@ -177,7 +177,7 @@ impl Maker<'_> {
             let unlisted = json!({"key": "no-device-has-it", "operator": "NotIn", "values": ["x"]});
             workload["spec"] = json!({
                 "type": "pod", "deviceSelector": {"matchExpressions": [unlisted]},
-                "pod": pod(json!({"name": "c0"})),
+                "pod": pod(json!({"name": "c0", "image": "i"})),
             });
             self.objects.push(workload);
         }

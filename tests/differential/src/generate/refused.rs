@@ -77,22 +77,52 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
             json!({"ports": [{"containerPort": 9100, "hostPort": 9100}]}),
             "ports",
         ),
+        pod(&json!({"containers": []}), "spec.pod.spec.containers"),
+        (
+            "EdgeWorkload",
+            json!({"type": "pod", "deviceSelector": {"matchLabels": {"nobody": "has-it"}}}),
+            "spec.pod",
+        ),
         pod(
-            &json!({"containers": [{"name": "c0"}, {"name": "c0"}]}),
+            &json!({"containers": [{"name": "c0", "image": "i"}, {"name": "c0", "image": "i"}]}),
             "containers",
         ),
         pod(
-            &json!({"containers": [{"name": "c0"}], "initContainers": [{"name": "c0"}]}),
+            &json!({"containers": [{"name": "c0", "image": "i"}], "initContainers": [{"name": "c0", "image": "i"}]}),
             "ontainers",
         ),
         pod(
-            &json!({"containers": [{"name": "c0"}], "volumes": [{"name": "v", "emptyDir": {}}]}),
+            &json!({"containers": [{"name": "c0", "image": "i"}], "volumes": [{"name": "v", "emptyDir": {}}]}),
             "volumes",
         ),
         pod(
-            &json!({"containers": [{"name": "c0"}], "volumes": [{"name": "v", "configMap": {"name": "m"}}]}),
+            &json!({"containers": [{"name": "c0", "image": "i"}], "volumes": [{"name": "v", "configMap": {"name": "m"}}]}),
             "volumes",
         ),
+        pod(&json!({"containers": [{"name": "c0"}]}), "image"),
+        pod(
+            &json!({"containers": [
+                {"name": "c0", "image": "i", "ports": [{"containerPort": 80, "hostPort": 8077}]},
+                {"name": "c1", "image": "i", "ports": [{"containerPort": 81, "hostPort": 8077}]},
+            ]}),
+            "hostPort",
+        ),
+        container(
+            json!({"ports": [{"containerPort": 70000, "hostPort": 80}]}),
+            "containerPort",
+        ),
+        container(
+            json!({"volumeMounts": [{"name": "nowhere", "mountPath": "/x"}]}),
+            "volumeMounts",
+        ),
+        pod(
+            &json!({
+                "containers": [{"name": "c0", "image": "i"}],
+                "volumes": [{"name": "v", "hostPath": {"path": "/x", "type": "Folder"}}],
+            }),
+            "hostPath.type",
+        ),
+        selector(&json!({"matchLabel": {"line": "press"}})),
         selector(&json!({"matchLabels": {"line": "not valid"}})),
         selector(&json!({"matchLabels": {"not valid": "x"}})),
         selector(&json!({"matchExpressions": [{"key": "line", "operator": "Equals", "values": ["press"]}]})),
@@ -101,7 +131,7 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
         selector(&json!({"matchExpressions": [{"key": "line", "operator": "Exists", "values": ["press"]}]})),
         selector(&json!({"matchExpressions": [{"key": "", "operator": "Exists"}]})),
         pod(
-            &json!({"containers": [{"name": "c0"}], "initContainers": [{"name": "i", "livenessProbe": {}}]}),
+            &json!({"containers": [{"name": "c0", "image": "i"}], "initContainers": [{"name": "i", "image": "i", "livenessProbe": {}}]}),
             "livenessProbe",
         ),
     ]
@@ -113,7 +143,6 @@ fn pod(spec: &Value, path: &'static str) -> (&'static str, Value, &'static str) 
 }
 
 fn selector(selector: &Value) -> (&'static str, Value, &'static str) {
-    let spec =
-        json!({"type": "pod", "deviceSelector": selector, "pod": {"spec": {"containers": [{"name": "c0"}]}}});
+    let spec = json!({"type": "pod", "deviceSelector": selector, "pod": {"spec": {"containers": [{"name": "c0", "image": "i"}]}}});
     ("EdgeWorkload", spec, "spec.deviceSelector")
 }

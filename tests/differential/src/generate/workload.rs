@@ -21,9 +21,7 @@ impl Maker<'_> {
         self.add_podman(&mut workload["metadata"]);
         let kind = if self.dice.percent(95) { "pod" } else { "other" };
         let mut spec = json!({"type": kind});
-        if self.dice.percent(97) {
-            spec["pod"] = json!({"spec": self.pod()});
-        }
+        spec["pod"] = json!({"spec": self.pod()});
         if self.dice.percent(25) {
             spec["device"] = json!(self.dice.pick(&self.devices));
         }
@@ -130,9 +128,9 @@ impl Maker<'_> {
         let mut pod = schema::value(&self.schemas.pod, 0, &mut self.dice);
         let mut index = 0;
         for list in CONTAINERS {
-            // Containers are required, so that an empty list of them stays one.
+            // A workload without containers is refused.
             let count = if list == "containers" {
-                self.dice.count(0..3)
+                self.dice.count(1..4)
             } else {
                 0
             };
@@ -152,6 +150,7 @@ impl Maker<'_> {
             }
             pod[list] = json!(containers);
         }
+        self.volumes(&mut pod);
         for container in pod
             .get_mut("ephemeralContainers")
             .and_then(Value::as_array_mut)
@@ -163,17 +162,46 @@ impl Maker<'_> {
             }
             container["ports"] = json!([{"containerPort": 80, "hostPort": 80}]);
         }
-        if pod["volumes"].is_array() {
-            let volumes = (0..self.dice.count(0..3)).map(|index| {
-                let mut volume = json!({"name": format!("v{index}"), "hostPath": {"path": "/var/x"}});
-                if self.dice.percent(60) {
-                    volume["hostPath"]["type"] = json!(self.dice.pick(&["", "Directory", "BlockDevice"]));
-                }
-                volume
-            });
-            pod["volumes"] = volumes.collect();
-        }
         pod
+    }
+
+    /// Volumes of the host, and what is mounted of them.
+    fn volumes(&mut self, pod: &mut Value) {
+        let mut names = Vec::new();
+        if pod["volumes"].is_array() {
+            let volumes: Vec<Value> = (0..self.dice.count(0..3))
+                .map(|index| {
+                    let mut volume = json!({"name": format!("v{index}"), "hostPath": {"path": "/var/x"}});
+                    if self.dice.percent(60) {
+                        volume["hostPath"]["type"] = json!(self.dice.pick(&["", "Directory", "BlockDevice"]));
+                    }
+                    volume
+                })
+                .collect();
+            names.extend((0..volumes.len()).map(|index| format!("v{index}")));
+            pod["volumes"] = json!(volumes);
+        }
+        for list in CONTAINERS {
+            for container in pod
+                .get_mut(list)
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
+                let mounts = container.get_mut("volumeMounts").and_then(Value::as_array_mut);
+                for (index, mount) in mounts.into_iter().flatten().enumerate() {
+                    mount["mountPath"] = json!(format!("/mnt/{index}"));
+                    if !names.is_empty() {
+                        mount["name"] = json!(self.dice.pick(&names));
+                    }
+                }
+                if names.is_empty()
+                    && let Some(container) = container.as_object_mut()
+                {
+                    container.remove("volumeMounts");
+                }
+            }
+        }
     }
 
     /// A container as admission wants it, with references that lead somewhere.
@@ -190,6 +218,10 @@ impl Maker<'_> {
             }
         }
         fields.insert("name".into(), json!(format!("c{index}")));
+        let image = fields.get("image").and_then(Value::as_str);
+        if image.is_none_or(str::is_empty) {
+            fields.insert("image".into(), json!("registry.example/image:1"));
+        }
         if fields.contains_key("ports") {
             let ports: Vec<Value> = (0..self.dice.count(0..3))
                 .map(|port| self.port(index, port))

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use contract::{DeviceId, Namespace};
 use fleet::{DeletionMode, administration::Act};
 
-use super::{Connection, print, write};
-use crate::admin::table;
+use super::{Connection, json, print, write};
+use crate::admin::{client::Acting, table};
 
 /// Shows and administers the devices of a running server, through its admin socket.
 #[derive(Debug, Args)]
@@ -53,12 +53,15 @@ enum Command {
     Approve {
         /// The device.
         id: DeviceId,
-        /// Where it shall live, if not where it asked to.
+        /// Where it shall live, if not where its EdgeDeviceSignedRequest says, or where it asked to.
         #[arg(long)]
         namespace: Option<Namespace>,
         /// The EdgeDeviceSet that it shall be a member of.
         #[arg(long)]
         set: Option<String>,
+        /// Do it also if that takes a workload, container or volume from the device, or if what it runs is not known.
+        #[arg(long)]
+        confirm: bool,
     },
     /// Turn a waiting device down; it stays known and waits.
     Reject {
@@ -71,6 +74,9 @@ enum Command {
         id: DeviceId,
         /// Where.
         namespace: Namespace,
+        /// Do it also if that takes a workload, container or volume from the device, or if what it runs is not known.
+        #[arg(long)]
+        confirm: bool,
     },
     /// Take a device out of the fleet: it is told to disconnect and removes its workloads.
     Delete {
@@ -97,11 +103,17 @@ enum Command {
         /// Send it its configuration at once: what it runs and the configuration does not list is removed.
         #[arg(long)]
         release: bool,
+        /// Do it also if that takes a workload, container or volume from the device, or if what it runs is not known.
+        #[arg(long)]
+        confirm: bool,
     },
     /// Send an adopted device its configuration from now on: what it runs and the configuration does not list is removed.
     Release {
         /// The device.
         id: DeviceId,
+        /// Do it also if that takes a workload, container or volume from the device, or if what it runs is not known.
+        #[arg(long)]
+        confirm: bool,
     },
     /// Give a device labels, or take away those given here: `line=press` gives, `line-` takes away.
     ///
@@ -113,6 +125,9 @@ enum Command {
         /// `KEY=VALUE` or `KEY-`.
         #[arg(required = true, value_parser = label)]
         labels: Vec<Label>,
+        /// Do it also if that takes a workload, container or volume from the device, or if what it runs is not known.
+        #[arg(long)]
+        confirm: bool,
     },
     /// Run the playbooks of an EdgeConfig again on a device.
     RerunPlaybooks {
@@ -173,14 +188,16 @@ impl Command {
             Self::List { .. } | Self::Show { .. } | Self::Strays | Self::Configuration { .. } => {
                 return None;
             }
-            Self::Approve { id, namespace, set } => (
+            Self::Approve {
+                id, namespace, set, ..
+            } => (
                 id,
                 Act::Approve {
                     namespace: namespace.clone(),
                     set: set.clone(),
                 },
             ),
-            Self::Label { id, labels } => (id, labelling(labels)),
+            Self::Label { id, labels, .. } => (id, labelling(labels)),
             Self::RerunPlaybooks { id, config } => (
                 id,
                 Act::RerunPlaybooks {
@@ -188,7 +205,7 @@ impl Command {
                 },
             ),
             Self::Reject { id } => (id, Act::Reject),
-            Self::Move { id, namespace } => (
+            Self::Move { id, namespace, .. } => (
                 id,
                 Act::Move {
                     namespace: namespace.clone(),
@@ -217,6 +234,7 @@ impl Command {
                 id,
                 namespace,
                 release,
+                ..
             } => (
                 id,
                 Act::Adopt {
@@ -224,9 +242,21 @@ impl Command {
                     release: *release,
                 },
             ),
-            Self::Release { id } => (id, Act::Release),
+            Self::Release { id, .. } => (id, Act::Release),
             Self::Confirm { id } => (id, Act::Confirm),
         })
+    }
+
+    /// Whether a person has said that it is meant, whatever it takes from the device.
+    fn is_confirmed(&self) -> bool {
+        match self {
+            Self::Approve { confirm, .. }
+            | Self::Move { confirm, .. }
+            | Self::Adopt { confirm, .. }
+            | Self::Release { confirm, .. }
+            | Self::Label { confirm, .. } => *confirm,
+            _ => false,
+        }
     }
 }
 
@@ -235,7 +265,8 @@ pub async fn run(args: DeviceArgs) -> anyhow::Result<()> {
     let client = args.connection.client();
     let output = args.connection.output;
     let text = if let Some((id, act)) = args.command.act() {
-        let device = client.act(id, &act).await?;
+        let confirm = args.command.is_confirmed();
+        let device = client.act(id, &Acting { act, confirm }).await?;
         print(output, &device, table::outcome)?
     } else {
         match &args.command {
@@ -248,7 +279,7 @@ pub async fn run(args: DeviceArgs) -> anyhow::Result<()> {
             }
             Command::Configuration { id, show_secrets } => {
                 let configuration = client.configuration(id, *show_secrets).await?;
-                serde_json::to_string_pretty(&configuration)? + "\n"
+                json(&configuration)?
             }
             Command::Show { id } => print(output, &client.show(id).await?, table::device)?,
             _ => print(output, &client.strays().await?, |strays| table::strays(strays))?,

@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::client::Client;
+use crate::telemetry::{printable_json, printable_lines};
 
 /// Where the admin socket is unless it is said.
 pub const DEFAULT_SOCKET: &str = "/run/edge-config-server/admin.sock";
@@ -46,9 +47,15 @@ impl Connection {
 
 fn print<T: Serialize>(output: Output, value: &T, text: impl Fn(&T) -> String) -> anyhow::Result<String> {
     Ok(match output {
-        Output::Text => text(value),
-        Output::Json => serde_json::to_string_pretty(value)? + "\n",
+        // What is on one line is one already, by the tables.
+        Output::Text => printable_lines(&text(value)).into_owned(),
+        Output::Json => json(value)?,
     })
+}
+
+fn json<T: Serialize>(value: &T) -> anyhow::Result<String> {
+    let document = serde_json::to_string_pretty(value)?;
+    Ok(printable_json(&document).into_owned() + "\n")
 }
 
 fn write(text: &str) -> anyhow::Result<()> {

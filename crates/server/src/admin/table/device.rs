@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
-use fleet::{AppliedBy, Delivery, State, Stray};
+use fleet::{AppliedBy, Connectivity, State, Stray};
 
-use super::{table, time};
-use crate::service::{DeviceView, ListedView, StrayView};
+use super::{Column, MESSAGE, SENTENCE, WORD, table, time};
+use crate::{
+    service::{DeviceView, ListedView, StrayView},
+    telemetry::brief,
+};
 
 /// A list of devices.
 pub(in crate::admin) fn devices(devices: &[ListedView]) -> String {
@@ -13,7 +16,7 @@ pub(in crate::admin) fn devices(devices: &[ListedView]) -> String {
         return "no devices\n".to_owned();
     }
     table(
-        ["ID", "NAMESPACE", "STATE", "CONNECTIVITY", "LAST HEARD"],
+        ["ID", "NAMESPACE", "STATE", "CONNECTIVITY", "LAST HEARD"].map(Column::Whole),
         devices.iter().map(|device| {
             let mut state = device.phase.as_str().to_owned();
             if device.earlier_epoch {
@@ -26,7 +29,7 @@ pub(in crate::admin) fn devices(devices: &[ListedView]) -> String {
                 device.id.to_string(),
                 device.namespace.to_string(),
                 state,
-                device.connectivity.as_str().to_owned(),
+                connectivity(device.connectivity, "-"),
                 time(device.presence.last()),
             ]
         }),
@@ -47,7 +50,8 @@ pub(in crate::admin) fn strays(strays: &[StrayView]) -> String {
             "COUNT",
             "FIRST HEARD",
             "LAST HEARD",
-        ],
+        ]
+        .map(Column::Whole),
         strays.iter().map(|StrayView { stray, phase }| {
             let Stray {
                 id,
@@ -72,12 +76,13 @@ pub(in crate::admin) fn strays(strays: &[StrayView]) -> String {
 
 /// What a device is after an act.
 pub(in crate::admin) fn outcome(device: &DeviceView) -> String {
-    format!(
-        "{} in namespace {}: {}\n",
+    let outcome = format!(
+        "{} in namespace {}: {}",
         device.id,
         device.namespace,
         state(&device.state)
-    )
+    );
+    brief(&outcome, SENTENCE) + "\n"
 }
 
 fn state(state: &State) -> String {
@@ -109,16 +114,34 @@ fn state(state: &State) -> String {
     }
 }
 
-fn wanted(delivery: &Delivery) -> String {
-    let Some(wanted) = &delivery.wanted else {
+/// Of a deleted device there is none.
+fn connectivity(connectivity: Option<Connectivity>, none: &str) -> String {
+    connectivity.map_or_else(
+        || none.to_owned(),
+        |connectivity| connectivity.as_str().to_owned(),
+    )
+}
+
+/// The version that it gets at its next poll, if that is another one than it was to have as of its last.
+fn newer(device: &DeviceView) -> Option<&str> {
+    let wanted = device.delivery.wanted.as_ref()?;
+    device
+        .offered
+        .as_deref()
+        .filter(|offered| *offered != wanted.version)
+}
+
+fn wanted(device: &DeviceView) -> String {
+    let Some(wanted) = &device.delivery.wanted else {
         return "none: it has not polled its configuration yet".to_owned();
     };
+    let next = newer(device).map_or_else(String::new, |newer| format!("; {newer} from its next poll on"));
     let handed_over = match wanted.handed_over {
         Some(at) => format!("handed over at {}", time(Some(at))),
         None => "withheld".to_owned(),
     };
     format!(
-        "{} since {}, {handed_over}",
+        "{} since {}, {handed_over}{next}",
         wanted.version,
         time(Some(wanted.since))
     )
@@ -138,14 +161,22 @@ fn applied(device: &DeviceView) -> String {
         Some(AppliedBy::Echo) => "of a backend before this one, with the content of the wanted one",
         None => "not the wanted one",
     };
-    format!("{} since {}: {how}", applied.version, time(Some(applied.since)))
+    let until = match (device.applied_by, newer(device)) {
+        (Some(_), Some(_)) => " as of its last poll, behind what it gets at its next",
+        _ => "",
+    };
+    format!(
+        "{} since {}: {how}{until}",
+        applied.version,
+        time(Some(applied.since))
+    )
 }
 
 /// A device with its events.
 pub(in crate::admin) fn device(device: &DeviceView) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<16} {value}");
+        let _ = writeln!(text, "{name:<16} {}", brief(value, SENTENCE));
     };
     line("Id", device.id.as_str());
     if device.spelling != device.id.as_str() {
@@ -153,10 +184,13 @@ pub(in crate::admin) fn device(device: &DeviceView) -> String {
     }
     line("Namespace", device.namespace.as_str());
     line("State", &state(&device.state));
-    line("Connectivity", device.connectivity.as_str());
+    line(
+        "Connectivity",
+        &connectivity(device.connectivity, "none: it was deleted"),
+    );
     line("Last poll", &time(device.presence.polled));
     line("Last heartbeat", &time(device.presence.beat));
-    line("Wanted version", &wanted(&device.delivery));
+    line("Wanted version", &wanted(device));
     line("Applied version", &applied(device));
     for condition in &device.conditions {
         line(
@@ -181,8 +215,10 @@ pub(in crate::admin) fn device(device: &DeviceView) -> String {
     for (name, value) in &device.labels {
         line("Label", &format!("{name}={value}"));
     }
+    let is_deleted = matches!(device.state, State::Deleted(_));
+    let before = if is_deleted { " before its deletion" } else { "" };
     for (name, workload) in &device.report.workloads {
-        line("Workload", &format!("{name} {}", workload.status));
+        line("Workload", &format!("{name} {}{before}", workload.status));
     }
     for run in &device.report.runs.list {
         line(
@@ -198,7 +234,14 @@ pub(in crate::admin) fn device(device: &DeviceView) -> String {
     }
     text.push('\n');
     text.push_str(&table(
-        ["LAST", "COUNT", "FROM", "TYPE", "REASON", "MESSAGE"],
+        [
+            Column::Whole("LAST"),
+            Column::Whole("COUNT"),
+            Column::Whole("FROM"),
+            Column::Whole("TYPE"),
+            Column::Cut("REASON", WORD),
+            Column::Cut("MESSAGE", MESSAGE),
+        ],
         device.events.iter().map(|event| {
             [
                 time(Some(event.last)),

@@ -1,11 +1,10 @@
 //! The manifests that devices are configured by.
 
-use std::fmt::Write as _;
-
-use super::{table, time};
+use super::{Column, SENTENCE, say, table, time};
 use crate::{
     admin::client::{ListedObject, ManifestsView, Rekeyed},
     documents::Applied,
+    telemetry::brief,
 };
 
 /// The sources, and what is wrong with them and with what they brought: a line for each.
@@ -20,10 +19,13 @@ pub(in crate::admin) fn manifests(view: &ManifestsView) -> String {
         text.push_str("no manifests: devices get Flotta's default configuration and no workload\n");
     } else {
         text.push_str(&table(
-            ["SOURCE", "OBJECTS", "TAKEN OVER", "STATE"],
+            ["SOURCE", "OBJECTS", "TAKEN OVER", "STATE"].map(Column::Whole),
             status.sources.iter().map(|source| {
                 let state = match (&source.unconfirmed, source.faults.is_empty()) {
                     (Some(digest), _) => format!("waits for: edge-config-server manifests confirm {digest}"),
+                    (None, true) if source.settling.is_some() => {
+                        "older than the source, which has to rest first".to_owned()
+                    }
                     (None, true) => "as it is in the source".to_owned(),
                     (None, false) => "older than the source, which has faults".to_owned(),
                 };
@@ -37,18 +39,29 @@ pub(in crate::admin) fn manifests(view: &ManifestsView) -> String {
         ));
     }
     for source in &status.sources {
+        if let Some(settling) = &source.settling {
+            say(
+                &mut text,
+                "waits",
+                &format!("{}: {}", source.name, settling.reason),
+            );
+        }
         for fault in &source.faults {
-            let _ = writeln!(text, "fault    {}: {fault}", source.name);
+            say(&mut text, "fault", &format!("{}: {fault}", source.name));
         }
         for warning in &source.warnings {
-            let _ = writeln!(text, "warning  {}: {warning}", source.name);
+            say(&mut text, "warning", &format!("{}: {warning}", source.name));
         }
     }
     for problem in unusable.iter().chain(&status.unreadable) {
-        let _ = writeln!(text, "problem  {problem}");
+        say(&mut text, "problem", problem);
     }
     for broken in broken {
-        let _ = writeln!(text, "broken   {}: {}", broken.object, broken.message);
+        say(
+            &mut text,
+            "broken",
+            &format!("{}: {}", broken.object, broken.message),
+        );
     }
     text
 }
@@ -59,7 +72,7 @@ pub(in crate::admin) fn objects(objects: &[ListedObject]) -> String {
         return "no objects\n".to_owned();
     }
     table(
-        ["KIND", "NAMESPACE", "NAME", "SOURCE"],
+        ["KIND", "NAMESPACE", "NAME", "SOURCE"].map(Column::Whole),
         objects.iter().map(|object| {
             [
                 object.kind.clone(),
@@ -73,21 +86,22 @@ pub(in crate::admin) fn objects(objects: &[ListedObject]) -> String {
 
 /// What became of a source.
 pub(in crate::admin) fn applied(applied: &Applied) -> String {
-    let mut text = format!(
-        "source {}: {} objects, {} added or changed, {} removed\n",
+    let outcome = format!(
+        "source {}: {} objects, {} added or changed, {} removed",
         applied.source,
         applied.objects,
         applied.changed.len(),
         applied.removed.len()
     );
+    let mut text = brief(&outcome, SENTENCE) + "\n";
     for changed in &applied.changed {
-        let _ = writeln!(text, "changed  {changed}");
+        say(&mut text, "changed", changed);
     }
     for removed in &applied.removed {
-        let _ = writeln!(text, "removed  {removed}");
+        say(&mut text, "removed", removed);
     }
     for warning in &applied.warnings {
-        let _ = writeln!(text, "warning  {warning}");
+        say(&mut text, "warning", warning);
     }
     text
 }
@@ -99,7 +113,7 @@ pub(in crate::admin) fn rekeyed(rekeyed: &Rekeyed) -> String {
         rekeyed.key_id, rekeyed.resealed, rekeyed.newly_sealed
     );
     if let Some(leftover) = &rekeyed.leftover {
-        let _ = writeln!(text, "warning  {leftover}");
+        say(&mut text, "warning", leftover);
     }
     text
 }

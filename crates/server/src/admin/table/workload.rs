@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{table, time};
-use crate::service::WorkloadView;
+use super::{Column, MESSAGE, SENTENCE, WORD, table, time};
+use crate::{service::WorkloadView, telemetry::brief};
 
 /// A list of workloads.
 pub(in crate::admin) fn workloads(workloads: &[WorkloadView]) -> String {
@@ -12,13 +12,13 @@ pub(in crate::admin) fn workloads(workloads: &[WorkloadView]) -> String {
     }
     table(
         [
-            "NAMESPACE",
-            "NAME",
-            "DEVICES",
-            "RUNNING",
-            "BEHIND",
-            "STATES",
-            "FAULTS",
+            Column::Whole("NAMESPACE"),
+            Column::Whole("NAME"),
+            Column::Whole("DEVICES"),
+            Column::Whole("RUNNING"),
+            Column::Whole("BEHIND"),
+            Column::Cut("STATES", 2 * WORD),
+            Column::Whole("FAULTS"),
         ],
         workloads.iter().map(|workload| {
             [
@@ -36,19 +36,26 @@ pub(in crate::admin) fn workloads(workloads: &[WorkloadView]) -> String {
 
 /// A workload with its devices.
 pub(in crate::admin) fn workload(workload: &WorkloadView) -> String {
-    let mut text = format!(
-        "{}/{}: {} devices should run it, {} do, {} do not have their present configuration yet\n",
+    let summary = format!(
+        "{}/{}: {} devices should run it, {} do, {} do not have their present configuration yet",
         workload.namespace, workload.name, workload.wanted, workload.running, workload.behind
     );
+    let mut text = brief(&summary, SENTENCE) + "\n";
     for fault in &workload.faults {
-        let _ = writeln!(text, "Fault: {fault}");
+        let _ = writeln!(text, "Fault: {}", brief(fault, SENTENCE));
     }
     if workload.devices.is_empty() {
         return text;
     }
     text.push('\n');
     text.push_str(&table(
-        ["DEVICE", "STATE", "SINCE", "CONFIGURATION", "LAST MESSAGE"],
+        [
+            Column::Whole("DEVICE"),
+            Column::Cut("STATE", WORD),
+            Column::Whole("SINCE"),
+            Column::Whole("CONFIGURATION"),
+            Column::Cut("LAST MESSAGE", MESSAGE),
+        ],
         workload.devices.iter().map(|device| {
             [
                 device.id.to_string(),

@@ -1,0 +1,109 @@
+//! What would a device lose by an administrator's act?
+//!
+//! The same question as `documents::review` asks about a source, for one device. What it has is what it is to have by the
+//! manifests, once a configuration was handed to it; before that, as after an adoption, what its last heartbeat listed. What is
+//! not known is never taken for nothing.
+
+use std::sync::Arc;
+
+use configuration::{Holdings, lost};
+use contract::DeviceId;
+use fleet::{Change, Context, Device, State};
+
+use super::{
+    configured::holdings,
+    decide::{Known, applied},
+};
+use crate::documents::{Current, Keeper};
+
+/// So many losses are named.
+const NAMED: usize = 5;
+
+/// Why a person has to say that an act is meant, if so. `known` is the catalogue that the device is configured by.
+pub(super) fn objection(
+    id: &DeviceId,
+    before: Option<&Device>,
+    change: &Change,
+    known: &Known,
+    documents: &Keeper,
+    context: &Context<'_>,
+) -> Option<String> {
+    let after = applied(id, before.cloned(), change.clone())?;
+    if !documents.asks() || !gets_another(before, &after) {
+        return None;
+    }
+    let current = match known {
+        Ok(current) => documents.released(Arc::clone(current), before.is_some_and(was_given_one)),
+        Err(reason) => Err(reason.clone()),
+    };
+    let had = match (before, &current) {
+        (Some(before), Ok(current)) if was_given_one(before) => Had::Known(holdings(before, current)),
+        (Some(before), Err(_)) if was_given_one(before) => Had::Unknown,
+        _ => listed(&after, context),
+    };
+    let (had, current): (Holdings, Arc<Current>) = match (had, current) {
+        // There is nothing that it could lose.
+        (Had::Known(had), _) if had.is_empty() => return None,
+        (_, Err(reason)) => {
+            return Some(format!(
+                "what device {id} would lose cannot be said: {reason}; fix that first"
+            ));
+        }
+        (Had::Unknown, _) => {
+            return Some(format!(
+                "what device {id} runs is not known before its next heartbeat; wait for that, a minute as a rule (an adoption \
+                 without --release takes nothing from it)"
+            ));
+        }
+        (Had::Known(had), Ok(current)) => (had, current),
+    };
+    let lost = lost(&had, &holdings(&after, &current));
+    if lost.is_empty() {
+        return None;
+    }
+    let mut named: Vec<String> = lost.iter().take(NAMED).map(ToString::to_string).collect();
+    if lost.len() > NAMED {
+        named.push(format!("{} more", lost.len() - NAMED));
+    }
+    Some(format!("device {id} would lose {}", named.join(", ")))
+}
+
+/// What a device has.
+enum Had {
+    Known(Holdings),
+    Unknown,
+}
+
+/// What its last heartbeat listed.
+fn listed(device: &Device, context: &Context<'_>) -> Had {
+    if device.report.ever_reported.known_in != Some(context.epoch) {
+        return Had::Unknown;
+    }
+    let workloads = device.report.workloads.keys();
+    Had::Known(workloads.map(|name| (name.clone(), None)).collect())
+}
+
+fn is_given_one(device: &Device) -> bool {
+    matches!(
+        device.life.state,
+        State::Approved {
+            configuration_withheld: false,
+            ..
+        }
+    )
+}
+
+fn was_given_one(device: &Device) -> bool {
+    is_given_one(device) && device.life.delivery.was_handed_over()
+}
+
+/// Whether it gets a configuration afterwards, and by something that the act has changed.
+fn gets_another(before: Option<&Device>, after: &Device) -> bool {
+    let same = |before: &Device| {
+        let (before, after) = (&before.life, &after.life);
+        before.namespace == after.namespace
+            && before.assigned_labels == after.assigned_labels
+            && before.approval_labels == after.approval_labels
+    };
+    is_given_one(after) && !before.is_some_and(|before| is_given_one(before) && same(before))
+}

@@ -1,0 +1,211 @@
+//! A source in motion is not taken for a whole one: what is half written takes nothing off a device.
+
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use crate::{
+    fleet::{files, names, version},
+    parts::parts,
+    world::{World, set},
+};
+
+/// The workloads of device `two`.
+async fn held(world: &World) -> Vec<String> {
+    let (status, told) = world.poll("two").await;
+    assert_eq!(status, 200, "{told}");
+    names(&told).0.into_iter().collect()
+}
+
+/// A file's first part, and the whole of it.
+fn halves(name: &str, mark: &str) -> (String, String) {
+    let whole = files().into_iter().find(|(file, _)| *file == name).unwrap().1;
+    let end = whole[..whole.find(mark).unwrap()].rfind("---").unwrap();
+    (whole[..end].to_owned(), whole)
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_in_two_steps_takes_nothing_away() {
+    let world = World::serving(true).await;
+    let before = world.poll("two").await;
+    let (first, whole) = halves("workloads.yaml", "metadata: {name: own}");
+    for pause in [1, 2, 3, 10, 29] {
+        for step in ["", &first, &whole] {
+            world.write("workloads.yaml", step);
+            world.watch(pause).await;
+            assert_eq!(world.poll("two").await, before, "after {pause} s of {step:?}");
+        }
+        assert_eq!(world.unconfirmed(), None, "after {pause} s");
+    }
+}
+
+#[tokio::test]
+async fn a_half_written_file_that_stays_so_waits_and_is_said_to() {
+    let world = World::serving(true).await;
+    let (first, whole) = halves("workloads.yaml", "metadata: {name: own}");
+    world.write("workloads.yaml", &first);
+    world.watch(5).await;
+    let status = world.service().documents().status();
+    let settling = status.sources[0].settling.clone().unwrap();
+    assert!(
+        settling.reason.contains("takes away EdgeWorkload default/own")
+            && status.sources[0].faults.is_empty(),
+        "{settling:?}"
+    );
+    let (_, view) = world.admin("GET", "/manifests", &serde_json::Value::Null).await;
+    assert_eq!(
+        view["sources"][0]["settling"]["digest"], settling.digest,
+        "{view}"
+    );
+    assert_eq!(held(&world).await, ["own", "press", "watch"]);
+
+    // A disk that was full stays so: it is a loss like any other then.
+    world.watch(40).await;
+    assert_eq!(world.unconfirmed(), Some(settling.digest));
+    assert_eq!(held(&world).await, ["own", "press", "watch"]);
+    world.write("workloads.yaml", &whole);
+    world.watch(4).await;
+    assert_eq!(world.unconfirmed(), None);
+}
+
+#[tokio::test]
+async fn what_only_adds_counts_after_two_seconds_and_what_takes_away_after_thirty() {
+    let mut world = World::stopped();
+    world.allowed = edge_config_server::documents::Share::percent(100).unwrap();
+    world.start().await;
+    world.watch(2).await;
+    let applied = world.service().documents().catalogue().unwrap().applied.len();
+    assert_eq!(applied, 0, "it has just been seen");
+    world.watch(1).await;
+    world.join("two").await;
+    assert_eq!(held(&world).await, ["own", "press", "watch"]);
+
+    let more = "apiVersion: management.project-flotta.io/v1alpha1\nkind: EdgeWorkload\nmetadata: {name: more}\nspec: {type: pod, device: two, pod: {spec: {containers: [{name: c, image: i}, {name: d, image: i}]}}}\n";
+    world.write("more.yaml", more);
+    world.watch(2).await;
+    assert_eq!(held(&world).await.len(), 3);
+    world.watch(1).await;
+    assert_eq!(held(&world).await.len(), 4);
+
+    // A container, a label, a file: each is a loss.
+    let without_container = more.replace(", {name: d, image: i}", "");
+    for (name, text) in [
+        ("more.yaml", Some(without_container.as_str())),
+        ("more.yaml", None),
+        ("devices.yaml", None),
+    ] {
+        let before = parts(&world.poll("two").await.1);
+        match text {
+            Some(text) => world.write(name, text),
+            None => fs::remove_file(world.source().join(name)).unwrap(),
+        }
+        world.watch(30).await;
+        assert_eq!(parts(&world.poll("two").await.1), before, "{name}");
+        world.watch(1).await;
+        assert_ne!(parts(&world.poll("two").await.1), before, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn who_confirms_what_is_there_need_not_wait() {
+    let world = World::serving(true).await;
+    world.edit("workloads.yaml", "device: two", "device: nobody");
+    world.watch(4).await;
+    let settling = world.service().documents().status().sources[0]
+        .settling
+        .clone()
+        .unwrap();
+    assert_eq!(world.unconfirmed(), None, "nobody is bothered yet");
+    assert_eq!(world.confirm("0000").await, 404);
+    assert_eq!(world.confirm(&settling.digest).await, 200);
+    world.watch(1).await;
+    assert_eq!(held(&world).await, ["press", "watch"]);
+
+    // It was said of that content alone.
+    world.edit("workloads.yaml", "name: press}\nspec", "name: pres}\nspec");
+    world.watch(29).await;
+    assert_eq!(held(&world).await, ["press", "watch"]);
+}
+
+#[tokio::test]
+async fn what_changes_while_it_is_read_was_not_read() {
+    let world = World::serving(true).await;
+    let before = version(&world.poll("two").await.1);
+    world.edit("maps.yaml", "limit: \"4\"", "limit: \"5\"");
+    for round in 0..100 {
+        // Longer each time: times alone may be of the same tick.
+        world.write(
+            "maps.yaml",
+            &format!("{}\n{}", "#".repeat(round + 1), files()[2].1),
+        );
+        world.watch(1).await;
+    }
+    assert_eq!(version(&world.poll("two").await.1), before);
+    let status = world.service().documents().status();
+    assert!(
+        status.sources[0].faults[0].contains("changes all the time"),
+        "{status:?}"
+    );
+    world.write_all();
+    world.watch(3).await;
+    assert!(world.service().documents().status().sources[0].faults.is_empty());
+}
+
+fn lead(link: &Path, target: &str) {
+    let draft = link.with_file_name("draft");
+    symlink(target, &draft).unwrap();
+    fs::rename(draft, link).unwrap();
+}
+
+/// Versions `1` with all, and `2` without the workload of device `two`, in folders of these names.
+fn versions(at: &Path, names: [&str; 2]) {
+    for (index, version) in names.into_iter().enumerate() {
+        fs::create_dir_all(at.join(version)).unwrap();
+        for (name, text) in files() {
+            let text = if index == 1 {
+                text.replace("device: two", "device: nobody")
+            } else {
+                text
+            };
+            fs::write(at.join(version).join(name), text).unwrap();
+        }
+    }
+}
+
+async fn all_at_once(prepare: impl Fn(&World), replace: impl Fn(&World)) {
+    let mut world = World::stopped();
+    world.allowed = edge_config_server::documents::Share::percent(100).unwrap();
+    fs::remove_dir_all(world.source()).unwrap();
+    prepare(&world);
+    world.start().await;
+    world.watch(3).await;
+    world.join("two").await;
+    assert_eq!(held(&world).await, ["own", "press", "watch"]);
+    replace(&world);
+    world.watch(2).await;
+    assert_eq!(held(&world).await, ["own", "press", "watch"]);
+    world.watch(1).await;
+    assert_eq!(held(&world).await, ["press", "watch"], "it is whole");
+    assert_eq!(set(&["press", "watch"]), names(&world.poll("two").await.1).0);
+}
+
+#[tokio::test]
+async fn a_volume_that_is_replaced_at_once_is_whole() {
+    let prepare = |world: &World| {
+        let volume = world.source();
+        fs::create_dir(&volume).unwrap();
+        versions(&volume, ["..1", "..2"]);
+        lead(&volume.join("..data"), "..1");
+        for (name, _) in files() {
+            symlink(format!("..data/{name}"), volume.join(name)).unwrap();
+        }
+    };
+    all_at_once(prepare, |world| lead(&world.source().join("..data"), "..2")).await;
+}
+
+#[tokio::test]
+async fn a_link_that_is_led_elsewhere_is_whole() {
+    let prepare = |world: &World| {
+        versions(world.folder(), ["v1", "v2"]);
+        lead(&world.source(), "v1");
+    };
+    all_at_once(prepare, |world| lead(&world.source(), "v2")).await;
+}
