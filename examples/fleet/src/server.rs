@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use testkit::net::free_port;
 use testkit::process::{Process, Program};
+use testkit::server::may_be_switched_to;
 use testkit::{binary, http_client};
 
 use crate::certificates::Certificates;
@@ -89,7 +90,7 @@ impl Server {
             .start(data)?;
         let ready = async || {
             let answer = http_client::get(ports.ops, "/readyz").await;
-            answer.is_ok_and(|answer| answer.status == 200)
+            answer.is_ok_and(|answer| answer.status == 200) && may_be_switched_to(ports.ops).await
         };
         process.wait_until("it is ready", START, ready).await?;
         Ok(Self {
