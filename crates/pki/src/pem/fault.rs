@@ -78,6 +78,9 @@ pub enum Malformed {
     /// A line that a person takes for a BEGIN or an END, and no program does.
     #[error("its BEGIN or END line is misspelt")]
     Misspelt,
+    /// A label such as `A: B`: when nothing stands in the block, Go takes its END for a header line.
+    #[error("its label has a colon, and some programs take such a line for a header")]
+    ColonInLabel,
     /// Lines such as `Name: value` in front of its content.
     #[error("it has header lines, or text among its lines of base64")]
     Headers,
@@ -103,6 +106,7 @@ impl Malformed {
             Self::Misspelt => {
                 "write -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----, each alone on its line"
             }
+            Self::ColonInLabel => "remove the block, or the colon",
             Self::Headers => "remove all but base64 from it",
             Self::OtherLabel => "convert it with 'openssl x509 -in FILE'",
         }

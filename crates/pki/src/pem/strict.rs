@@ -218,7 +218,7 @@ fn label<'a>(text: &'a str, kind: &str) -> Option<&'a str> {
     let label = text.strip_prefix(kind)?.strip_suffix(DASHES)?;
     let letters = label
         .bytes()
-        .all(|octet| octet == b' ' || octet.is_ascii_graphic());
+        .all(|octet| octet == b' ' || (octet.is_ascii_graphic() && octet != b':'));
     let edges = label.trim_matches([' ', '-']).len() == label.len();
     (letters && edges && !label.is_empty() && !label.contains("--")).then_some(label)
 }
@@ -229,6 +229,7 @@ fn suspect(text: &str) -> Line<'static> {
     match (begin, end) {
         (Some(begin), Some(end)) if end < begin => Line::EndAndBegin,
         (Some(begin), _) => Line::BadBegin(match &text[..begin] {
+            "" if text.ends_with(DASHES) && text.contains(':') => Malformed::ColonInLabel,
             "" if text[DASHES.len()..].contains(DASHES) => Malformed::TextBehind,
             "" => Malformed::Misspelt,
             BYTE_ORDER_MARK => Malformed::ByteOrderMark,
@@ -340,6 +341,10 @@ mod tests {
             (
                 "a carriage return at the end",
                 ONE.to_owned() + ONE.trim_end() + "\r",
+            ),
+            (
+                "a colon in the label",
+                ONE.to_owned() + &ONE.replace("CERTIFICATE", "A: B").replace("AQID\n", ""),
             ),
             ("headers", begin("-----BEGIN CERTIFICATE-----\nName: value\n")),
             ("no base64", ONE.to_owned() + &ONE.replace("AQID", "AQ!D")),
