@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    fn pod(containers: &BTreeSet<u8>, volumes: &BTreeSet<u8>) -> Option<Arc<Parts>> {
+    fn pod(containers: &BTreeSet<u8>, volumes: &BTreeSet<u8>) -> Arc<Parts> {
         let named = |names: &BTreeSet<u8>| -> Vec<Value> {
             names
                 .iter()
@@ -126,7 +126,7 @@ mod tests {
                 .collect()
         };
         let spec = json!({"containers": named(containers), "volumes": named(volumes)});
-        Some(Arc::new(of(&spec)))
+        Arc::new(of(&spec))
     }
 
     fn holdings() -> impl Strategy<Value = BTreeMap<u8, (BTreeSet<u8>, BTreeSet<u8>)>> {
@@ -140,7 +140,7 @@ mod tests {
         fn a_loss_is_a_name_that_goes(before in holdings(), after in holdings()) {
             let made = |of: &BTreeMap<u8, (BTreeSet<u8>, BTreeSet<u8>)>| -> Holdings {
                 of.iter()
-                    .map(|(name, (containers, volumes))| (name.to_string(), pod(containers, volumes)))
+                    .map(|(name, (containers, volumes))| (name.to_string(), Some(pod(containers, volumes))))
                     .collect()
             };
             let mut expected = 0;

@@ -35,7 +35,9 @@ pub fn module_folder() -> Result<PathBuf> {
     if let Some(error) = said["Error"].as_str() {
         bail!("Go cannot download {MODULE}: {error}");
     }
-    let path = said["Dir"].as_str().with_context(|| format!("Go does not know where {MODULE} is"))?;
+    let path = said["Dir"]
+        .as_str()
+        .with_context(|| format!("Go does not know where {MODULE} is"))?;
     Ok(path.into())
 }
 

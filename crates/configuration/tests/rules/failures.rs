@@ -295,7 +295,7 @@ fn a_workload_without_containers_is_broken_and_no_last_good_form() {
     let having = Device::new("press-1").having_reported("web");
     let empty: Row = ("no container", |world| {
         world.force(WEB, |web| {
-            web.document["spec"]["pod"]["spec"]["containers"] = json!([])
+            web.document["spec"]["pod"]["spec"]["containers"] = json!([]);
         });
     });
     let no_pod: Row = ("no pod", |world| {

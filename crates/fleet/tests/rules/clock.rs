@@ -243,7 +243,7 @@ proptest! {
         prop_assert_eq!(counted(&world), before + 1);
         let mut found = Vec::new();
         let known = world.known();
-        times(&serde_json::to_value(&known.presence).unwrap(), &mut found);
+        times(&serde_json::to_value(known.presence).unwrap(), &mut found);
         times(&serde_json::to_value(&known.report).unwrap(), &mut found);
         times(&serde_json::to_value(&known.life.delivery).unwrap(), &mut found);
         times(&serde_json::to_value(&known.life.state).unwrap(), &mut found);

@@ -62,7 +62,7 @@ fn escaped(manifest: &Value) -> String {
     for letter in format!("{manifest:#}").chars() {
         match letter {
             '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => {
-                text.push_str(&format!("\\u{:04x}", u32::from(letter)));
+                text.extend(format!("\\u{:04x}", u32::from(letter)).chars());
             }
             letter => text.push(letter),
         }

@@ -39,6 +39,7 @@ fn an_installation_ends_in_a_proven_switch_with_one_restart() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn nothing_of_flottas_is_touched_before_everything_is_known() {
     let spoils: [(&str, Spoil, &str, Phase); 15] = [
         (

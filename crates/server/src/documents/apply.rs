@@ -140,16 +140,15 @@ impl Keeper {
             if let Some(lacks) = change.lacks().filter(|_| must_rest) {
                 return Err(unsettled(lacks));
             }
-            let objection = match damage.first() {
+            let objection = if let Some(damaged) = damage.first() {
                 // Nobody can compute what devices would lose, whatever share of them may.
-                Some(damaged) => Some(damaged.to_string()),
-                None => {
-                    let loss = loss(&*self.store, &before, &after).await?;
-                    if let Some(lost) = loss.first().filter(|_| must_rest) {
-                        return Err(unsettled(lost));
-                    }
-                    loss.objection(self.allowed)
+                Some(damaged.to_string())
+            } else {
+                let loss = loss(&*self.store, &before, &after).await?;
+                if let Some(lost) = loss.first().filter(|_| must_rest) {
+                    return Err(unsettled(lost));
                 }
+                loss.objection(self.allowed)
             };
             if let Some(objection) = objection.filter(|_| !is_confirmed) {
                 return Err(ApplyError::Unconfirmed {

@@ -1,6 +1,9 @@
 //! The sources of settings, one above the other: command line, environment, file, defaults.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::{ArgMatches, Args as _, parser::ValueSource};
 
@@ -36,7 +39,7 @@ impl<'a> Layers<'a> {
         layers
     }
 
-    fn read(&mut self, path: &PathBuf) {
+    fn read(&mut self, path: &Path) {
         let document = files::once(path).map_err(|error| format!("it cannot be read: {error}"));
         let entries = match document.and_then(|document| yaml::flat(&document)) {
             Ok(entries) => entries,

@@ -1,7 +1,7 @@
 //! Who owns an object: one source alone, until an act hands it over or empties the source.
 
 use edge_config_server::documents::WATCHED;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     fleet::names,

@@ -11,9 +11,9 @@ use crate::{
     world::{World, set},
 };
 
-pub const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\ndata: {a: b}\n";
+pub(crate) const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\ndata: {a: b}\n";
 
-pub async fn apply(world: &World, source: &str, texts: &[(&str, &str)]) -> (u16, Value) {
+pub(crate) async fn apply(world: &World, source: &str, texts: &[(&str, &str)]) -> (u16, Value) {
     let texts: Vec<Value> = texts
         .iter()
         .map(|(origin, text)| json!({"origin": origin, "text": text}))
@@ -22,7 +22,7 @@ pub async fn apply(world: &World, source: &str, texts: &[(&str, &str)]) -> (u16,
     world.admin("POST", "/manifests", &body).await
 }
 
-pub async fn objects(world: &World, source: &str) -> Vec<String> {
+pub(crate) async fn objects(world: &World, source: &str) -> Vec<String> {
     let (status, list) = world.admin("GET", "/manifests/objects", &Value::Null).await;
     assert_eq!(status, 200);
     let of = |object: &&Value| object["source"] == source;

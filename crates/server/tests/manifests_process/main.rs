@@ -101,6 +101,7 @@ fn said(output: &Output) -> String {
 
 /// Killed while it takes manifests over, good and bad ones, again and again. And nothing that it wrote shows a Secret.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn a_server_that_is_killed_while_it_reads_takes_nothing_away() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("manifests");

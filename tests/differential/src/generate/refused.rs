@@ -23,6 +23,7 @@ impl Maker<'_> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn candidates() -> Vec<(&'static str, Value, &'static str)> {
     let device = |spec: Value, path| ("EdgeDevice", spec, path);
     let container = |fields: Value, path| {
