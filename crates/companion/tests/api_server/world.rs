@@ -40,8 +40,8 @@ use crate::{calls::Scripted, kubelet, proxy::Proxy};
 /// How often the stand-ins look, and conditions are looked at.
 pub const TICK: Duration = Duration::from_millis(100);
 
-/// Whatever is waited for has happened by then, unless something is wrong.
-const DEADLINE: Duration = Duration::from_mins(1);
+/// Whatever is waited for has happened by then, unless something is wrong; also where a whole cluster runs beside it.
+const DEADLINE: Duration = Duration::from_mins(4);
 
 /// A namespace with a Flotta in it.
 pub struct World {
