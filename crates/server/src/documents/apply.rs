@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::{Page, Store, StoreError};
 
 use super::{Current, Keeper, Loss, WATCHED, change::Change};
-use crate::service::holdings;
+use crate::service::{Had, held, holdings};
 
 /// How often a change is decided anew because another server changed the documents meanwhile.
 const ROUNDS: usize = 4;
@@ -148,7 +148,11 @@ impl Keeper {
                 if let Some(lost) = loss.first().filter(|_| must_rest) {
                     return Err(unsettled(lost));
                 }
-                loss.objection(self.allowed)
+                loss.objection(if consent.by_hand {
+                    self.allowed.by_hand()
+                } else {
+                    self.allowed
+                })
             };
             if let Some(objection) = objection.filter(|_| !is_confirmed) {
                 return Err(ApplyError::Unconfirmed {
@@ -214,6 +218,7 @@ fn to_confirm<'a>(before: &'a Current, source: &str, reading: &'a SourceReading)
 /// What every approved device would lose.
 async fn loss(store: &dyn Store, before: &Current, after: &Current) -> Result<Loss, StoreError> {
     let mut loss = Loss::default();
+    let epoch = store.identity().epoch;
     let mut page = Page {
         after: None,
         limit: PAGE,
@@ -222,11 +227,10 @@ async fn loss(store: &dyn Store, before: &Current, after: &Current) -> Result<Lo
         let listed = store.list(Some(Phase::Approved), page.clone()).await?;
         for device in &listed {
             if let Some(stored) = store.load(&device.id).await? {
-                loss.count(
-                    &device.id,
-                    &holdings(&stored.device, before),
-                    &holdings(&stored.device, after),
-                );
+                match held(&stored.device, before, epoch) {
+                    Had::Known(had) => loss.count(&device.id, &had, &holdings(&stored.device, after)),
+                    Had::Unknown => loss.count_unknown(&device.id),
+                }
             }
         }
         match listed.last() {

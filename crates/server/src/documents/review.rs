@@ -26,6 +26,12 @@ impl Share {
         self != Self(100)
     }
 
+    /// What an act may take without a question. It comes once, as one stream that may have been cut, and its author is there
+    /// to be asked: so nothing, where anything is asked.
+    pub fn by_hand(self) -> Self {
+        if self.asks() { Self(0) } else { self }
+    }
+
     /// Whether `part` of `whole` is more than this share.
     fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
         part.saturating_mul(100) > whole.saturating_mul(usize::from(self.0))
@@ -47,6 +53,8 @@ pub struct Loss {
     losing: usize,
     /// The first of them, with the first that it would lose.
     first_losing: Option<(DeviceId, Lost)>,
+    /// The first of those that get their first configuration and of which nobody knows what they have.
+    first_unknown: Option<DeviceId>,
     /// How many would lose their last workload.
     emptied: usize,
     /// The first of them.
@@ -68,10 +76,21 @@ impl Loss {
         }
     }
 
-    /// The first thing that the first device would lose, if any.
+    /// Counts one that gets its first configuration and of which nobody knows what it has.
+    pub fn count_unknown(&mut self, id: &DeviceId) {
+        self.devices += 1;
+        self.first_unknown.get_or_insert_with(|| id.clone());
+    }
+
+    /// The first thing that the first device would or may lose, if any.
     pub fn first(&self) -> Option<String> {
-        let (device, what) = self.first_losing.as_ref()?;
-        Some(format!("{what} (on device {device})"))
+        if let Some((device, what)) = &self.first_losing {
+            return Some(format!("{what} (on device {device})"));
+        }
+        let device = self.first_unknown.as_ref()?;
+        Some(format!(
+            "what device {device} runs, perhaps: it has sent no heartbeat yet"
+        ))
     }
 
     /// Why a person has to confirm it, if so.
@@ -87,11 +106,14 @@ impl Loss {
         }
         let (first, what) = self.first_losing.as_ref()?;
         allowed.is_exceeded_by(self.losing, self.devices).then(|| {
-            format!(
-                "{} of {} devices would lose a workload, container or volume, device {first} among them ({what}); up to \
-                 {allowed} needs no confirmation",
+            let objection = format!(
+                "{} of {} devices would lose a workload, container or volume, device {first} among them ({what})",
                 self.losing, self.devices
-            )
+            );
+            match allowed {
+                Share(0) => objection,
+                _ => format!("{objection}; up to {allowed} needs no confirmation"),
+            }
         })
     }
 }

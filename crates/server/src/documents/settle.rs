@@ -6,7 +6,7 @@
 //! with its data, and one that comes late does no harm.
 //!
 //! What is replaced at once, the volume of a ConfigMap or a link that is led elsewhere, is never half of itself: there the short
-//! time is enough for both. A directory behind a link that is changed in its place is not replaced.
+//! time is enough for both. What is changed behind its link is not replaced, and of what is seen first nobody knows it.
 //!
 //! Rejected: one time for both (either losses come too soon or changes too late); to look for open files (not over a network, and
 //! a checkout closes each).

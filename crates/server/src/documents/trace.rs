@@ -83,11 +83,14 @@ impl File {
 
 impl Look for Trace {
     fn is_replaced_at_once(&self, before: Option<&Self>) -> bool {
-        let led_elsewhere = || match (&self.root, before.and_then(|before| before.root.as_ref())) {
-            (Some(root), Some(before)) => root != before,
+        let leads_elsewhere = |now: Option<&PathBuf>, before: Option<&PathBuf>| match (now, before) {
+            (Some(now), Some(before)) => now != before,
             _ => false,
         };
-        self.volume.is_some() || led_elsewhere()
+        before.is_some_and(|before| {
+            leads_elsewhere(self.root.as_ref(), before.root.as_ref())
+                || leads_elsewhere(self.volume.as_ref(), before.volume.as_ref())
+        })
     }
 }
 
@@ -142,11 +145,15 @@ mod tests {
         lead(&path.join(VOLUME_LINK), "..1");
         symlink("..data/a.yaml", path.join("a.yaml")).unwrap();
         let first = Trace::of(path);
-        assert!(first.is_replaced_at_once(None), "also when it is seen first");
+        assert!(!first.is_replaced_at_once(None), "nobody knows how it came about");
         lead(&path.join(VOLUME_LINK), "..2");
         let second = Trace::of(path);
         assert_ne!(first, second);
         assert!(second.is_replaced_at_once(Some(&first)));
+        write(&path.join("..2"), "a.yaml", "written in its place");
+        let third = Trace::of(path);
+        assert_ne!(second, third);
+        assert!(!third.is_replaced_at_once(Some(&second)));
 
         // One file that was put there by hand is written in steps.
         write(path, "b.yaml", "three");

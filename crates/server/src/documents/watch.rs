@@ -122,6 +122,13 @@ impl Watched {
         self.asked.notify_one();
     }
 
+    fn forget_confirmation(&self) {
+        self.confirmed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+    }
+
     fn confirmed(&self) -> Option<String> {
         self.confirmed
             .lock()
@@ -184,6 +191,10 @@ impl Watched {
         let (outcome, again) = match read {
             Ok(reading) => {
                 let is_confirmed = confirmed.as_ref() == Some(&reading.digest);
+                if !is_confirmed {
+                    // It was said of what the source held then; should that come back, it is another change.
+                    self.forget_confirmation();
+                }
                 if standing == Standing::Moving && !is_confirmed {
                     return false;
                 }
@@ -233,10 +244,7 @@ impl Watched {
             Ok(Ok(applied)) => {
                 // It was said of this change, not of every later one to the same content.
                 if is_confirmed {
-                    self.confirmed
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .take();
+                    self.forget_confirmation();
                 }
                 (Outcome::Applied(applied), None)
             }

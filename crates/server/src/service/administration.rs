@@ -35,7 +35,12 @@ impl Service {
         let documents = Arc::clone(&self.0.documents);
         let phase = self
             .decide_by_documents(Asker::Administrator, id.clone(), move |device, known, context| {
-                let act = match (device, known) {
+                // Manifests that were never taken over may say where, too.
+                let released = match known {
+                    Ok(current) => documents.released(Arc::clone(current), false),
+                    Err(reason) => Err(reason.clone()),
+                };
+                let act = match (device, &released) {
                     (Some(device), Ok(current)) => act.clone().completed(device, current.request(&name)),
                     (Some(device), Err(reason)) if act.asks_where(device) => {
                         return Err(ServiceError::NoPlace(reason.clone()));

@@ -1,14 +1,14 @@
 //! What would a device lose by an administrator's act?
 //!
 //! The same question as `documents::review` asks about a source, for one device. What it has is what it is to have by the
-//! manifests, once a configuration was handed to it; before that, as after an adoption, what its last heartbeat listed. What is
+//! manifests, once a configuration was handed to it; before that, as after an adoption, what its heartbeats listed. What is
 //! not known is never taken for nothing.
 
 use std::sync::Arc;
 
 use configuration::{Holdings, lost};
 use contract::DeviceId;
-use fleet::{Change, Context, Device, State};
+use fleet::{Change, Context, Device, Epoch, State};
 
 use super::{
     configured::holdings,
@@ -39,7 +39,7 @@ pub(super) fn objection(
     let had = match (before, &current) {
         (Some(before), Ok(current)) if was_given_one(before) => Had::Known(holdings(before, current)),
         (Some(before), Err(_)) if was_given_one(before) => Had::Unknown,
-        _ => listed(&after, context),
+        _ => listed(&after, context.epoch),
     };
     let (had, current): (Holdings, Arc<Current>) = match (had, current) {
         // There is nothing that it could lose.
@@ -69,18 +69,30 @@ pub(super) fn objection(
 }
 
 /// What a device has.
-enum Had {
+pub(crate) enum Had {
+    /// By the manifests, or by its heartbeats.
     Known(Holdings),
+    /// It has sent no heartbeat since it was adopted or the store restored.
     Unknown,
 }
 
-/// What its last heartbeat listed.
-fn listed(device: &Device, context: &Context<'_>) -> Had {
-    if device.report.ever_reported.known_in != Some(context.epoch) {
+/// What an approved device has before a change of the manifests.
+pub(crate) fn held(device: &Device, before: &Current, epoch: Epoch) -> Had {
+    if is_given_one(device) && !was_given_one(device) {
+        listed(device, epoch)
+    } else {
+        Had::Known(holdings(device, before))
+    }
+}
+
+/// What its heartbeats ever listed: one that lists nothing may come from an agent that has just begun.
+fn listed(device: &Device, epoch: Epoch) -> Had {
+    let ever = &device.report.ever_reported;
+    if ever.known_in != Some(epoch) || ever.overflow {
         return Had::Unknown;
     }
-    let workloads = device.report.workloads.keys();
-    Had::Known(workloads.map(|name| (name.clone(), None)).collect())
+    let names = device.report.workloads.keys().chain(&ever.names);
+    Had::Known(names.map(|name| (name.clone(), None)).collect())
 }
 
 fn is_given_one(device: &Device) -> bool {

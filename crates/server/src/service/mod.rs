@@ -47,6 +47,7 @@ pub(crate) use configured::holdings;
 use configured::{Configurations, Outcome};
 use decide::{Asker, Known};
 pub use error::ServiceError;
+pub(crate) use losses::{Had, held};
 use memory::Memory;
 use pending::Pending;
 use serving::Serving;

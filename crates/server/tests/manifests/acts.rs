@@ -71,6 +71,34 @@ async fn a_release_before_manifests_are_there_empties_no_device() {
     assert_eq!(names(&world.poll("one").await.1).0, set(&["press", "watch"]));
 }
 
+/// An agent that has just begun lists nothing, and some other program may send no list at all.
+#[tokio::test]
+async fn a_heartbeat_without_a_list_forgets_nothing() {
+    let mut world = World::stopped();
+    world.watches = false;
+    world.start().await;
+    adopted(&world, "one").await;
+    runs(&world, "one", &["press", "watch"]).await;
+    for list in [
+        None,
+        Some(Value::Null),
+        Some(json!([])),
+        Some(json!([{"name": "press", "status": "Running"}])),
+    ] {
+        world.pass(60);
+        let mut beat = json!({"status": "up", "version": "8", "events": []});
+        if let Some(list) = list {
+            beat["workloads"] = list;
+        }
+        assert_eq!(world.heartbeat("one", &beat).await, 200, "{beat}");
+        let why = refused(&world, "one", Act::Release).await;
+        assert_eq!(
+            why, "device one would lose workload press, workload watch",
+            "{beat}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_known_is_not_nothing() {
     let world = World::serving(false).await;

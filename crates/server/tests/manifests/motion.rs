@@ -2,6 +2,8 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
+use serde_json::json;
+
 use crate::{
     fleet::{files, names, version},
     parts::parts,
@@ -208,4 +210,49 @@ async fn a_link_that_is_led_elsewhere_is_whole() {
         lead(&world.source(), "v1");
     };
     all_at_once(prepare, |world| lead(&world.source(), "v2")).await;
+}
+
+/// A copy of a mounted ConfigMap, say.
+#[tokio::test]
+async fn a_file_that_is_written_behind_the_link_of_a_volume_is_not() {
+    let mut world = World::stopped();
+    fs::remove_dir_all(world.source()).unwrap();
+    let volume = world.source();
+    fs::create_dir(&volume).unwrap();
+    versions(&volume, ["..1", "..2"]);
+    lead(&volume.join("..data"), "..1");
+    for (name, _) in files() {
+        symlink(format!("..data/{name}"), volume.join(name)).unwrap();
+    }
+    world.start().await;
+    world.watch(3).await;
+    world.join("two").await;
+    let (first, whole) = halves("workloads.yaml", "metadata: {name: own}");
+    world.write("workloads.yaml", &first);
+    world.watch(29).await;
+    assert_eq!(held(&world).await, ["own", "press", "watch"]);
+    world.write("workloads.yaml", &whole);
+    world.watch(3).await;
+    assert_eq!(held(&world).await, ["own", "press", "watch"]);
+}
+
+/// What nobody was configured by yet is half written as well, and what a device runs is known by its heartbeats then.
+#[tokio::test]
+async fn the_first_reading_takes_nothing_off_a_device_that_reports() {
+    let mut world = World::stopped();
+    let (first, whole) = halves("workloads.yaml", "metadata: {name: own}");
+    world.write("workloads.yaml", &first);
+    world.start().await;
+    assert_eq!(world.enrol("default", "two").await, 201);
+    let listed = ["own", "press", "watch"].map(|name| json!({"name": name, "status": "Running"}));
+    let beat = json!({"status": "up", "version": "7", "workloads": listed, "events": []});
+    assert_eq!(world.heartbeat("two", &beat).await, 200);
+    world.watch(29).await;
+    assert_eq!(world.poll("two").await.0, 503, "half of it was taken for all");
+    world.watch(3).await;
+    assert_eq!(world.poll("two").await.0, 503);
+    assert!(world.unconfirmed().is_some(), "it is a loss like any other");
+    world.write("workloads.yaml", &whole);
+    world.watch(3).await;
+    assert_eq!(held(&world).await, ["own", "press", "watch"]);
 }

@@ -285,3 +285,57 @@ async fn a_confirmation_does_not_count_for_what_came_after_it() {
         set(&["own", "press", "watch"])
     );
 }
+
+/// It was said of one change; when the same content comes back later, that is another one.
+#[tokio::test]
+async fn a_confirmation_ends_with_whatever_else_is_read() {
+    let world = World::serving(true).await;
+    let whole = std::fs::read_to_string(world.source().join("workloads.yaml")).unwrap();
+    let gets = set(&["own", "press", "watch"]);
+    for comes_back_before_it_is_read in [true, false] {
+        world.edit("workloads.yaml", "device: two", "device: nobody");
+        world.look().await;
+        let digest = world.unconfirmed().unwrap();
+        if comes_back_before_it_is_read {
+            world.write("workloads.yaml", &whole);
+            assert_eq!(confirm(&world, &digest).await, 200);
+        } else {
+            assert_eq!(confirm(&world, &digest).await, 200);
+            world.write("workloads.yaml", &whole);
+        }
+        world.watch(40).await;
+        assert_eq!(world.unconfirmed(), None);
+        world.edit("workloads.yaml", "device: two", "device: nobody");
+        world.watch(40).await;
+        assert_eq!(world.unconfirmed().as_ref(), Some(&digest));
+        assert_eq!(names(&world.poll("two").await.1).0, gets);
+        world.write("workloads.yaml", &whole);
+        world.watch(40).await;
+    }
+}
+
+/// A pipe that broke looks like the whole of a smaller source.
+#[tokio::test]
+async fn an_act_takes_nothing_away_without_a_question() {
+    let mut world = World::stopped();
+    world.watches = false;
+    world.start().await;
+    world.take_over().await;
+    for number in 0..30 {
+        world.join(&format!("other-{number}")).await;
+    }
+    world.join("two").await;
+    world.edit("workloads.yaml", "device: two", "device: nobody");
+    let (status, answer) = world.apply("administrator", false).await;
+    assert_eq!(status, 409, "{answer}");
+    let message = answer["message"].as_str().unwrap();
+    assert!(
+        message.contains("1 of 31 devices would lose") && !message.contains("0%"),
+        "{message}"
+    );
+    assert_eq!(
+        names(&world.poll("two").await.1).0,
+        set(&["own", "press", "watch"])
+    );
+    assert_eq!(world.apply("administrator", true).await.0, 200);
+}
