@@ -1,4 +1,4 @@
-//! Logs of our programs: text or JSON lines on standard error; and what of others' text may be printed ([`printable`]).
+//! Logs of our programs: text or JSON lines on standard error; and what of others' text may be printed ([`printable()`]).
 //!
 //! An error is logged once, where it is handled, with its whole chain ([`chain`]).
 

@@ -352,7 +352,7 @@ async fn an_answer_that_is_no_success() {
         (
             answer("400 Bad Request", "", "<html> <p>\u{7}Hello  you"),
             400,
-            "<html> <p>Hello you",
+            "<html> <p>\\u{7}Hello you",
             "something else",
         ),
     ] {

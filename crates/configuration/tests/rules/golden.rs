@@ -183,7 +183,7 @@ fn workload_without_content() {
 apiVersion: management.project-flotta.io/v1alpha1
 kind: EdgeWorkload
 metadata: {name: nothing-but-a-container}
-spec: {type: pod, device: press-1, pod: {spec: {containers: [{name: c}]}}}
+spec: {type: pod, device: press-1, pod: {spec: {containers: [{name: c, image: i}]}}}
 ---
 apiVersion: management.project-flotta.io/v1alpha1
 kind: EdgeWorkload
@@ -194,7 +194,7 @@ spec:
   data: {ingress: []}
   imageRegistries: {}
   metrics: {interval: 5, containers: {web: {port: 9000}}}
-  pod: {spec: {containers: [{name: c}], initContainers: [], volumes: []}}
+  pod: {spec: {containers: [{name: c, image: i}], initContainers: [], volumes: []}}
 ---
 apiVersion: management.project-flotta.io/v1alpha1
 kind: EdgeWorkload
@@ -204,7 +204,7 @@ spec:
   device: press-1
   imageRegistries: {secretRef: {name: registry}}
   metrics: {port: 9000}
-  pod: {spec: {containers: [{name: c}]}}
+  pod: {spec: {containers: [{name: c, image: i}]}}
 ---
 {apiVersion: v1, kind: Secret, metadata: {name: registry}, stringData: {.dockerconfigjson: ''}}
 "

@@ -135,7 +135,7 @@ spec: {{type: pod, {whom}, pod: {{spec: {{containers: [{{name: c, image: i}}]}}}
             ),
             workload("for-nobody", "logCollection: central"),
             workload("for-an-empty-name", "device: ''"),
-            workload("elsewhere", "deviceSelector: {}").replace("{name:", "{namespace: plant-a, name:"),
+            workload("elsewhere", "deviceSelector: {}").replacen("{name:", "{namespace: plant-a, name:", 1),
         ]
         .concat(),
     );

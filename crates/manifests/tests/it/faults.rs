@@ -199,7 +199,7 @@ fn a_workload_that_runs_nothing_is_refused() {
             "spec.pod.spec.containers is empty",
         ),
         (
-            "type: pod, device: d, pod: {spec: {containers: [], initContainers: [{name: i}]}}",
+            "type: pod, device: d, pod: {spec: {containers: [], initContainers: [{name: i, image: x}]}}",
             "spec.pod.spec.containers is empty",
         ),
         ("type: pod, device: d, pod: 7", "spec.pod"),
@@ -208,7 +208,7 @@ fn a_workload_that_runs_nothing_is_refused() {
         assert_eq!(told.lines().count(), 1, "{told}");
         assert!(told.starts_with("FAULT") && told.contains(path), "{told}");
     }
-    let told = workload("type: pod, device: d, pod: {spec: {containers: [{name: c}]}}");
+    let told = workload("type: pod, device: d, pod: {spec: {containers: [{name: c, image: x}]}}");
     assert!(told.starts_with("READ"), "{told}");
 }
 
