@@ -63,6 +63,10 @@ pub(crate) fn kind(object: &mut Map<String, Value>, findings: &mut Findings) -> 
     let (version, name) = (version?, kind?);
     match Kind::named(&name) {
         Some(kind) if kind.api_version() == version => Some(kind),
+        Some(kind) if is_of_others(kind, &version) => {
+            findings.warning(&Path::root(), NO_DEVICE);
+            None
+        }
         Some(kind) => {
             let reason = format!("must be {} for kind {kind}", kind.api_version());
             findings.fault(&Path::root().field("apiVersion"), reason);
@@ -82,6 +86,18 @@ pub(crate) fn kind(object: &mut Map<String, Value>, findings: &mut Findings) -> 
             None
         }
     }
+}
+
+/// Whether a kind whose name others use as well is that of somebody else's API group, such as `serving.knative.dev`. A group
+/// that may be a mistyped one of ours, or one of Kubernetes' own, is not.
+fn is_of_others(kind: Kind, version: &str) -> bool {
+    let shared = matches!(
+        kind,
+        Kind::ConfigMap | Kind::Secret | Kind::Route | Kind::ObjectBucketClaim
+    );
+    let group = version.split_once('/').map(|(group, _)| group);
+    let ours = ["flot", "openshift", "route.", "objectbucket", "k8s.io"];
+    shared && group.is_some_and(|group| group.contains('.') && !ours.iter().any(|ours| group.contains(ours)))
 }
 
 /// Why an object of another kind is passed over, if it is.

@@ -206,6 +206,12 @@ fn piece() -> impl Strategy<Value = &'static str> {
         "\\",
         "\\n",
         "\\x41",
+        "\\/",
+        "\\u00e9",
+        "\\ud83d\\ude00",
+        "\\U0001F600",
+        "\\e",
+        "\\'",
         "\t",
         " ",
         "  ",
@@ -247,7 +253,7 @@ fn piece() -> impl Strategy<Value = &'static str> {
 fn written(depth: u32) -> BoxedStrategy<String> {
     let scalar = prop_oneof![
         4 => select(&["a", "b c", "1", "true", "~", "http://x?y", "-1", "0777", "1.5", "a:b", "a#b", "-x"][..]).prop_map(str::to_owned),
-        1 => select(&["'a'", "\"b\\n\"", "'it''s'", "\"\"", "!!str 1", "*a", "&a x", "{}", "[]", "", "\"a\n   b\"", "a\n   b"][..])
+        1 => select(&["'a'", "\"b\\n\"", "'it''s'", "\"\"", "\"a\\/b\"", "\"\\ud83d\\ude00\"", "\"\\u00e9\"", "!!str 1", "*a", "&a x", "{}", "[]", "", "\"a\n   b\"", "a\n   b"][..])
             .prop_map(str::to_owned),
         1 => select(&["|\n   x\n    y\n", ">-\n   x\n   y\n\n   z", "|+\n   x\n\n", "|2\n     x"][..]).prop_map(str::to_owned),
     ];

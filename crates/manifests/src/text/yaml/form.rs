@@ -17,6 +17,9 @@ pub(super) struct Form<'a> {
 
 const TAB: &str = "has a tab where blanks belong; replace it";
 
+const ESCAPE: &str = "has an escape of JSON (`\\/`, or a character in two halves as `\\ud83d\\ude00`) in a text in double quotes, which kubectl \
+                      refuses in YAML; write the character itself";
+
 /// Why a document is refused for the way in which it begins: `...` and directives, which kubectl reads as its end.
 pub(super) fn begins_strangely(text: &str) -> Option<&'static str> {
     let is_nothing = |line: &&str| {
@@ -59,6 +62,9 @@ impl<'a> Form<'a> {
         if matches!(event, Event::Alias(_)) && !self.is_apart(span) {
             return Some("has an alias (*) without a blank behind it");
         }
+        if style == Some(ScalarStyle::DoubleQuoted) && has_foreign_escape(own) {
+            return Some(ESCAPE);
+        }
         if is_block_of_tab {
             return Some(
                 "has a block text (| or >) that begins with a tab; begin it with blanks, or say how far it is indented (|2)",
@@ -85,6 +91,9 @@ impl<'a> Form<'a> {
         let gap = self.gap(span);
         let own = self.own(span);
         self.end(span);
+        if *style == ScalarStyle::DoubleQuoted && has_foreign_escape(own) {
+            return Some(ESCAPE);
+        }
         if own.contains('\n') {
             return Some("has a key over two lines; put a comment behind `#`, and a comma before the key");
         }
@@ -152,6 +161,28 @@ impl<'a> Form<'a> {
         let gap = self.before(span);
         (self.flow == 0 && has_tab(gap)).then_some(TAB)
     }
+}
+
+/// Whether a text in double quotes, as it is written, has an escape that JSON knows and kubectl's reader of YAML does not.
+fn has_foreign_escape(own: &str) -> bool {
+    let mut letters = own.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            continue;
+        }
+        match letters.next() {
+            Some('/') => return true,
+            Some('u') => {
+                let digits = letters.as_str().get(..4);
+                let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+                if code.is_some_and(|code| char::from_u32(code).is_none()) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Whether there is a tab outside of comments.
