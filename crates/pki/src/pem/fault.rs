@@ -108,7 +108,7 @@ impl Malformed {
             }
             Self::ColonInLabel => "remove the block, or the colon",
             Self::Headers => "remove all but base64 from it",
-            Self::OtherLabel => "convert it with 'openssl x509 -in FILE'",
+            Self::OtherLabel => "write CERTIFICATE, or convert it with 'openssl x509 -in FILE'",
         }
     }
 }

@@ -80,7 +80,10 @@ impl Block {
     /// Itself, unless it is a certificate under a label that Go passes over.
     pub(crate) fn without_hidden_certificate(self) -> Result<Self, PemError> {
         let label = self.label.to_ascii_uppercase();
-        let hides = HIDING.contains(&label.as_str()) || label.ends_with(CERTIFICATE);
+        // Whatever is mistyped in it, or whatever else stands on it.
+        let is_named_so = label.contains("CERT") && !label.contains("REQUEST");
+        let is_one = || x509_parser::parse_x509_certificate(&self.content).is_ok();
+        let hides = HIDING.contains(&label.as_str()) || is_named_so || is_one();
         if hides && self.label != CERTIFICATE {
             return Err(PemError::Malformed {
                 block: self.number,
