@@ -33,7 +33,7 @@ list-lint: ; $(call list,$(LINT))@:
 list-test: ; $(call list,$(TEST))@:
 list-ci: ; $(call list,$(CI))@:
 
-cargo-deny go-programs go-programs-of-clusters go-programs-of-the-chart programs server-under-test clippy documentation doctests images fuzz-programs: export NICENESS := 10
+cargo-deny go-programs go-programs-of-clusters go-programs-of-the-chart programs server-under-test clippy documentation doctests fuzz-programs: export NICENESS := 10
 
 formatting:
 	$(run) scripts/checks/formatting.sh
@@ -86,13 +86,16 @@ chart: programs server-under-test go-programs-of-the-chart
 
 fuzz-programs: | server-under-test $(if $(filter ci,$(MAKECMDGOALS)),images)
 	$(run) tests/fuzz/run.sh --build
-# Each after the one before it.
+# Each after the one before it; the longest beside them.
 define fuzz
 $(1): export NICENESS := 15
 $(1): fuzz-programs | $(2)
 	$$(run) tests/fuzz/run.sh $$(@F)
 endef
-$(foreach n,$(shell seq $(words $(FUZZING))),$(eval $(call fuzz,$(word $(n),$(FUZZING)),$(filter-out -,$(word $(n),- $(FUZZING))))))
+LONGEST := fuzzing/manifests
+IN_LINE := $(filter-out $(LONGEST),$(FUZZING))
+$(eval $(call fuzz,$(LONGEST),))
+$(foreach n,$(shell seq $(words $(IN_LINE))),$(eval $(call fuzz,$(word $(n),$(IN_LINE)),$(filter-out -,$(word $(n),- $(IN_LINE))))))
 
 images: export IMAGE_PROFILE := dev
 images: | server-under-test
