@@ -28,6 +28,7 @@ impl Share {
 
     /// What an act may take without a question. It comes once, as one stream that may have been cut, and its author is there
     /// to be asked: so nothing, where anything is asked.
+    #[must_use]
     pub fn by_hand(self) -> Self {
         if self.asks() { Self(0) } else { self }
     }
