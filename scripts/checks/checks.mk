@@ -33,7 +33,7 @@ list-lint: ; $(call list,$(LINT))@:
 list-test: ; $(call list,$(TEST))@:
 list-ci: ; $(call list,$(CI))@:
 
-cargo-deny go-programs go-programs-of-clusters go-programs-of-the-chart programs server-under-test clippy documentation doctests fuzz-programs: export NICENESS := 10
+cargo-deny go-programs go-programs-of-clusters go-programs-of-the-chart programs server-under-test clippy documentation doctests: export NICENESS := 10
 
 formatting:
 	$(run) scripts/checks/formatting.sh
@@ -88,7 +88,7 @@ fuzz-programs: | server-under-test $(if $(filter ci,$(MAKECMDGOALS)),images)
 	$(run) tests/fuzz/run.sh --build
 # Each after the one before it; the longest beside them.
 define fuzz
-$(1): export NICENESS := 15
+$(1): export NICENESS := 10
 $(1): fuzz-programs | $(2)
 	$$(run) tests/fuzz/run.sh $$(@F)
 endef
