@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use bytes::Bytes;
 use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
@@ -26,6 +27,9 @@ const ANSWER: usize = 4 << 20;
 /// Devices on one page of a list; the server gives no more.
 const PAGE: usize = 500;
 
+/// What is not in an id.
+const AFTER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.');
+
 /// What a device is to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub enum DevicePhase {
@@ -39,6 +43,8 @@ pub enum DevicePhase {
     Deleted,
     /// Was never seen.
     Unknown,
+    /// Is there, and what is kept of it cannot be read. It counts as served: it keeps what it has, and an administrator replaces it.
+    Unreadable,
 }
 
 /// What the store is to each of some devices.
@@ -168,7 +174,11 @@ async fn turn(backend: &Backend, so_far: &mut Listing, deadline: Instant) -> Res
     let after = so_far.devices.last_key_value().map(|(id, _)| id.clone());
     let path = match &after {
         None => format!("{BASE}/devices?limit={PAGE}"),
-        Some(id) => format!("{BASE}/devices?after={id}&limit={PAGE}"),
+        Some(id) => {
+            // Of one that cannot be read it may be anything.
+            let id = utf8_percent_encode(id, AFTER);
+            format!("{BASE}/devices?after={id}&limit={PAGE}")
+        }
     };
     let answer = backend.send(Method::GET, &path, None, ANSWER, deadline).await?;
     let Page { store, devices, next } = read(&answer)?;

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, Context, DeletionMode, Device, Event, Life, Phase, Severity, State, Stray, Tombstone, condition,
-    enrolment::Preapproval, labels, registration::Registration,
+    Change, Context, DeletionMode, Delivery, Device, Event, Life, Phase, Severity, State, Stray, Tombstone,
+    condition, enrolment::Preapproval, labels, registration::Registration,
 };
 
 /// An administrator's act.
@@ -84,6 +84,12 @@ pub enum ActError {
         /// What to do instead.
         remedy: &'static str,
     },
+    /// What is kept of the device cannot be read, and the act needs it.
+    #[error(
+        "device {0} is there and cannot be read ('edge-config-server check' says why): 'edge-config-server device adopt' takes it in \
+         anew without a disconnect, 'device delete' removes it"
+    )]
+    Unreadable(contract::DeviceId),
     /// The device was never heard, so nobody knows where it is.
     #[error("the device was never heard from; name its namespace with --namespace to adopt it all the same")]
     NeverHeard,
@@ -160,6 +166,24 @@ pub fn act(
         Act::SetLabels { set, remove } => labelling::set_labels(device, set, remove, by),
         Act::RerunPlaybooks { config } => rerun::rerun(device, config, by, context),
         Act::Adopt { .. } => Ok(Change::default()),
+    }
+}
+
+/// Carries out an act on a device that is there and cannot be read: what comes in its place. `stray` is what was heard of it,
+/// if anything.
+pub fn replace(
+    id: &contract::DeviceId,
+    stray: Option<&Stray>,
+    act: &Act,
+    by: &str,
+    context: &Context<'_>,
+) -> Result<Change, ActError> {
+    match act {
+        Act::Adopt { namespace, release } => {
+            adoption::adopt(id, None, stray, namespace.as_ref(), *release, by, context)
+        }
+        Act::Delete { mode } => Ok(entomb(id, stray, *mode, by, context)),
+        _ => Err(ActError::Unreadable(id.clone())),
     }
 }
 
@@ -284,6 +308,49 @@ fn relocate(device: &Device, namespace: &Namespace, by: &str) -> Result<Change, 
     })
 }
 
+/// A deletion of which nothing is known but that a person means it: the device may hold a certificate, so it is to be told.
+fn entomb(
+    id: &contract::DeviceId,
+    stray: Option<&Stray>,
+    mode: DeletionMode,
+    by: &str,
+    context: &Context<'_>,
+) -> Change {
+    let tombstone = Tombstone {
+        at: context.now,
+        by: by.to_owned(),
+        mode,
+        epoch: context.epoch,
+        never_approved: false,
+        told: None,
+        grace_until: None,
+    };
+    let life = Life {
+        spelling: id.to_string(),
+        namespace: stray.map(|stray| stray.namespace.clone()).unwrap_or_default(),
+        state: State::Deleted(tombstone),
+        enrolment: None,
+        registration: Registration::default(),
+        taken_over: false,
+        assigned_labels: BTreeMap::new(),
+        approval_labels: BTreeMap::new(),
+        delivery: Delivery::default(),
+    };
+    let message = format!("{} by {by}, since it could not be read", word(mode));
+    Change {
+        life: Some(life),
+        events: vec![Event::server(Severity::Normal, "Deleted", message)],
+        ..Change::default()
+    }
+}
+
+fn word(mode: DeletionMode) -> &'static str {
+    match mode {
+        DeletionMode::Remove => "removed",
+        DeletionMode::Forget => "forgotten",
+    }
+}
+
 /// Deleting what was deleted in an earlier epoch of the store means it in this one.
 fn delete(device: &Device, mode: DeletionMode, by: &str, context: &Context<'_>) -> Change {
     let never_approved = match &device.life.state {
@@ -303,15 +370,11 @@ fn delete(device: &Device, mode: DeletionMode, by: &str, context: &Context<'_>) 
         told: None,
         grace_until: None,
     };
-    let word = match mode {
-        DeletionMode::Remove => "removed",
-        DeletionMode::Forget => "forgotten",
-    };
     changed(
         device,
         State::Deleted(tombstone),
         "Deleted",
-        format!("{word} by {by}"),
+        format!("{} by {by}", word(mode)),
     )
 }
 

@@ -10,6 +10,7 @@ use pki::Facts;
 use store::{Inspection, StoreError, postgres, sqlite};
 
 use crate::{
+    admin::{NO_SOCKET, is_other_file},
     admission::{self, NotServing},
     descriptors,
     open::{UNERASED, connect_options, keyring},
@@ -306,6 +307,9 @@ fn inspected(location: &StoreLocation, inspection: &Inspection) -> Vec<Finding> 
 }
 
 fn socket(path: &Path) -> Option<Finding> {
+    if is_other_file(path) {
+        return Some(problem(format!("admin socket: {}: {NO_SOCKET}", path.display())));
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
     (!folder.is_dir()).then(|| {
         problem(format!(

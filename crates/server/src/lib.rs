@@ -9,6 +9,7 @@ pub mod check;
 pub mod descriptors;
 pub mod device_plane;
 pub mod documents;
+mod examination;
 mod files;
 pub mod metrics;
 pub mod open;

@@ -10,6 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    examination,
     metrics::Metrics,
     service::{FLUSH_EVERY, Service},
     telemetry,
@@ -26,6 +27,7 @@ pub async fn run(service: Service, security: Security, metrics: Arc<Metrics>, sh
     tokio::select! {
         () = attend(&service, &security, &metrics, &set_back, &shutdown) => {}
         () = prune(&service, &set_back) => {}
+        () = examination::run(&service, &metrics) => {}
     }
     if let Err(error) = service.flush().await {
         tracing::warn!(

@@ -59,6 +59,13 @@ impl StoreError {
         }
     }
 
+    /// As a sentence about a device, with what to do.
+    pub(crate) fn of_device(&self) -> String {
+        format!(
+            "{self}; it gets no answers until an administrator replaces it: 'edge-config-server device adopt' or 'device delete'"
+        )
+    }
+
     /// What is known of the cause, without the words that every error of its kind begins with.
     pub(crate) fn reason(&self) -> String {
         match self {

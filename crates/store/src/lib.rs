@@ -5,6 +5,8 @@
 //! it was decided on and fails with [`StoreError::Conflict`] when the device has changed since, so a decision is never
 //! applied to a state that it has not seen, whichever server wrote it.
 
+mod checksum;
+mod defects;
 mod documents;
 mod error;
 pub mod migrations;
@@ -25,8 +27,8 @@ pub use documents::{
 };
 pub use error::StoreError;
 pub use model::{
-    Bounds, Census, Changed, Identity, Inspection, Listed, Page, Revision, Sighting, Stored, Write,
-    WriteGuard,
+    Bounds, Census, Changed, Examined, Identity, Inspection, Listed, Page, Portion, Revision, Sighting,
+    Stored, Unreadable, Write, WriteGuard, cursor,
 };
 pub use sealing::{KeyFileFault, Keyring, Loaded};
 
@@ -42,7 +44,19 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// True when no other process can write while this store is open, so what was read may be kept in memory.
     fn is_exclusive(&self) -> bool;
 
-    /// One device with its revision; `None` if it was never known here.
+    /// Why nothing may be answered from this store now, also from what was read of it before: its files are not those that
+    /// were opened. Every other call fails meanwhile. Never waits.
+    fn misplaced(&self) -> Option<String> {
+        None
+    }
+
+    /// What of its own work has ended by a defect of this program, so that only a restart helps. Never waits.
+    fn defect(&self) -> Option<String> {
+        None
+    }
+
+    /// One device with its revision; `None` if it was never known here. One that is there and cannot be read, or is not what
+    /// was written, is [`StoreError::Corrupt`].
     async fn load(&self, id: &DeviceId) -> Result<Option<Stored>, StoreError>;
 
     /// The same, and the revision of [`Store::documents`] at that moment, also for a device that is not known: one round
@@ -56,11 +70,19 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// device that is not known is dropped. The number of strays stays within [`Bounds::strays`], the oldest go first.
     async fn observe(&self, sightings: Vec<Sighting>, strays: Vec<Stray>) -> Result<(), StoreError>;
 
-    /// Devices in the order of their ids, at most `page.limit`, after `page.after`.
-    async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<Listed>, StoreError>;
+    /// Devices in the order of their ids, at most `page.limit`, after `page.after`. Those that cannot be read are among them;
+    /// reports are not looked at. Fewer than `page.limit` means that there are no more.
+    async fn list(
+        &self,
+        phase: Option<Phase>,
+        page: Page,
+    ) -> Result<Vec<Result<Listed, Unreadable>>, StoreError>;
 
-    /// Where each of these devices is in its life, as far as it is known here; no order, and no document is read.
-    async fn phases(&self, ids: Vec<DeviceId>) -> Result<Vec<(DeviceId, Phase)>, StoreError>;
+    /// Where each of these devices is in its life, as far as it is known here; no order.
+    async fn phases(
+        &self,
+        ids: Vec<DeviceId>,
+    ) -> Result<Vec<(DeviceId, Result<Phase, Unreadable>)>, StoreError>;
 
     /// The events of one device, latest first.
     async fn events(&self, id: &DeviceId) -> Result<Vec<RecordedEvent>, StoreError>;
@@ -119,6 +141,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// devices, events and strays that are ahead of `now` by more than clocks may differ become `now` ([`fleet::clock`]): they
     /// would be the latest until then, whatever happens.
     async fn prune(&self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Looks at one portion of what is kept: tells what is damaged, and gives rows that have no checksum one. May take longer
+    /// than a request, and is made for the background.
+    async fn examine(&self, portion: Portion) -> Result<Examined, StoreError>;
 
     /// Whether devices can be read.
     async fn answers(&self) -> Result<(), StoreError>;

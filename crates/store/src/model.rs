@@ -39,6 +39,8 @@ pub enum WriteGuard {
     Absent,
     /// The device was at this revision.
     At(Revision),
+    /// The device is there and cannot be read; the write replaces it whole and must carry a [`Life`].
+    Unreadable,
 }
 
 /// One change of one device.
@@ -72,8 +74,8 @@ pub struct Sighting {
 /// A part of a list.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// Begin after this id.
-    pub after: Option<DeviceId>,
+    /// Begin after this id. One that cannot be read may have an id that is none.
+    pub after: Option<String>,
     /// At most so many.
     pub limit: usize,
 }
@@ -89,6 +91,52 @@ pub struct Listed {
     pub presence: Presence,
     /// Its revision.
     pub revision: Revision,
+}
+
+/// A device that is there and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its id as it is stored, which may be none.
+    pub id: String,
+    /// Why not, one sentence.
+    pub reason: String,
+}
+
+/// The id that the next page begins after.
+pub fn cursor(entry: &Result<Listed, Unreadable>) -> &str {
+    match entry {
+        Ok(listed) => listed.id.as_str(),
+        Err(unreadable) => &unreadable.id,
+    }
+}
+
+/// Which portion of a store is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Portion {
+    /// Devices behind this id.
+    Devices(String),
+    /// Documents, renderings and sources.
+    Documents,
+    /// What SQLite itself finds wrong with its table of this number.
+    Table(usize),
+}
+
+impl Portion {
+    /// Where it begins.
+    pub fn first() -> Self {
+        Self::Devices(String::new())
+    }
+}
+
+/// What a look at a portion has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// What is damaged, one sentence each.
+    pub damaged: Vec<String>,
+    /// How many rows were given the checksum that they lacked.
+    pub summed: u64,
+    /// What is to be looked at next; `None` at the end.
+    pub next: Option<Portion>,
 }
 
 /// A row of the change feed.

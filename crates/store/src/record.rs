@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::{Listed, Revision, StoreError, Stored};
+use crate::{
+    Listed, Revision, StoreError, Stored,
+    checksum::{DAMAGED, Standing, Summed},
+};
 
 /// Nanoseconds since the Unix epoch. Instants beyond the years 1677 to 2262 move to the nearest that fits.
 pub(crate) fn nanos(at: Timestamp) -> i64 {
@@ -80,7 +83,7 @@ pub(crate) fn origin(origin: Origin) -> &'static str {
 /// The columns that follow from a [`Life`].
 pub(crate) struct LifeColumns {
     pub(crate) namespace: String,
-    pub(crate) phase: &'static str,
+    pub(crate) phase: String,
     pub(crate) spelling: String,
     pub(crate) document: String,
     pub(crate) epoch: Option<String>,
@@ -91,7 +94,7 @@ impl LifeColumns {
     pub(crate) fn of(id: &DeviceId, life: &Life) -> Result<Self, StoreError> {
         Ok(Self {
             namespace: life.namespace.as_str().to_owned(),
-            phase: life.state.phase().as_str(),
+            phase: life.state.phase().as_str().to_owned(),
             spelling: life.spelling.clone(),
             document: document(&format!("device {id}"), life)?,
             epoch: match &life.state {
@@ -100,6 +103,33 @@ impl LifeColumns {
             },
             heartbeat_seconds: life.delivery.applied_period(),
         })
+    }
+
+    /// A row of `device`, for its checksum.
+    pub(crate) fn summed<'a>(&'a self, id: &'a str, revision: Revision) -> Summed<'a, 8> {
+        Summed {
+            table: "device",
+            stamp: revision.0,
+            columns: [
+                id.into(),
+                self.namespace.as_str().into(),
+                self.phase.as_str().into(),
+                self.spelling.as_str().into(),
+                revision.0.into(),
+                self.document.as_str().into(),
+                self.epoch.as_deref().into(),
+                self.heartbeat_seconds.into(),
+            ],
+        }
+    }
+}
+
+/// A row of `report`, for its checksum.
+pub(crate) fn summed_report<'a>(id: &'a str, report: &'a str) -> Summed<'a, 2> {
+    Summed {
+        table: "report",
+        stamp: 0,
+        columns: [id.into(), report.into()],
     }
 }
 
@@ -118,40 +148,107 @@ fn parse<T: DeserializeOwned>(what: impl FnOnce() -> String, text: &str) -> Resu
     })
 }
 
+/// A row of `device` as it is stored.
+pub(crate) struct KeptDevice {
+    pub(crate) id: String,
+    pub(crate) revision: i64,
+    pub(crate) columns: LifeColumns,
+    pub(crate) checksum: Option<Vec<u8>>,
+}
+
+impl KeptDevice {
+    pub(crate) fn standing(&self) -> Standing {
+        self.columns
+            .summed(&self.id, Revision(self.revision))
+            .standing(self.checksum.as_deref())
+    }
+
+    /// Fails unless it is what was written, as far as that can be told.
+    pub(crate) fn verify(&self) -> Result<Standing, StoreError> {
+        match self.standing() {
+            Standing::Damaged => Err(damaged_device(&self.id)),
+            standing => Ok(standing),
+        }
+    }
+}
+
+/// The error of a device whose row is not what was written.
+pub(crate) fn damaged_device(id: &str) -> StoreError {
+    unreadable_device(id, DAMAGED)
+}
+
+/// As a sentence about documents, with what to do.
+pub(crate) fn of_documents(why: &str) -> String {
+    format!(
+        "{why}; no device is configured until the store is restored, or its source is taken over again and confirmed"
+    )
+}
+
+/// The error of a device that cannot be read, whatever the reason.
+pub(crate) fn unreadable_device(id: &str, reason: &str) -> StoreError {
+    StoreError::Corrupt {
+        what: format!("device {}", id.escape_debug()),
+        reason: reason.to_owned(),
+    }
+}
+
 /// A row of the device and what belongs to it.
 pub(crate) struct DeviceRow {
-    pub(crate) life: String,
-    pub(crate) revision: i64,
-    pub(crate) report: Option<String>,
+    pub(crate) kept: KeptDevice,
+    /// A report with its checksum.
+    pub(crate) report: Option<(String, Option<Vec<u8>>)>,
     pub(crate) times: Times,
 }
 
 impl DeviceRow {
-    pub(crate) fn read(self, id: &DeviceId) -> Result<Stored, StoreError> {
+    /// Whether device and report have all the checksums that they could have; an error if they are not what was written.
+    pub(crate) fn verify(&self) -> Result<Standing, StoreError> {
+        let standing = self.kept.verify()?;
+        let Some((report, checksum)) = &self.report else {
+            return Ok(standing);
+        };
+        let reported = summed_report(&self.kept.id, report)
+            .standing(checksum.as_deref())
+            .if_it(standing == Standing::Verified);
+        match reported {
+            Standing::Damaged => Err(StoreError::Corrupt {
+                what: format!("the report of device {}", self.kept.id.escape_debug()),
+                reason: DAMAGED.to_owned(),
+            }),
+            reported => Ok(reported),
+        }
+    }
+
+    pub(crate) fn read(self) -> Result<Stored, StoreError> {
+        self.verify()?;
+        let id = device_id(&self.kept.id)?;
         let report = match &self.report {
-            Some(text) => parse(|| format!("the report of device {id}"), text)?,
+            Some((text, _)) => parse(|| format!("the report of device {id}"), text)?,
             None => Report::default(),
         };
         let device = Device {
-            id: id.clone(),
-            life: parse(|| format!("device {id}"), &self.life)?,
+            life: parse(|| format!("device {id}"), &self.kept.columns.document)?,
             report: Arc::new(report),
             presence: presence(self.times),
+            id,
         };
         Ok(Stored {
             device,
-            revision: Revision(self.revision),
+            revision: Revision(self.kept.revision),
         })
     }
-}
 
-pub(crate) fn listed(id: &str, life: &str, times: Times, revision: i64) -> Result<Listed, StoreError> {
-    Ok(Listed {
-        id: device_id(id)?,
-        life: parse(|| format!("device {id}"), life)?,
-        presence: presence(times),
-        revision: Revision(revision),
-    })
+    /// The same without its report.
+    pub(crate) fn listed(self) -> Result<Listed, StoreError> {
+        self.kept.verify()?;
+        let id = device_id(&self.kept.id)?;
+        Ok(Listed {
+            life: parse(|| format!("device {id}"), &self.kept.columns.document)?,
+            presence: presence(self.times),
+            revision: Revision(self.kept.revision),
+            id,
+        })
+    }
 }
 
 pub(crate) fn device_id(text: &str) -> Result<DeviceId, StoreError> {

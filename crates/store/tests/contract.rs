@@ -51,5 +51,9 @@ contract! {
     sealing: a_confidential_text_is_sealed_where_it_is_kept, a_text_without_its_key_is_unreadable_and_not_absent,
         a_text_opens_in_its_own_place_alone, a_server_without_keys_does_not_uncover_secrets, any_key_opens_and_the_first_seals,
         everything_is_sealed_anew_or_nothing, what_cannot_be_read_is_not_removed_as_unnamed;
+    damage: a_devices_row_that_was_changed_is_unreadable, a_report_that_was_changed_makes_its_device_unreadable,
+        only_what_cannot_be_read_is_replaced, lists_go_on_behind_what_cannot_be_read, a_document_that_was_changed_is_damaged,
+        rows_without_a_checksum_are_accepted_and_get_one, rows_of_a_program_without_checksums_are_accepted,
+        whatever_writes_a_row_writes_its_checksum;
     random: any_writes_leave_what_the_model_says;
 }

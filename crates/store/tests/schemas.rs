@@ -18,7 +18,7 @@ use std::{
 };
 
 use flotta_store::{
-    DocumentPut, Documents, Store, Write, WriteGuard,
+    DocumentPut, Documents, Portion, Store, Write, WriteGuard,
     migrations::{MIGRATIONS, PROGRAM_LEVEL},
 };
 use support::{
@@ -97,6 +97,33 @@ async fn a_store_of_schema_2_is_read() {
 #[tokio::test]
 async fn a_store_of_schema_3_is_read() {
     reads_documents_of_the_fixture(3).await;
+}
+
+#[tokio::test]
+async fn a_store_of_schema_4_is_read() {
+    reads_documents_of_the_fixture(4).await;
+}
+
+#[tokio::test]
+async fn rows_of_every_schema_get_their_checksums() {
+    for schema in 1..=4 {
+        let place = SqlitePlace::new();
+        fs::copy(fixture(schema), place.path()).unwrap();
+        let store = place.open_with_keys(keyring(&[1])).await;
+        let mut next = Some(Portion::first());
+        let mut summed = 0;
+        while let Some(portion) = next {
+            let examined = store.examine(portion).await.unwrap();
+            assert!(examined.damaged.is_empty(), "{schema}: {:?}", examined.damaged);
+            summed += examined.summed;
+            next = examined.next;
+        }
+        // Four devices, a report; two documents, a rendering and a source.
+        assert_eq!([5, 9, 9, 0][schema as usize - 1], summed, "{schema}");
+        check_fleet_of_the_fixture(&*store).await;
+        store.close().await;
+        assert!(place.inspect().await.problems.is_empty());
+    }
 }
 
 async fn reads_documents_of_the_fixture(schema: u32) {

@@ -162,3 +162,27 @@ async fn a_list_that_stands_still_is_given_up() {
         assert!(error.to_string().contains(part), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_device_that_cannot_be_read_may_have_any_id() {
+    let flotta = Flotta::new();
+    let script = |number, request: &str| {
+        let base = "GET /api/flotta-companion/v1/devices";
+        if number == 0 {
+            return answer_json(
+                r#"{"store":"a","devices":[{"id":"b \u00e9&?","phase":"Unreadable"}],"next":"b"}"#,
+            );
+        }
+        assert!(
+            request.starts_with(&format!("{base}?after=b%20%C3%A9%26%3F&limit=500 ")),
+            "{request}"
+        );
+        answer_json(r#"{"store":"a","devices":[{"id":"c-1.x","phase":"Approved"}],"next":null}"#)
+    };
+    let server = Server::start(None, script).await;
+    let url = server.url("http");
+    let mut so_far = Listing::default();
+    list(&flotta.call(&url), &mut so_far, soon()).await.unwrap();
+    assert_eq!(so_far.devices["b \u{e9}&?"], DevicePhase::Unreadable);
+    assert!(so_far.complete);
+}

@@ -9,13 +9,14 @@ use fleet::administration::Act;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 use super::AUTHOR;
 use crate::{
     documents::{Applied, Status},
-    service::{DeviceView, ListedView, StrayView, WorkloadView},
+    service::{DeviceView, ListEntry, StrayView, WorkloadView},
 };
 
 /// An act on its way to the server.
@@ -125,8 +126,8 @@ pub(super) struct Client<'a> {
 
 impl Client<'_> {
     /// All devices, page by page.
-    pub(super) async fn list(&self, phase: Option<&str>) -> anyhow::Result<Vec<ListedView>> {
-        let mut all: Vec<ListedView> = Vec::new();
+    pub(super) async fn list(&self, phase: Option<&str>) -> anyhow::Result<Vec<ListEntry>> {
+        let mut all: Vec<ListEntry> = Vec::new();
         loop {
             let mut path = format!("/devices?limit={}", super::PAGE);
             if let Some(phase) = phase {
@@ -135,9 +136,9 @@ impl Client<'_> {
             }
             if let Some(last) = all.last() {
                 path.push_str("&after=");
-                path.push_str(last.id.as_str());
+                path.extend(utf8_percent_encode(last.id(), NON_ALPHANUMERIC));
             }
-            let page: Vec<ListedView> = self.call(Method::GET, &path, Bytes::new()).await?;
+            let page: Vec<ListEntry> = self.call(Method::GET, &path, Bytes::new()).await?;
             let complete = page.len() < super::PAGE;
             all.extend(page);
             if complete {

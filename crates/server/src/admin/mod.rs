@@ -14,6 +14,7 @@ mod table;
 
 pub use plane::AdminPlane;
 pub use socket::{AdminSocket, SocketError};
+pub(crate) use socket::{NO_SOCKET, is_other_file};
 
 use crate::transport::Limits;
 

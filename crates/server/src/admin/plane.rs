@@ -7,6 +7,7 @@ use contract::DeviceId;
 use fleet::Phase;
 use http::{Method, Request, Response, StatusCode};
 use manifests::{UnknownFields, source::SourceReading};
+use percent_encoding::percent_decode_str;
 use serde::{Serialize, de::DeserializeOwned};
 use store::Page;
 
@@ -336,7 +337,7 @@ fn selection(query: &str) -> Result<(Option<Phase>, Page), AdminError> {
                 let found = Phase::ALL.into_iter().find(|phase| phase.as_str() == value);
                 phase = Some(found.ok_or_else(|| AdminError::Bad(format!("there is no phase {value:?}")))?);
             }
-            "after" => page.after = Some(device(value)?),
+            "after" => page.after = Some(percent_decode_str(value).decode_utf8_lossy().into_owned()),
             "limit" => {
                 let limit: usize = value
                     .parse()

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use contract::DeviceId;
 use fleet::Phase;
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use store::Page;
 use uuid::Uuid;
@@ -36,15 +37,18 @@ enum Word {
     Deleted,
     /// Nobody has heard of it: it would get no configuration.
     Unknown,
+    /// It is here, and what is kept of it cannot be read: it gets errors, keeps what it has, and counts as served.
+    Unreadable,
 }
 
-impl From<Phase> for Word {
-    fn from(phase: Phase) -> Self {
+impl From<Option<Phase>> for Word {
+    fn from(phase: Option<Phase>) -> Self {
         match phase {
-            Phase::Approved => Self::Approved,
-            Phase::Waiting => Self::Waiting,
-            Phase::Rejected => Self::Rejected,
-            Phase::Deleted => Self::Deleted,
+            Some(Phase::Approved) => Self::Approved,
+            Some(Phase::Waiting) => Self::Waiting,
+            Some(Phase::Rejected) => Self::Rejected,
+            Some(Phase::Deleted) => Self::Deleted,
+            None => Self::Unreadable,
         }
     }
 }
@@ -66,12 +70,13 @@ struct Compared {
 struct Listed {
     store: Uuid,
     devices: Vec<ListedDevice>,
-    next: Option<DeviceId>,
+    next: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct ListedDevice {
-    id: DeviceId,
+    /// As it is stored; of one that cannot be read it may be no id.
+    id: String,
     phase: Word,
 }
 
@@ -173,7 +178,11 @@ fn page(query: &str) -> Result<Page, Refusal> {
         };
         match parameter {
             "after" => {
-                page.after = Some(DeviceId::parse(value).map_err(|error| wrong(error.to_string()))?);
+                let after = percent_decode_str(value).decode_utf8_lossy();
+                if after.is_empty() {
+                    return Err(wrong("it is the last id of the page before".to_owned()));
+                }
+                page.after = Some(after.into_owned());
             }
             "limit" => {
                 let limit: usize = value.parse().map_err(|_| wrong("it is a number".to_owned()))?;

@@ -7,7 +7,7 @@
 use fleet::Phase;
 use manifests::{Key, source::SourceReading};
 use serde::{Deserialize, Serialize};
-use store::{Page, Store, StoreError};
+use store::{DocumentsWrite, Page, Store, StoreError};
 
 use super::{Current, Keeper, Loss, WATCHED, change::Change};
 use crate::service::{Had, held, holdings};
@@ -166,7 +166,11 @@ impl Keeper {
                     },
                 });
             }
-            let write = change.write(&before, &after, source, reading, self.now())?;
+            let write = DocumentsWrite {
+                // That it gets here with anything damaged is a person's word.
+                discard_damaged: !damage.is_empty(),
+                ..change.write(&before, &after, source, reading, self.now())?
+            };
             match self.store.apply_documents(write).await {
                 Ok(_) => {
                     self.catch_up().await;
@@ -225,8 +229,13 @@ async fn loss(store: &dyn Store, before: &Current, after: &Current) -> Result<Lo
     };
     loop {
         let listed = store.list(Some(Phase::Approved), page.clone()).await?;
-        for device in &listed {
-            if let Some(stored) = store.load(&device.id).await? {
+        for device in listed.iter().flatten() {
+            let stored = match store.load(&device.id).await {
+                // It gets error answers and keeps what it has: it loses nothing by a change.
+                Err(StoreError::Corrupt { .. }) => None,
+                stored => stored?,
+            };
+            if let Some(stored) = stored {
                 match held(&stored.device, before, epoch) {
                     Had::Known(had) => loss.count(&device.id, &had, &holdings(&stored.device, after)),
                     Had::Unknown => loss.count_unknown(&device.id),
@@ -234,7 +243,7 @@ async fn loss(store: &dyn Store, before: &Current, after: &Current) -> Result<Lo
             }
         }
         match listed.last() {
-            Some(last) if listed.len() == page.limit => page.after = Some(last.id.clone()),
+            Some(last) if listed.len() == page.limit => page.after = Some(store::cursor(last).to_owned()),
             _ => return Ok(loss),
         }
     }

@@ -116,6 +116,7 @@ impl Change {
                 .chain(before.foreign(source).cloned())
                 .collect(),
             renderings: Some(renderings),
+            discard_damaged: false,
             at,
         })
     }

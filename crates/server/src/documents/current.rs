@@ -61,6 +61,11 @@ pub enum Damaged {
         /// Where it is from.
         source_name: String,
     },
+    /// A row is not what was written, so that nobody knows which document it is, or was.
+    #[error(
+        "{0}; restore the store from a backup, or take the source that it belongs to over again and confirm it"
+    )]
+    Row(String),
     /// A source has not as many documents as were written.
     #[error(
         "the store holds {found} of the {written} objects of source {source_name:?}; restore the whole store from a backup, or \
@@ -108,7 +113,13 @@ impl Current {
     pub(super) fn salvage(documents: Documents, strict: bool) -> (Self, Vec<Damaged>) {
         let mut contents = Contents::default();
         let mut damage = incomplete(&documents);
+        damage.extend(documents.damaged_sources.into_iter().map(Damaged::Row));
         for document in documents.documents {
+            // Before anything of it is looked at: what it calls itself may be what is wrong.
+            if let Body::Damaged { why } = document.body {
+                damage.push(Damaged::Row(why));
+                continue;
+            }
             // Of a newer program that also said it can be worked on without it.
             let Some(kind) = Kind::named(&document.key.kind) else {
                 contents.foreign.push((document.key, document.source));
@@ -132,6 +143,10 @@ impl Current {
             contents.sources.insert(key, document.source);
         }
         for rendering in documents.renderings {
+            if let Body::Damaged { why } = rendering.body {
+                damage.push(Damaged::Row(why));
+                continue;
+            }
             let (namespace, workload) = (rendering.key.namespace, rendering.key.name);
             let key = Key::new(Kind::EdgeWorkload, namespace.clone(), workload.clone());
             if !contents.sources.contains_key(&key) {
@@ -147,7 +162,7 @@ impl Current {
             let read = match rendering.body {
                 // The error's text could show a value.
                 Body::Plain(text) => serde_json::from_str(&text).map_err(|_| "it is no JSON".to_owned()),
-                Body::Unreadable { why, .. } => Err(why),
+                Body::Unreadable { why, .. } | Body::Damaged { why } => Err(why),
             };
             match read {
                 Ok(document) => contents.last_good.push(LastGood {
@@ -277,7 +292,7 @@ fn object(key: &Key, body: &Body) -> Result<Object, String> {
             }
             Err(error) => Err(error.to_string()),
         },
-        Body::Unreadable { why, .. } => Err(why.clone()),
+        Body::Unreadable { why, .. } | Body::Damaged { why } => Err(why.clone()),
     }
 }
 

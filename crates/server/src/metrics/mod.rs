@@ -32,6 +32,7 @@ pub struct Metrics {
     commit_duration: Histogram,
     queue_depth: Gauge,
     writable: Gauge,
+    store_damage: Gauge,
     devices: Family<Labels<1>, Gauge>,
     connectivity: Family<Labels<1>, Gauge>,
     strays: Gauge,
@@ -64,6 +65,7 @@ impl Default for Metrics {
             commit_duration: latency(),
             queue_depth: Gauge::default(),
             writable: Gauge::default(),
+            store_damage: Gauge::default(),
             devices: Family::default(),
             connectivity: Family::default(),
             strays: Gauge::default(),
@@ -119,6 +121,11 @@ impl Metrics {
             "store_writable",
             "0 while the store cannot be written, though devices may be answered",
             self.writable.clone(),
+        );
+        registry.register(
+            "store_damage",
+            "Rows and tables of the store that were found damaged at the last look through all of it",
+            self.store_damage.clone(),
         );
         registry.register("devices", "Devices by phase", self.devices.clone());
         registry.register(
@@ -219,6 +226,11 @@ impl Metrics {
     /// Whether the store can be written, at a scrape.
     pub fn store_writable(&self, writable: bool) {
         self.writable.set(i64::from(writable));
+    }
+
+    /// What was found damaged in the store.
+    pub fn store_damage(&self, number: usize) {
+        self.store_damage.set(i64::try_from(number).unwrap_or(i64::MAX));
     }
 
     /// How many devices there are, at a scrape.

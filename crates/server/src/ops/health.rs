@@ -98,6 +98,11 @@ impl Health {
         self.service.get()
     }
 
+    /// What only a restart of the process cures, if anything.
+    pub(super) fn dead_because(&self) -> Option<String> {
+        self.store.get()?.defect()
+    }
+
     /// Why requests cannot be answered now; empty when they can.
     pub async fn not_ready_because(&self) -> Vec<String> {
         let mut reasons = Vec::new();
@@ -111,6 +116,8 @@ impl Health {
                     .unwrap_or_else(PoisonError::into_inner)
                     .clone(),
             ),
+            // Known at once, and true of what a probe would say of it.
+            Some(store) if store.misplaced().is_some() => reasons.extend(store.misplaced()),
             Some(store) => {
                 let store = Arc::clone(store);
                 let question = || async move { store.answers().await.map_err(|error| error.to_string()) };

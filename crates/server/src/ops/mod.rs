@@ -93,6 +93,15 @@ impl OpsPlane {
         self.counted.ask(CENSUS_TIME, count).await;
     }
 
+    fn alive(&self) -> Response<Bytes> {
+        let Some(reason) = self.health.dead_because() else {
+            return typed("text/plain; charset=utf-8", "alive\n");
+        };
+        let mut response = typed("text/plain; charset=utf-8", format!("not alive: {reason}\n"));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response
+    }
+
     async fn ready(&self) -> Response<Bytes> {
         let (reasons, not_writable) =
             tokio::join!(self.health.not_ready_because(), self.health.store_not_writable());
@@ -143,7 +152,7 @@ impl Handler for OpsPlane {
             return response;
         }
         match path {
-            "/healthz" => typed("text/plain; charset=utf-8", "alive\n"),
+            "/healthz" => self.alive(),
             "/readyz" => self.ready().await,
             "/status" => self.status(request.uri().query()).await,
             _ => self.metrics().await,

@@ -9,7 +9,7 @@ use fleet::{
 };
 use store::{Census, Page, StoreError};
 
-use super::{Asker, DeviceView, ListedView, Service, ServiceError, StrayView, losses};
+use super::{Asker, DeviceView, ListEntry, Service, ServiceError, StrayView, losses};
 use crate::admission::Ruling;
 
 impl Service {
@@ -31,9 +31,9 @@ impl Service {
             (Some(stored), Some(pending)) => Some(stored.join(pending)),
             (stored, pending) => stored.or(pending),
         };
-        let name = id.clone();
+        let (name, asked) = (id.clone(), (stray.clone(), act.clone(), by.clone()));
         let documents = Arc::clone(&self.0.documents);
-        let phase = self
+        let acted = self
             .decide_by_documents(Asker::Administrator, id.clone(), move |device, known, context| {
                 // Manifests that were never taken over may say where, too.
                 let released = match known {
@@ -60,7 +60,17 @@ impl Service {
                     change,
                 })
             })
-            .await?;
+            .await;
+        let phase = match acted {
+            Err(ServiceError::Store(StoreError::Corrupt { .. })) => {
+                let (name, (stray, act, by)) = (id.clone(), asked);
+                self.replace(id.clone(), move |context| {
+                    administration::replace(&name, stray.as_ref(), &act, &by, context)
+                })
+                .await?
+            }
+            acted => acted?,
+        };
         if phase == Some(Phase::Approved) {
             self.0.pending.settle(&id);
         }
@@ -85,17 +95,17 @@ impl Service {
         ))
     }
 
-    /// Devices in the order of their ids.
-    pub async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<ListedView>, ServiceError> {
+    /// Devices in the order of their ids, those that cannot be read among them.
+    pub async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<ListEntry>, ServiceError> {
         let mut listed = self.0.store.list(phase, page).await?;
         let ruling = self.0.ruling(Asker::Administrator)?;
         let context = self.0.context(&ruling);
-        for device in &mut listed {
+        for device in listed.iter_mut().flatten() {
             device.presence = self.0.presence(&device.id, device.presence, context.now);
         }
         Ok(listed
             .into_iter()
-            .map(|device| ListedView::new(device, &context))
+            .map(|entry| ListEntry::new(entry, &context))
             .collect())
     }
 
@@ -112,7 +122,11 @@ impl Service {
         self.flush().await?;
         let mut views = Vec::new();
         for stray in self.0.store.strays(limit).await? {
-            let known = self.0.store.load(&stray.id).await?;
+            let known = match self.0.store.load(&stray.id).await {
+                // The device's own error, told by whoever asks for it.
+                Err(StoreError::Corrupt { .. }) => None,
+                known => known?,
+            };
             views.push(StrayView {
                 phase: known.map(|known| known.device.life.state.phase()),
                 stray,

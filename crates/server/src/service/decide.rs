@@ -6,9 +6,10 @@ use std::{
 };
 
 use contract::DeviceId;
-use fleet::{Change, Context, Device, Presence, Verdict};
+use fleet::{Change, Context, Device, Phase, Presence, Verdict, administration::ActError};
 use jiff::Timestamp;
 use store::{StoreError, Stored, Write, WriteGuard};
+use tokio::sync::MutexGuard;
 
 use super::{Inner, Service, ServiceError, memory::Entry};
 use crate::{
@@ -86,6 +87,10 @@ impl Service {
             + Sync
             + 'static,
     {
+        // Also of what is in memory nothing is told: nobody knows which fleet's it is.
+        if let Some(reason) = self.0.store.misplaced() {
+            return Err(StoreError::unavailable(reason).into());
+        }
         // Only where no other server writes, and then the catalogue at hand is the one in the store.
         if let Some(entry) = self.0.memory.get(&id) {
             let ruling = self.0.ruling(asker)?;
@@ -105,7 +110,52 @@ impl Service {
     }
 }
 
+impl Service {
+    /// Puts what a rule says in the place of a device that is there and cannot be read. Returns its phase then.
+    pub(super) async fn replace<R>(&self, id: DeviceId, rule: R) -> Result<Option<Phase>, ServiceError>
+    where
+        R: Fn(&Context<'_>) -> Result<Change, ActError> + Send + Sync + 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        let replaced = tokio::spawn(async move { inner.replace(&id, rule).await });
+        replaced.await.map_err(|_| ServiceError::Interrupted)?
+    }
+}
+
 impl Inner {
+    async fn replace<R>(&self, id: &DeviceId, rule: R) -> Result<Option<Phase>, ServiceError>
+    where
+        R: Fn(&Context<'_>) -> Result<Change, ActError>,
+    {
+        let _turn = self.turn(id).await?;
+        let ruling = self.ruling(Asker::Administrator)?;
+        let context = self.context(&ruling);
+        let change = rule(&context)?;
+        let phase = change.life.as_ref().map(|life| life.state.phase());
+        let write = Write {
+            id: id.clone(),
+            guard: WriteGuard::Unreadable,
+            life: change.life,
+            report: change.report,
+            presence: change.presence,
+            events: change.events,
+            at: context.now,
+        };
+        // Never resolved: it is read from the store again.
+        let _doubt = self.memory.doubt(id);
+        self.store.commit(write).await?;
+        Ok(phase)
+    }
+
+    /// Waits for the device's turn, though not for long.
+    async fn turn(&self, id: &DeviceId) -> Result<MutexGuard<'_, ()>, StoreError> {
+        tokio::time::timeout(PATIENCE, self.memory.turn(id))
+            .await
+            .map_err(|_| {
+                StoreError::unavailable(format!("an earlier request of device {id} still waits for it"))
+            })
+    }
+
     /// The order for one decision, or why there is none to make.
     pub(super) fn ruling(&self, asker: Asker) -> Result<Ruling, NotServing> {
         let Some(keeper) = &self.admission else {
@@ -138,10 +188,7 @@ impl Inner {
     where
         R: Fn(Option<&Device>, &Known, &Context<'_>) -> Result<Verdict<A>, ServiceError>,
     {
-        let Ok(_turn) = tokio::time::timeout(PATIENCE, self.memory.turn(id)).await else {
-            let reason = format!("an earlier request of device {id} still waits for it");
-            return Err(StoreError::unavailable(reason).into());
-        };
+        let _turn = self.turn(id).await?;
         for _ in 0..ROUNDS {
             let (entry, known) = self.read(ground, id).await?;
             let ruling = self.ruling(asker)?;

@@ -51,7 +51,7 @@ pub(crate) use losses::{Had, held};
 use memory::Memory;
 use pending::Pending;
 use serving::Serving;
-pub use views::{DeviceView, ListedView, StrayView};
+pub use views::{DeviceView, ListEntry, ListedView, StrayView, UnreadableView};
 pub use workloads::{WorkloadDevice, WorkloadView};
 
 /// How often times reach the store. A crash makes last-seen times at most this much older, and a little more where the

@@ -10,7 +10,7 @@ use fleet::{
     registration::Registration,
 };
 use serde::{Deserialize, Serialize};
-use store::{Listed, Revision};
+use store::{Listed, Revision, Unreadable};
 
 use super::inspection::Inspected;
 
@@ -76,6 +76,25 @@ pub struct ListedView {
     pub earlier_epoch: bool,
 }
 
+/// A device that is there and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadableView {
+    /// Its id as it is stored, which may be none.
+    pub id: String,
+    /// Why not, one sentence.
+    pub unreadable: String,
+}
+
+/// An entry of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ListEntry {
+    /// A device.
+    Device(Box<ListedView>),
+    /// One that cannot be read.
+    Unreadable(UnreadableView),
+}
+
 /// An id that was heard and is no approved device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -114,6 +133,34 @@ impl DeviceView {
             presence: device.presence,
             revision,
             events,
+        }
+    }
+}
+
+impl ListEntry {
+    pub(super) fn new(entry: Result<Listed, Unreadable>, context: &Context<'_>) -> Self {
+        match entry {
+            Ok(listed) => Self::Device(Box::new(ListedView::new(listed, context))),
+            Err(Unreadable { id, reason }) => Self::Unreadable(UnreadableView {
+                id,
+                unreadable: reason,
+            }),
+        }
+    }
+
+    /// The id as it is stored.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Device(device) => device.id.as_str(),
+            Self::Unreadable(unreadable) => &unreadable.id,
+        }
+    }
+
+    /// The device, if it can be read.
+    pub fn device(self) -> Option<ListedView> {
+        match self {
+            Self::Device(device) => Some(*device),
+            Self::Unreadable(_) => None,
         }
     }
 }

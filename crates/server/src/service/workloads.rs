@@ -8,7 +8,7 @@ use contract::DeviceId;
 use fleet::{Device, Origin, Phase, RecordedEvent, Severity};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::Page;
+use store::{Page, StoreError};
 
 use super::{Inner, Service, ServiceError, configured::selected};
 use crate::documents::Current;
@@ -144,13 +144,16 @@ impl Service {
         };
         loop {
             let listed = self.0.store.list(Some(Phase::Approved), page.clone()).await?;
-            for device in &listed {
-                if let Some(stored) = self.0.store.load(&device.id).await? {
-                    visit(&stored.device);
+            for device in listed.iter().flatten() {
+                match self.0.store.load(&device.id).await {
+                    Ok(Some(stored)) => visit(&stored.device),
+                    // The device's own error, told where it is listed.
+                    Ok(None) | Err(StoreError::Corrupt { .. }) => {}
+                    Err(error) => return Err(error.into()),
                 }
             }
             match listed.last() {
-                Some(last) if listed.len() == page.limit => page.after = Some(last.id.clone()),
+                Some(last) if listed.len() == page.limit => page.after = Some(store::cursor(last).to_owned()),
                 _ => return Ok(()),
             }
         }

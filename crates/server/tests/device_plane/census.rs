@@ -98,7 +98,7 @@ async fn shown(service: &Service) -> Vec<(Connectivity, u64)> {
     };
     let listed = service.list(Some(Phase::Approved), page).await.unwrap();
     let mut counts = Connectivity::ALL.map(|connectivity| (connectivity, 0));
-    for device in listed {
+    for device in listed.into_iter().map(|entry| entry.device().unwrap()) {
         let alone = service.show(device.id.clone()).await.unwrap();
         assert_eq!(alone.connectivity, device.connectivity);
         let entry = counts

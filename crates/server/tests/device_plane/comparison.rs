@@ -191,3 +191,37 @@ async fn another_store_or_no_order_says_nothing_of_devices() {
         assert_eq!(list(&fleet, "").await.1["devices"], json!([]));
     }
 }
+
+#[tokio::test]
+async fn a_device_that_cannot_be_read_is_here() {
+    let fleet = one_of_each().await;
+    let database = rusqlite::Connection::open(fleet.path()).unwrap();
+    database
+        .execute_batch(
+            "UPDATE device SET life = replace(life, 'default', 'defaulu') WHERE id = 'deleted';
+             UPDATE device SET id = 'Rej cted\u{e9}' WHERE id = 'rejected'",
+        )
+        .unwrap();
+    let (status, answer) = compare(&fleet, json!(["approved", "deleted", "rejected"])).await;
+    assert_eq!(status, 200, "{answer}");
+    let expected = json!({"approved": "Approved", "deleted": "Unreadable", "rejected": "Unknown"});
+    assert_eq!(answer["devices"], expected);
+    // Also under an id that is none it is counted.
+    let mut path = "?limit=1".to_owned();
+    let mut found = Vec::new();
+    loop {
+        let (status, page) = list(&fleet, &path).await;
+        assert_eq!(status, 200, "{page}");
+        found.extend(page["devices"].as_array().unwrap().clone());
+        let Some(next) = page["next"].as_str() else { break };
+        let next = next.replace(' ', "%20").replace('\u{e9}', "%C3%A9");
+        path = format!("?after={next}&limit=1");
+    }
+    let expected = [
+        json!({"id": "Rej cted\u{e9}", "phase": "Unreadable"}),
+        json!({"id": "approved", "phase": "Approved"}),
+        json!({"id": "deleted", "phase": "Unreadable"}),
+        json!({"id": "waiting", "phase": "Waiting"}),
+    ];
+    assert_eq!(found, expected);
+}

@@ -237,7 +237,8 @@ impl Fleet {
             after: None,
             limit: 100,
         };
-        self.service().list(None, page).await.unwrap()
+        let listed = self.service().list(None, page).await.unwrap();
+        listed.into_iter().map(|entry| entry.device().unwrap()).collect()
     }
 
     /// The nonces of the verification calls that were seen, latest first.

@@ -13,8 +13,8 @@ use contract::DeviceId;
 use fleet::{Phase, RecordedEvent, Stray, Watch};
 use jiff::Timestamp;
 use store::{
-    Census, Changed, Documents, DocumentsWrite, Identity, Listed, Page, Rekeyed, Revision, Sighting, Store,
-    StoreError, Stored, Write,
+    Census, Changed, Documents, DocumentsWrite, Examined, Identity, Listed, Page, Portion, Rekeyed, Revision,
+    Sighting, Store, StoreError, Stored, Unreadable, Write,
 };
 use tokio::sync::Notify;
 
@@ -38,6 +38,8 @@ pub(crate) struct Faults {
     gone: AtomicBool,
     /// Which call panics, once.
     panicking: Mutex<Option<&'static str>>,
+    /// Whether what writes has ended by a defect.
+    pub(crate) ended: AtomicBool,
     /// How often all documents were read.
     pub(crate) readings: AtomicUsize,
 }
@@ -55,6 +57,7 @@ impl Default for Faults {
             release: Notify::new(),
             gone: AtomicBool::new(false),
             panicking: Mutex::default(),
+            ended: AtomicBool::new(false),
             readings: AtomicUsize::new(0),
         }
     }
@@ -165,6 +168,13 @@ impl Store for Faulty {
     fn is_exclusive(&self) -> bool {
         self.inner.is_exclusive()
     }
+    fn misplaced(&self) -> Option<String> {
+        self.inner.misplaced()
+    }
+    fn defect(&self) -> Option<String> {
+        let ended = self.faults.ended.load(Ordering::SeqCst);
+        ended.then(|| "the writer has ended".to_owned())
+    }
     async fn load(&self, id: &DeviceId) -> Result<Option<Stored>, StoreError> {
         self.faults.check("load")?;
         let done = self.inner.load(id).await;
@@ -199,13 +209,20 @@ impl Store for Faulty {
         }
         self.inner.observe(sightings, strays).await
     }
-    async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<Listed>, StoreError> {
+    async fn list(
+        &self,
+        phase: Option<Phase>,
+        page: Page,
+    ) -> Result<Vec<Result<Listed, Unreadable>>, StoreError> {
         self.faults.check("list")?;
         let done = self.inner.list(phase, page).await;
         self.faults.pause("list").await;
         done
     }
-    async fn phases(&self, ids: Vec<DeviceId>) -> Result<Vec<(DeviceId, Phase)>, StoreError> {
+    async fn phases(
+        &self,
+        ids: Vec<DeviceId>,
+    ) -> Result<Vec<(DeviceId, Result<Phase, Unreadable>)>, StoreError> {
         self.inner.phases(ids).await
     }
     async fn events(&self, id: &DeviceId) -> Result<Vec<RecordedEvent>, StoreError> {
@@ -263,6 +280,9 @@ impl Store for Faulty {
         self.inner.answers().await
     }
 
+    async fn examine(&self, portion: Portion) -> Result<Examined, StoreError> {
+        self.inner.examine(portion).await
+    }
     async fn probe(&self) -> Result<(), StoreError> {
         self.inner.probe().await
     }

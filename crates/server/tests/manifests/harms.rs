@@ -396,6 +396,48 @@ pub(crate) const HARMS: &[(&str, Harm)] = &[
     ),
     ("all rows are damaged", Rows("UPDATE document SET body = ''")),
     (
+        "a bit of a workload's selector has flipped",
+        Rows(
+            "UPDATE document SET body = replace(body, 'deviceSelector', 'deviceSelectos') WHERE kind = 'EdgeWorkload'",
+        ),
+    ),
+    (
+        "a bit of what a workload selects by has flipped",
+        Rows(
+            "UPDATE document SET body = replace(body, 'matchLabels', 'matchLabelr') WHERE kind = 'EdgeWorkload'",
+        ),
+    ),
+    (
+        "a bit of a Secret's source has flipped",
+        Rows(
+            "UPDATE document SET source = 'x' || substr(source, 2) WHERE kind = 'Secret' AND name = 'press'",
+        ),
+    ),
+    (
+        "a bit of a rendering's name has flipped",
+        Rows("UPDATE rendering SET name = 'presr' WHERE name = 'press'"),
+    ),
+    (
+        "a bit of a source's state has flipped",
+        Rows("UPDATE source SET state = '1' || state"),
+    ),
+    (
+        "a workload's row is damaged and has no checksum",
+        Rows(
+            "UPDATE document SET body = substr(body, 1, 40), checksum = NULL WHERE kind = 'EdgeWorkload' AND name = 'press'",
+        ),
+    ),
+    (
+        "renderings are plain nonsense without checksums",
+        Rows("UPDATE rendering SET body = '[1]', key_id = NULL, checksum = NULL"),
+    ),
+    (
+        "a row's namespace is damaged and has no checksum",
+        Rows(
+            "UPDATE document SET namespace = 'defaulu', checksum = NULL WHERE kind = 'EdgeWorkload' AND name = 'press'",
+        ),
+    ),
+    (
         "a Secret's row is damaged",
         Rows("UPDATE document SET body = 'AAAA' || substr(body, 5) WHERE kind = 'Secret' AND name = 'press'"),
     ),

@@ -1,6 +1,15 @@
 //! Time in which nobody could be heard is no silence of the devices.
 
+use std::sync::{Arc, atomic::Ordering};
+
+use bytes::Bytes;
+use edge_config_server::{
+    ops::{Health, OpsPlane, Probes},
+    service::ListEntry,
+    transport::Handler as _,
+};
 use fleet::Connectivity::{self, Online, Silent};
+use http::Request;
 use serde_json::json;
 use store::Page;
 
@@ -31,7 +40,8 @@ async fn shown(world: &World) -> [Connectivity; 3] {
     let listed = world.service().list(None, all).await.unwrap();
     let mut shown = [Connectivity::NeverSeen; 3];
     for (shown, id) in shown.iter_mut().zip(DEVICES) {
-        let device = listed.iter().find(|device| device.id.as_str() == id).unwrap();
+        let device = listed.iter().find(|entry| entry.id() == id).cloned();
+        let device = device.and_then(ListEntry::device).unwrap();
         *shown = world.show(id).await.connectivity.unwrap();
         assert_eq!(Some(*shown), device.connectivity, "{id}");
     }
@@ -112,4 +122,26 @@ async fn single_failures_are_no_outage() {
     }
     world.faults.gone(false);
     assert_eq!(shown(&world).await, [Silent; 3]);
+}
+
+#[tokio::test]
+async fn a_store_that_nobody_writes_any_more_is_a_matter_of_life() {
+    let world = World::serving(true).await;
+    let health = Health::new(None, None, Arc::new(Probes::default()), world.service().now());
+    health.set_store(Arc::clone(world.service().store()));
+    let plane = OpsPlane::new(Arc::new(health), Arc::default());
+    let alive = async || {
+        let request = Request::get("/healthz").body(Bytes::new()).unwrap();
+        let answer = plane.handle(request).await;
+        let text = String::from_utf8(answer.body().to_vec()).unwrap();
+        (answer.status().as_u16(), text)
+    };
+    assert_eq!(alive().await, (200, "alive\n".to_owned()));
+    world.faults.gone(true);
+    assert_eq!(alive().await.0, 200, "a restart brings no database back");
+    world.faults.ended.store(true, Ordering::SeqCst);
+    assert_eq!(
+        alive().await,
+        (503, "not alive: the writer has ended\n".to_owned())
+    );
 }

@@ -82,10 +82,10 @@ async fn status_tells_what_stops_and_degrades_devices() {
         .await
         .unwrap();
     assert!(server.stop().unwrap().success());
-    // Admission refuses such a selector; here it is what a store was damaged to.
+    // Admission refuses such a selector; here it is what a store was damaged to before there were checksums.
     let store = rusqlite::Connection::open(folder.path().join("fleet.db")).unwrap();
     let changed = store.execute(
-        "UPDATE document SET body = replace(body, '\"valid\"', '\"not valid\"') WHERE name = 'for-whom'",
+        "UPDATE document SET body = replace(body, '\"valid\"', '\"not valid\"'), checksum = NULL WHERE name = 'for-whom'",
         [],
     );
     assert_eq!(changed, Ok(1));
@@ -138,7 +138,8 @@ async fn status_tells_why_no_device_is_configured() {
     // Not ready, so it is not waited for.
     let mut server = Server::launch(settings()).unwrap();
     let told = || said(&command(folder.path(), &["manifests", "status"]));
-    let problem = "problem  no device is configured: EdgeWorkload plant-a/whole in the store cannot be read";
+    let problem =
+        "problem  no device is configured: EdgeWorkload plant-a/whole: its row is not what was written";
     wait_until("it is told", PATIENCE, async || told().contains(problem))
         .await
         .unwrap();

@@ -15,7 +15,7 @@ use crate::Revision;
 
 pub(crate) use plan::{Kept, Plan};
 pub(crate) use rekey::Resealing;
-pub(crate) use row::{Place, Row};
+pub(crate) use row::{KeptDocument, Place, Row, damaged_source, summed_source};
 
 /// Where a document has its place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +49,11 @@ pub enum Body {
         /// Why it cannot be read, and what to do.
         why: String,
     },
+    /// The row is not what was written. Nothing of it can be relied on, neither its key nor its source.
+    Damaged {
+        /// Which, and why.
+        why: String,
+    },
 }
 
 impl Body {
@@ -56,7 +61,7 @@ impl Body {
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Plain(text) => Some(text),
-            Self::Unreadable { .. } => None,
+            Self::Unreadable { .. } | Self::Damaged { .. } => None,
         }
     }
 }
@@ -70,6 +75,7 @@ impl fmt::Debug for Body {
                 .field("key_id", key_id)
                 .field("why", why)
                 .finish(),
+            Self::Damaged { why } => f.debug_struct("Damaged").field("why", why).finish(),
         }
     }
 }
@@ -124,6 +130,8 @@ pub struct Documents {
     pub renderings: Vec<Rendering>,
     /// In the order of their names.
     pub sources: Vec<Source>,
+    /// Sources that are not what was written, and are not among those above; one sentence each.
+    pub damaged_sources: Vec<String>,
 }
 
 /// A document to write.
@@ -177,6 +185,17 @@ pub struct SourceWrite {
     pub state: String,
 }
 
+impl SourceWrite {
+    pub(crate) fn applied(&self, applied_at: Timestamp) -> Source {
+        Source {
+            name: self.name.clone(),
+            digest: self.digest.clone(),
+            applied_at,
+            state: self.state.clone(),
+        }
+    }
+}
+
 /// One change of the documents, made as a whole or not at all.
 #[derive(Clone, Debug)]
 pub struct DocumentsWrite {
@@ -194,6 +213,9 @@ pub struct DocumentsWrite {
     /// All renderings there shall be, or `None` to leave them as they are. One that is kept and that this server cannot
     /// read is not removed for not being named, since a server that could not read it could not name it.
     pub renderings: Option<Vec<RenderingPut>>,
+    /// Whether everything that is not what was written, and that this does not replace, is to be gone, of whichever source:
+    /// a person has said that what is lost with it will be taken over again.
+    pub discard_damaged: bool,
     /// When.
     pub at: Timestamp,
 }

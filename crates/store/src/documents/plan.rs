@@ -12,8 +12,10 @@ pub(crate) struct Kept {
     pub(crate) documents: BTreeMap<DocumentKey, (String, Row)>,
     /// All renderings, if the write replaces them.
     pub(crate) renderings: BTreeMap<RenderingKey, Row>,
-    /// Digest and state of the write's source.
+    /// Digest and state of the write's source; `None` also if that is not what was written.
     pub(crate) source: Option<(String, String)>,
+    /// Whether there is anything that is not what was written; need only be known if the write is to discard it.
+    pub(crate) is_damaged: bool,
     /// Whether anything at all is sealed; need only be known if [`Plan::would_expose`].
     pub(crate) any_sealed: bool,
 }
@@ -27,6 +29,8 @@ pub(crate) struct Plan {
     /// Whether a server with keys replaces or removes confidential texts that were stored plain: what the files still
     /// hold of them is erased by a rekey.
     pub(crate) leaves_plain: bool,
+    /// Whether everything that is not what was written is to be removed, before the rest is done.
+    pub(crate) discards_damaged: bool,
     source_changes: bool,
 }
 
@@ -65,6 +69,7 @@ impl Plan {
             renderings,
             removed_renderings,
             leaves_plain,
+            discards_damaged: write.discard_damaged && kept.is_damaged,
             source_changes,
         })
     }
@@ -72,6 +77,7 @@ impl Plan {
     /// Whether anything changes; when a source was applied again is no change.
     pub(crate) fn changes(&self) -> bool {
         self.source_changes
+            || self.discards_damaged
             || !(self.documents.is_empty()
                 && self.removed_documents.is_empty()
                 && self.renderings.is_empty()

@@ -34,7 +34,7 @@ impl<'a> Resealing<'a> {
         let before = row.key_id.clone();
         let text = match row.read(self.keyring, place) {
             Body::Plain(text) => text,
-            Body::Unreadable { why, .. } => {
+            Body::Unreadable { why, .. } | Body::Damaged { why } => {
                 self.unreadable.push(why);
                 return Ok(None);
             }

@@ -15,6 +15,9 @@ pub const PROGRAM_LEVEL: u32 = 2;
 /// The schema number from which on there are documents.
 pub(crate) const WITH_DOCUMENTS: u32 = 2;
 
+/// The schema number from which on rows have checksums.
+pub(crate) const WITH_CHECKSUMS: u32 = 4;
+
 /// One step of the schema.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
@@ -52,6 +55,14 @@ pub const MIGRATIONS: &[Migration] = &[
         oldest_program: 2,
         sqlite: include_str!("0003_periods.sqlite.sql"),
         postgres: include_str!("0003_periods.postgres.sql"),
+    },
+    Migration {
+        number: 4,
+        name: "checksums",
+        // One that writes a row without its checksum leaves one with another stamp behind, see `crate::checksum`.
+        oldest_program: 2,
+        sqlite: include_str!("0004_checksums.sqlite.sql"),
+        postgres: include_str!("0004_checksums.postgres.sql"),
     },
 ];
 

@@ -37,15 +37,18 @@ pub(super) struct TextArrays<'a> {
     pub(super) confidential: Vec<bool>,
     pub(super) key_ids: Vec<Option<&'a str>>,
     pub(super) bodies: Vec<&'a str>,
+    pub(super) checksums: Vec<Vec<u8>>,
 }
 
 impl<'a> TextArrays<'a> {
-    pub(super) fn of(rows: impl IntoIterator<Item = &'a Row>) -> Self {
+    /// Each with its checksum.
+    pub(super) fn of(rows: impl IntoIterator<Item = (&'a Row, Vec<u8>)>) -> Self {
         let mut arrays = Self::default();
-        for row in rows {
+        for (row, checksum) in rows {
             arrays.confidential.push(row.confidential);
             arrays.key_ids.push(row.key_id.as_deref());
             arrays.bodies.push(&row.body);
+            arrays.checksums.push(checksum);
         }
         arrays
     }

@@ -4,65 +4,22 @@
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Transaction};
-use tokio_postgres::{Client, IsolationLevel, Row as SqlRow};
+use tokio_postgres::{Client, IsolationLevel};
 
-use super::{
-    columns::{KeyArrays, TextArrays, rendering_arrays},
-    failure::Failure,
-    upkeep,
-    write::execute,
-};
+use super::{failure::Failure, stored, sums, upkeep, write::execute};
 use crate::{
-    Document, DocumentKey, Documents, DocumentsWrite, Keyring, Rendering, RenderingKey, Revision, Source,
-    SourceWrite, StoreError,
-    documents::{Kept, Place, Plan, Row},
-    record::{UNERASED, instant, nanos},
+    Document, Documents, DocumentsWrite, Keyring, Rendering, Revision, StoreError,
+    checksum::Standing,
+    documents::{Kept, Place, Plan, damaged_source},
+    record::UNERASED,
 };
 
 type Result<T> = std::result::Result<T, Failure>;
-
-const DOCUMENTS: &str =
-    "SELECT confidential, key_id, body, kind, namespace, name, source, revision FROM document
-    ORDER BY kind, namespace, name";
-
-const RENDERINGS: &str =
-    "SELECT confidential, key_id, body, namespace, name FROM rendering ORDER BY namespace, name";
-
-const KEPT: &str = "SELECT d.confidential, d.key_id, d.body, d.kind, d.namespace, d.name, d.source
-    FROM document d JOIN unnest($1::text[], $2::text[], $3::text[]) AS named (kind, namespace, name)
-        ON d.kind = named.kind AND d.namespace = named.namespace AND d.name = named.name";
 
 const ANY_SEALED: &str = "SELECT EXISTS (SELECT FROM document WHERE key_id IS NOT NULL)
     OR EXISTS (SELECT FROM rendering WHERE key_id IS NOT NULL)";
 
 const LOCK: &str = "SELECT revision FROM document_revision FOR UPDATE";
-
-const PUT_DOCUMENTS: &str =
-    "INSERT INTO document (kind, namespace, name, source, revision, confidential, key_id, body)
-    SELECT kind, namespace, name, $4, $5, confidential, key_id, body
-    FROM unnest($1::text[], $2::text[], $3::text[], $6::bool[], $7::text[], $8::text[])
-        AS new (kind, namespace, name, confidential, key_id, body)
-    ON CONFLICT (kind, namespace, name) DO UPDATE SET
-        source = excluded.source, revision = excluded.revision,
-        confidential = excluded.confidential, key_id = excluded.key_id, body = excluded.body";
-
-const REMOVE_DOCUMENTS: &str = "DELETE FROM document d
-    USING unnest($1::text[], $2::text[], $3::text[]) AS gone (kind, namespace, name)
-    WHERE d.kind = gone.kind AND d.namespace = gone.namespace AND d.name = gone.name";
-
-const PUT_RENDERINGS: &str = "INSERT INTO rendering (namespace, name, confidential, key_id, body)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::text[])
-        AS new (namespace, name, confidential, key_id, body)
-    ON CONFLICT (namespace, name) DO UPDATE SET
-        confidential = excluded.confidential, key_id = excluded.key_id, body = excluded.body";
-
-const REMOVE_RENDERINGS: &str = "DELETE FROM rendering r
-    USING unnest($1::text[], $2::text[]) AS gone (namespace, name)
-    WHERE r.namespace = gone.namespace AND r.name = gone.name";
-
-const PUT_SOURCE: &str = "INSERT INTO source (name, digest, applied_at, state) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (name) DO UPDATE SET
-        digest = excluded.digest, applied_at = excluded.applied_at, state = excluded.state";
 
 /// For the rest of the transaction, other bounds than those of a request.
 pub(super) async fn allow(transaction: &Transaction<'_>, patience: Duration) -> Result<()> {
@@ -91,18 +48,18 @@ pub(super) async fn read(
     let revision = transaction
         .query_one("SELECT revision FROM document_revision", &[])
         .await?;
-    let mut documents = Vec::new();
-    for row in transaction.query(DOCUMENTS, &[]).await? {
-        let (key, text) = (document_key(&row)?, text(&row)?);
-        documents.push(Document {
-            source: row.try_get(6)?,
-            revision: Revision(row.try_get(7)?),
-            confidential: text.confidential,
-            body: text.read(keyring, Place::Document(&key)),
-            key,
-        });
-    }
-    let renderings = renderings(&transaction)
+    let documents = stored::documents(&transaction)
+        .await?
+        .into_iter()
+        .map(|kept| Document {
+            source: kept.source,
+            revision: kept.revision,
+            confidential: kept.row.confidential,
+            body: kept.row.read(keyring, Place::Document(&kept.key)),
+            key: kept.key,
+        })
+        .collect();
+    let renderings = stored::renderings(&transaction)
         .await?
         .into_iter()
         .map(|(key, text)| Rendering {
@@ -111,28 +68,21 @@ pub(super) async fn read(
             key,
         })
         .collect();
-    let mut sources = Vec::new();
-    let rows = transaction
-        .query(
-            "SELECT name, digest, applied_at, state FROM source ORDER BY name",
-            &[],
-        )
-        .await?;
-    for row in rows {
-        sources.push(Source {
-            name: row.try_get(0)?,
-            digest: row.try_get(1)?,
-            applied_at: instant(row.try_get(2)?),
-            state: row.try_get(3)?,
-        });
-    }
-    transaction.commit().await?;
-    Ok(Documents {
+    let mut read = Documents {
         revision: Revision(revision.try_get(0)?),
         documents,
         renderings,
-        sources,
-    })
+        ..Documents::default()
+    };
+    for (source, standing) in stored::sources(&transaction).await? {
+        if standing == Standing::Damaged {
+            read.damaged_sources.push(damaged_source(&source.name));
+        } else {
+            read.sources.push(source);
+        }
+    }
+    transaction.commit().await?;
+    Ok(read)
 }
 
 pub(super) async fn revision(client: &ClientWrapper) -> Result<Revision> {
@@ -154,36 +104,6 @@ pub(super) async fn keys(client: &Client) -> Result<(Vec<String>, u64)> {
     }
     let plain: i64 = client.query_one(plain, &[]).await?.try_get(0)?;
     Ok((key_ids, plain.unsigned_abs()))
-}
-
-/// The first three columns.
-pub(super) fn text(row: &SqlRow) -> Result<Row> {
-    Ok(Row {
-        confidential: row.try_get(0)?,
-        key_id: row.try_get(1)?,
-        body: row.try_get(2)?,
-    })
-}
-
-/// The fourth to sixth column.
-pub(super) fn document_key(row: &SqlRow) -> Result<DocumentKey> {
-    Ok(DocumentKey {
-        kind: row.try_get(3)?,
-        namespace: row.try_get(4)?,
-        name: row.try_get(5)?,
-    })
-}
-
-pub(super) async fn renderings(transaction: &Transaction<'_>) -> Result<Vec<(RenderingKey, Row)>> {
-    let mut renderings = Vec::new();
-    for row in transaction.query(RENDERINGS, &[]).await? {
-        let key = RenderingKey {
-            namespace: row.try_get(3)?,
-            name: row.try_get(4)?,
-        };
-        renderings.push((key, text(&row)?));
-    }
-    Ok(renderings)
 }
 
 /// Locks the documents against other changes; returns their revision.
@@ -210,6 +130,11 @@ pub(super) async fn apply(
     } else {
         present
     };
+    if next != present && !stored::is_checked(&transaction).await? {
+        // What a program without checksums left behind says nothing of its renderings and sources.
+        execute(&transaction, "UPDATE rendering SET checksum = NULL", &[]).await?;
+        execute(&transaction, "UPDATE source SET checksum = NULL", &[]).await?;
+    }
     perform(&transaction, write, &plan, next).await?;
     if plan.leaves_plain {
         upkeep::set_setting(&*transaction, UNERASED, Some("true")).await?;
@@ -217,7 +142,7 @@ pub(super) async fn apply(
     if next != present {
         execute(
             &transaction,
-            "UPDATE document_revision SET revision = $1",
+            "UPDATE document_revision SET revision = $1, checked = $1",
             &[&next.0],
         )
         .await?;
@@ -231,20 +156,22 @@ async fn kept(transaction: &Transaction<'_>, keyring: &Keyring, write: &Document
     if Plan::would_expose(write, keyring) {
         kept.any_sealed = transaction.query_one(ANY_SEALED, &[]).await?.try_get(0)?;
     }
-    let source = "SELECT digest, state FROM source WHERE name = $1";
-    if let Some(row) = transaction.query_opt(source, &[&write.source.name]).await? {
-        kept.source = Some((row.try_get(0)?, row.try_get(1)?));
+    kept.is_damaged = write.discard_damaged && sums::is_damaged(transaction).await?;
+    for (source, standing) in stored::sources(transaction).await? {
+        if source.name == write.source.name && standing != Standing::Damaged {
+            kept.source = Some((source.digest, source.state));
+        }
     }
-    let named = KeyArrays::of(write.put.iter().map(|put| &put.key).chain(&write.remove));
-    let rows = transaction
-        .query(KEPT, &[&named.kinds, &named.namespaces, &named.names])
-        .await?;
-    for row in rows {
-        kept.documents
-            .insert(document_key(&row)?, (row.try_get(6)?, text(&row)?));
+    for row in stored::named(
+        transaction,
+        write.put.iter().map(|put| &put.key).chain(&write.remove),
+    )
+    .await?
+    {
+        kept.documents.insert(row.key, (row.source, row.row));
     }
     if write.renderings.is_some() {
-        kept.renderings = renderings(transaction).await?.into_iter().collect();
+        kept.renderings = stored::renderings(transaction).await?.into_iter().collect();
     }
     Ok(kept)
 }
@@ -255,77 +182,27 @@ async fn perform(
     plan: &Plan,
     next: Revision,
 ) -> Result<()> {
-    if !plan.removed_documents.is_empty() {
-        let gone = KeyArrays::of(&plan.removed_documents);
-        execute(
-            transaction,
-            REMOVE_DOCUMENTS,
-            &[&gone.kinds, &gone.namespaces, &gone.names],
-        )
-        .await?;
+    if plan.discards_damaged {
+        sums::discard_damaged(transaction).await?;
     }
-    if !plan.documents.is_empty() {
-        let keys = KeyArrays::of(plan.documents.iter().map(|(key, _)| key));
-        let texts = TextArrays::of(plan.documents.iter().map(|(_, row)| row));
-        execute(
-            transaction,
-            PUT_DOCUMENTS,
-            &[
-                &keys.kinds,
-                &keys.namespaces,
-                &keys.names,
-                &write.source.name,
-                &next.0,
-                &texts.confidential,
-                &texts.key_ids,
-                &texts.bodies,
-            ],
-        )
-        .await?;
-    }
-    if !plan.removed_renderings.is_empty() {
-        let (namespaces, names) = rendering_arrays(&plan.removed_renderings);
-        execute(transaction, REMOVE_RENDERINGS, &[&namespaces, &names]).await?;
-    }
-    put_renderings(transaction, &plan.renderings).await?;
-    execute(
-        transaction,
-        PUT_SOURCE,
-        &[
-            &write.source.name,
-            &write.source.digest,
-            &nanos(write.at),
-            &write.source.state,
-        ],
-    )
-    .await?;
-    for SourceWrite { name, digest, state } in &write.others {
-        let update = "UPDATE source SET digest = $2, state = $3 WHERE name = $1";
-        execute(transaction, update, &[name, digest, state]).await?;
-    }
-    Ok(())
-}
-
-pub(super) async fn put_renderings(
-    transaction: &Transaction<'_>,
-    rows: &[(RenderingKey, Row)],
-) -> Result<()> {
-    if rows.is_empty() {
+    stored::remove_documents(transaction, &plan.removed_documents).await?;
+    let documents: Vec<_> = plan
+        .documents
+        .iter()
+        .map(|(key, row)| (key, write.source.name.as_str(), next, row))
+        .collect();
+    stored::put_documents(transaction, &documents).await?;
+    stored::remove_renderings(transaction, &plan.removed_renderings).await?;
+    stored::put_renderings(transaction, &plan.renderings).await?;
+    stored::put_source(transaction, &write.source.applied(write.at)).await?;
+    if write.others.is_empty() {
         return Ok(());
     }
-    let (namespaces, names) = rendering_arrays(rows.iter().map(|(key, _)| key));
-    let texts = TextArrays::of(rows.iter().map(|(_, row)| row));
-    execute(
-        transaction,
-        PUT_RENDERINGS,
-        &[
-            &namespaces,
-            &names,
-            &texts.confidential,
-            &texts.key_ids,
-            &texts.bodies,
-        ],
-    )
-    .await?;
+    for (source, standing) in stored::sources(transaction).await? {
+        let other = write.others.iter().find(|other| other.name == source.name);
+        if let Some(other) = other.filter(|_| standing != Standing::Damaged) {
+            stored::put_source(transaction, &other.applied(source.applied_at)).await?;
+        }
+    }
     Ok(())
 }

@@ -4,9 +4,10 @@
 //! |---|---|
 //! | Which database, and how to speak with it? | `options` |
 //! | Which store is in it, and is it still that one? | `open`, `pool` |
-//! | How does a write become durable? | `batch`, `write`, `upkeep` |
+//! | How does a write become durable? | `batch`, `write`, `devices`, `upkeep` |
 //! | How is it read? | `read` |
-//! | What are devices configured from? | `documents`, `columns`, `rekey` |
+//! | What are devices configured from? | `documents`, `stored`, `columns`, `rekey` |
+//! | Is it what was written? | `examine`, `sums` |
 //! | What does an error mean? | `failure` |
 //!
 //! Every call ends within [`ConnectOptions::timeout`], or within `PATIENCE` if it is about all documents or devices, whatever the
@@ -16,13 +17,17 @@
 mod batch;
 mod certificates;
 mod columns;
+mod devices;
 mod documents;
+mod examine;
 mod failure;
 mod open;
 mod options;
 mod pool;
 mod read;
 mod rekey;
+mod stored;
+mod sums;
 mod upkeep;
 mod write;
 
@@ -48,8 +53,8 @@ use self::{
     pool::{Known, Lease},
 };
 use crate::{
-    Bounds, Census, Changed, Documents, DocumentsWrite, Identity, Keyring, Listed, Page, Rekeyed, Revision,
-    Sighting, Store, StoreError, Stored, Write, record,
+    Bounds, Census, Changed, Documents, DocumentsWrite, Examined, Identity, Keyring, Listed, Page, Portion,
+    Rekeyed, Revision, Sighting, Store, StoreError, Stored, Unreadable, Write, defects::Defects, record,
 };
 
 pub use open::inspect;
@@ -76,6 +81,7 @@ pub struct PostgresStore {
     /// Gone once the store is closed.
     queue: Mutex<Option<mpsc::Sender<Job>>>,
     batchers: Mutex<Vec<JoinHandle<()>>>,
+    defects: Defects,
 }
 
 /// One call on one connection, with the bound on its time, and again if it collided with another.
@@ -113,9 +119,15 @@ impl PostgresStore {
             bounds: options.bounds,
             timeout: options.timeout,
         };
-        let batchers = (0..BATCHERS)
-            .map(|_| tokio::spawn(batcher.clone().run()))
-            .collect();
+        let defects = Defects::default();
+        let work = || {
+            let (batcher, sentinel) = (batcher.clone(), defects.watch("a writer of the store"));
+            tokio::spawn(async move {
+                let _works = sentinel;
+                batcher.run().await;
+            })
+        };
+        let batchers = (0..BATCHERS).map(|_| work()).collect();
         Ok(Self {
             location: target.location,
             known,
@@ -123,6 +135,7 @@ impl PostgresStore {
             pool,
             queue: Mutex::new(Some(queue)),
             batchers: Mutex::new(batchers),
+            defects,
         })
     }
 
@@ -148,6 +161,10 @@ impl Store for PostgresStore {
 
     fn is_exclusive(&self) -> bool {
         false
+    }
+
+    fn defect(&self) -> Option<String> {
+        self.defects.sentence()
     }
 
     async fn load(&self, id: &DeviceId) -> Result<Option<Stored>, StoreError> {
@@ -193,11 +210,18 @@ impl Store for PostgresStore {
         Ok(())
     }
 
-    async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<Listed>, StoreError> {
+    async fn list(
+        &self,
+        phase: Option<Phase>,
+        page: Page,
+    ) -> Result<Vec<Result<Listed, Unreadable>>, StoreError> {
         call!(self, |client| read::list(client, phase, &page))
     }
 
-    async fn phases(&self, ids: Vec<DeviceId>) -> Result<Vec<(DeviceId, Phase)>, StoreError> {
+    async fn phases(
+        &self,
+        ids: Vec<DeviceId>,
+    ) -> Result<Vec<(DeviceId, Result<Phase, Unreadable>)>, StoreError> {
         call!(self, |client| read::phases(client, &ids))
     }
 
@@ -288,6 +312,10 @@ impl Store for PostgresStore {
                 return Ok(removed);
             }
         }
+    }
+
+    async fn examine(&self, portion: Portion) -> Result<Examined, StoreError> {
+        call!(self, within PATIENCE, |client| examine::examine(client, &portion, PATIENCE))
     }
 
     async fn answers(&self) -> Result<(), StoreError> {

@@ -7,11 +7,12 @@ use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
 use super::{
-    documents,
+    documents, examine,
     failure::Failure,
     options::{ConnectOptions, Target},
+    sums,
 };
-use crate::{Identity, Inspection, StoreError, migrations, record};
+use crate::{Identity, Inspection, Portion, StoreError, migrations, record};
 
 /// A migration, or a database that is just starting, may take longer than a request.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -153,8 +154,25 @@ pub async fn inspect(url: &str, options: &ConnectOptions) -> Result<Inspection, 
         key_ids,
         unsealed,
         unerased,
-        problems: Vec::new(),
+        problems: damage(&mut client, schema)
+            .await
+            .map_err(|failure| located(&target, failure))?,
     })
+}
+
+/// Which rows are not what was written.
+async fn damage(client: &mut Client, schema: u32) -> Result<Vec<String>, Failure> {
+    let mut damaged = Vec::new();
+    let mut next = (schema >= migrations::WITH_CHECKSUMS).then(Portion::first);
+    while let Some(Portion::Devices(after)) = next {
+        let (of_devices, _, behind) = examine::devices(&*client, &after).await?;
+        damaged.extend(of_devices);
+        next = Some(behind);
+    }
+    if next.is_some() {
+        damaged.extend(sums::damaged(&client.transaction().await?).await?);
+    }
+    Ok(damaged)
 }
 
 /// What the store says about itself; `None` if there is none.

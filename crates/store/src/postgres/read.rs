@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use contract::DeviceId;
-use deadpool_postgres::ClientWrapper;
+use deadpool_postgres::{ClientWrapper, Transaction};
 use fleet::{Epoch, Phase, RecordedEvent, Stray, Watch};
-use tokio_postgres::{IsolationLevel, Row, types::ToSql};
+use tokio_postgres::{GenericClient, IsolationLevel, Row, types::ToSql};
 
 use super::{documents::allow, failure::Failure};
 use crate::{
-    Census, Changed, Listed, Page, Revision, StoreError, Stored,
-    record::{self, DeviceRow, EventRow, StrayRow},
+    Census, Changed, Listed, Page, Revision, StoreError, Stored, Unreadable,
+    record::{self, DeviceRow, EventRow, KeptDevice, LifeColumns, StrayRow},
 };
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -29,18 +29,46 @@ fn times(row: &Row, first: usize) -> Result<record::Times> {
     ])
 }
 
+/// The columns of `device`, in the order of [`kept_device`].
+pub(super) const DEVICE: &str =
+    "d.id, d.namespace, d.phase, d.spelling, d.revision, d.life, d.epoch, d.heartbeat_seconds, d.checksum";
+
+/// Those of a device with report and times, in the order of [`device_row`].
+const WHOLE: &str = "r.report, r.checksum, p.polled, p.asked, p.beat, p.beating_since";
+
+const JOINED: &str = "LEFT JOIN report r ON r.device_id = d.id LEFT JOIN presence p ON p.device_id = d.id";
+
+/// A row of `device`.
+pub(super) fn kept_device(row: &Row) -> Result<KeptDevice> {
+    Ok(KeptDevice {
+        id: row.try_get(0)?,
+        revision: row.try_get(4)?,
+        columns: LifeColumns {
+            namespace: row.try_get(1)?,
+            phase: row.try_get(2)?,
+            spelling: row.try_get(3)?,
+            document: row.try_get(5)?,
+            epoch: row.try_get(6)?,
+            heartbeat_seconds: row.try_get(7)?,
+        },
+        checksum: row.try_get(8)?,
+    })
+}
+
+fn device_row(row: &Row) -> Result<DeviceRow> {
+    let report: Option<String> = row.try_get(9)?;
+    let checksum: Option<Vec<u8>> = row.try_get(10)?;
+    Ok(DeviceRow {
+        kept: kept_device(row)?,
+        report: report.map(|report| (report, checksum)),
+        times: times(row, 11)?,
+    })
+}
+
 pub(super) async fn load(client: &ClientWrapper, id: &DeviceId) -> Result<Option<Stored>> {
-    let rows = query(
-        client,
-        "SELECT d.life, d.revision, r.report, p.polled, p.asked, p.beat, p.beating_since
-         FROM device d
-         LEFT JOIN report r ON r.device_id = d.id
-         LEFT JOIN presence p ON p.device_id = d.id
-         WHERE d.id = $1",
-        &[&id.as_str()],
-    )
-    .await?;
-    rows.first().map_or(Ok(None), |row| device(row, id))
+    let select = format!("SELECT {DEVICE}, {WHOLE} FROM device d {JOINED} WHERE d.id = $1");
+    let rows = query(client, &select, &[&id.as_str()]).await?;
+    rows.first().map_or(Ok(None), device)
 }
 
 /// The same statement from the other side: one row, whether or not the device is known.
@@ -48,69 +76,89 @@ pub(super) async fn load_beside_documents(
     client: &ClientWrapper,
     id: &DeviceId,
 ) -> Result<(Option<Stored>, Revision)> {
-    let rows = query(
-        client,
-        "SELECT d.life, d.revision, r.report, p.polled, p.asked, p.beat, p.beating_since, c.revision
-         FROM document_revision c
-         LEFT JOIN device d ON d.id = $1
-         LEFT JOIN report r ON r.device_id = d.id
-         LEFT JOIN presence p ON p.device_id = d.id",
-        &[&id.as_str()],
-    )
-    .await?;
+    let select = format!(
+        "SELECT {DEVICE}, {WHOLE}, c.revision FROM document_revision c LEFT JOIN device d ON d.id = $1 {JOINED}"
+    );
+    let rows = query(client, &select, &[&id.as_str()]).await?;
     let row = rows.first().ok_or_else(|| StoreError::Corrupt {
         what: "the revision of the documents".to_owned(),
         reason: "table 'document_revision' is empty; restore the whole store from a backup".to_owned(),
     })?;
-    Ok((device(row, id)?, Revision(row.try_get(7)?)))
+    Ok((device(row)?, Revision(row.try_get(15)?)))
 }
 
 /// The device of a row; `None` where it has none.
-fn device(row: &Row, id: &DeviceId) -> Result<Option<Stored>> {
-    let Some(life) = row.try_get(0)? else {
+fn device(row: &Row) -> Result<Option<Stored>> {
+    if row.try_get::<_, Option<&str>>(0)?.is_none() {
         return Ok(None);
-    };
-    let row = DeviceRow {
-        life,
-        revision: row.try_get(1)?,
-        report: row.try_get(2)?,
-        times: times(row, 3)?,
-    };
-    Ok(Some(row.read(id)?))
+    }
+    Ok(Some(device_row(row)?.read()?))
 }
 
-pub(super) async fn list(client: &ClientWrapper, phase: Option<Phase>, page: &Page) -> Result<Vec<Listed>> {
-    let after = page.after.as_ref().map_or("", DeviceId::as_str);
-    let rows = query(
-        client,
-        "SELECT d.id, d.life, d.revision, p.polled, p.asked, p.beat, p.beating_since
+/// What is said of a device that cannot be read.
+fn unreadable(id: &str, error: &StoreError) -> Unreadable {
+    Unreadable {
+        id: id.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+pub(super) async fn list(
+    client: &ClientWrapper,
+    phase: Option<Phase>,
+    page: &Page,
+) -> Result<Vec<std::result::Result<Listed, Unreadable>>> {
+    let select = format!(
+        "SELECT {DEVICE}, NULL::text, NULL::bytea, p.polled, p.asked, p.beat, p.beating_since
          FROM device d LEFT JOIN presence p ON p.device_id = d.id
-         WHERE ($1::text IS NULL OR d.phase = $1) AND d.id > $2 ORDER BY d.id LIMIT $3",
-        &[&phase.map(Phase::as_str), &after, &record::limit(page.limit)],
-    )
-    .await?;
+         WHERE ($1::text IS NULL OR d.phase = $1) AND d.id > $2 ORDER BY d.id LIMIT $3"
+    );
+    let after = page.after.as_deref().unwrap_or_default();
+    let phase = phase.map(Phase::as_str);
+    let rows = query(client, &select, &[&phase, &after, &record::limit(page.limit)]).await?;
     rows.iter()
         .map(|row| {
-            let (id, life): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
-            Ok(record::listed(id, life, times(row, 3)?, row.try_get(2)?)?)
+            let row = device_row(row)?;
+            let id = row.kept.id.clone();
+            Ok(row.listed().map_err(|error| unreadable(&id, &error)))
         })
         .collect()
 }
 
-pub(super) async fn phases(client: &ClientWrapper, ids: &[DeviceId]) -> Result<Vec<(DeviceId, Phase)>> {
+/// Devices with their reports, for a look at their checksums.
+pub(super) async fn whole(client: &impl GenericClient, after: &str, limit: usize) -> Result<Vec<DeviceRow>> {
+    let select =
+        format!("SELECT {DEVICE}, {WHOLE} FROM device d {JOINED} WHERE d.id > $1 ORDER BY d.id LIMIT $2");
+    let rows = client
+        .query(select.as_str(), &[&after, &record::limit(limit)])
+        .await?;
+    rows.iter().map(device_row).collect()
+}
+
+/// The same of these, which are locked.
+pub(super) async fn locked(transaction: &Transaction<'_>, ids: &[&str]) -> Result<Vec<DeviceRow>> {
+    let select = format!(
+        "SELECT {DEVICE}, {WHOLE} FROM device d {JOINED} WHERE d.id = ANY($1) ORDER BY d.id FOR UPDATE OF d"
+    );
+    let rows = transaction.query(select.as_str(), &[&ids]).await?;
+    rows.iter().map(device_row).collect()
+}
+
+pub(super) async fn phases(
+    client: &ClientWrapper,
+    ids: &[DeviceId],
+) -> Result<Vec<(DeviceId, std::result::Result<Phase, Unreadable>)>> {
     let names: Vec<_> = ids.iter().map(DeviceId::as_str).collect();
-    let rows = query(
-        client,
-        "SELECT id, phase FROM device WHERE id = ANY($1)",
-        &[&names],
-    )
-    .await?;
+    let select = format!("SELECT {DEVICE} FROM device d WHERE d.id = ANY($1)");
+    let rows = query(client, &select, &[&names]).await?;
     rows.iter()
         .map(|row| {
-            Ok((
-                record::device_id(row.try_get(0)?)?,
-                record::phase(row.try_get(1)?)?,
-            ))
+            let kept = kept_device(row)?;
+            let phase = kept
+                .verify()
+                .and_then(|_| record::phase(&kept.columns.phase))
+                .map_err(|error| unreadable(&kept.id, &error));
+            Ok((record::device_id(&kept.id)?, phase))
         })
         .collect()
 }
@@ -156,20 +204,15 @@ fn stray_row(row: &Row) -> Result<Stray> {
 
 pub(super) async fn strays(client: &ClientWrapper, limit: usize) -> Result<Vec<Stray>> {
     let sql = format!("{STRAYS} ORDER BY last_at DESC, id LIMIT $1");
-    query(client, &sql, &[&record::limit(limit)])
-        .await?
-        .iter()
-        .map(stray_row)
-        .collect()
+    let rows = query(client, &sql, &[&record::limit(limit)]).await?;
+    // One that cannot be read decides nothing, and hides none of the others.
+    Ok(rows.iter().filter_map(|row| stray_row(row).ok()).collect())
 }
 
 pub(super) async fn stray(client: &ClientWrapper, id: &DeviceId) -> Result<Option<Stray>> {
     let sql = format!("{STRAYS} AND s.id = $1");
-    query(client, &sql, &[&id.as_str()])
-        .await?
-        .first()
-        .map(stray_row)
-        .transpose()
+    let rows = query(client, &sql, &[&id.as_str()]).await?;
+    Ok(rows.first().and_then(|row| stray_row(row).ok()))
 }
 
 /// Devices of equal revision are never torn apart by the limit, or a follower would miss the rest.
@@ -184,15 +227,15 @@ pub(super) async fn changes(client: &ClientWrapper, after: Revision, limit: usiz
         &[&after.0, &record::limit(limit)],
     )
     .await?;
-    rows.iter()
-        .map(|row| {
-            let id = record::device_id(row.try_get(0)?)?;
-            Ok(Changed {
-                id,
-                revision: Revision(row.try_get(1)?),
-            })
-        })
-        .collect()
+    let mut changed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let revision = Revision(row.try_get(1)?);
+        // Nobody can ask for a device by an id that is none.
+        if let Ok(id) = record::device_id(row.try_get(0)?) {
+            changed.push(Changed { id, revision });
+        }
+    }
+    Ok(changed)
 }
 
 pub(super) async fn setting(client: &ClientWrapper, name: &str) -> Result<Option<String>> {
@@ -230,7 +273,12 @@ pub(super) async fn census(
         let (subject, value): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
         let number = row.try_get::<_, i64>(2)?.unsigned_abs();
         match subject {
-            "phase" => census.set_phase(record::phase(value)?, number),
+            // That of a damaged row counts nowhere.
+            "phase" => {
+                if let Ok(phase) = record::phase(value) {
+                    census.set_phase(phase, number);
+                }
+            }
             "strays" => census.strays = number,
             _ => census.tombstones_of_earlier_epochs = number,
         }

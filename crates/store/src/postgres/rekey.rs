@@ -8,25 +8,15 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::ClientWrapper;
 
 use super::{
-    columns::{KeyArrays, TextArrays},
-    documents::{self, allow, document_key, text},
+    documents::{self, allow},
     failure::{Failure, describe},
-    upkeep,
-    write::execute,
+    stored, upkeep,
 };
 use crate::{
     Keyring, Rekeyed,
     documents::{Place, Resealing},
     record::UNERASED,
 };
-
-const CONFIDENTIAL: &str =
-    "SELECT confidential, key_id, body, kind, namespace, name FROM document WHERE confidential";
-
-const RESEAL: &str = "UPDATE document d SET key_id = new.key_id, body = new.body
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
-        AS new (kind, namespace, name, key_id, body)
-    WHERE d.kind = new.kind AND d.namespace = new.namespace AND d.name = new.name";
 
 /// Whether every transaction of this database that began before the given one has ended. Rewriting a table keeps what they
 /// can still see.
@@ -54,14 +44,16 @@ pub(super) async fn reseal(
     allow(&transaction, patience).await?;
     documents::lock(&transaction).await?;
     let mut resealed = Vec::new();
-    for row in transaction.query(CONFIDENTIAL, &[]).await? {
-        let key = document_key(&row)?;
-        if let Some(row) = resealing.row(Place::Document(&key), text(&row)?)? {
-            resealed.push((key, row));
+    for kept in stored::documents(&transaction).await? {
+        let (key, source, revision) = (kept.key, kept.source, kept.revision);
+        if kept.row.confidential
+            && let Some(row) = resealing.row(Place::Document(&key), kept.row)?
+        {
+            resealed.push((key, source, revision, row));
         }
     }
     let mut renderings = Vec::new();
-    for (key, row) in documents::renderings(&transaction).await? {
+    for (key, row) in stored::renderings(&transaction).await? {
         if row.confidential
             && let Some(row) = resealing.row(Place::Rendering(&key), row)?
         {
@@ -69,21 +61,12 @@ pub(super) async fn reseal(
         }
     }
     let rekeyed = resealing.finish()?;
-    let keys = KeyArrays::of(resealed.iter().map(|(key, _)| key));
-    let texts = TextArrays::of(resealed.iter().map(|(_, row)| row));
-    execute(
-        &transaction,
-        RESEAL,
-        &[
-            &keys.kinds,
-            &keys.namespaces,
-            &keys.names,
-            &texts.key_ids,
-            &texts.bodies,
-        ],
-    )
-    .await?;
-    documents::put_renderings(&transaction, &renderings).await?;
+    let documents: Vec<_> = resealed
+        .iter()
+        .map(|(key, source, revision, row)| (key, source.as_str(), *revision, row))
+        .collect();
+    stored::put_documents(&transaction, &documents).await?;
+    stored::put_renderings(&transaction, &renderings).await?;
     if rekeyed.resealed + rekeyed.newly_sealed > 0 {
         upkeep::set_setting(&*transaction, UNERASED, Some("true")).await?;
     }

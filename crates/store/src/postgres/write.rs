@@ -1,12 +1,16 @@
 //! The statements of a transaction that writes devices. Each takes all rows at once, as arrays.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use deadpool_postgres::{ClientWrapper, Transaction};
 use fleet::{Phase, Presence};
 use tokio_postgres::types::ToSql;
 
-use super::failure::Failure;
+use super::{
+    devices::{Kept, distrust, insert, is_known, lock, put_reports, remove_unreadable, update},
+    failure::Failure,
+    read,
+};
 use crate::{
     Bounds, Revision, StoreError, Write, WriteGuard,
     record::{self, LifeColumns, nanos},
@@ -16,31 +20,6 @@ use crate::{
 pub(super) type Outcome = Result<Revision, StoreError>;
 
 type Parameters<'a> = [&'a (dyn ToSql + Sync)];
-
-const LOCK: &str = "SELECT id, revision FROM device WHERE id = ANY($1) ORDER BY id FOR UPDATE";
-
-const INSERT: &str =
-    "INSERT INTO device (id, namespace, phase, spelling, revision, life, epoch, heartbeat_seconds)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
-        AS new (id, namespace, phase, spelling, revision, life, epoch, heartbeat_seconds)
-    ORDER BY id COLLATE \"C\"
-    ON CONFLICT (id) DO NOTHING RETURNING id";
-
-const UPDATE_LIFE: &str = "UPDATE device d
-    SET namespace = new.namespace, phase = new.phase, spelling = new.spelling, revision = new.revision,
-        life = new.life, epoch = new.epoch, heartbeat_seconds = new.heartbeat_seconds
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
-        AS new (id, namespace, phase, spelling, revision, life, epoch, heartbeat_seconds)
-    WHERE d.id = new.id";
-
-const UPDATE_REVISION: &str = "UPDATE device d SET revision = new.revision
-    FROM unnest($1::text[], $2::bigint[]) AS new (id, revision) WHERE d.id = new.id";
-
-const INSERT_PRESENCE: &str = "INSERT INTO presence (device_id) SELECT unnest($1::text[])";
-
-const UPSERT_REPORT: &str = "INSERT INTO report (device_id, report)
-    SELECT * FROM unnest($1::text[], $2::text[])
-    ON CONFLICT (device_id) DO UPDATE SET report = excluded.report";
 
 const COUNT_EVENTS: &str =
     "INSERT INTO event AS kept (device_id, origin, kind, count, first_at, last_at, body)
@@ -89,7 +68,8 @@ pub(super) async fn transact(
     bounds: &Bounds,
 ) -> Result<Vec<Outcome>, Failure> {
     let transaction = client.transaction().await?;
-    let mut outcomes = decide(&transaction, writes).await?;
+    let kept = lock(&transaction, writes).await?;
+    let mut outcomes = decide(&transaction, writes, &kept).await?;
     let mut lives = Vec::new();
     for (write, outcome) in writes.iter().zip(&mut outcomes) {
         match (outcome.as_ref().ok().copied(), &write.life) {
@@ -97,18 +77,17 @@ pub(super) async fn transact(
                 Ok(columns) => lives.push((write, columns, revision)),
                 Err(error) => *outcome = Err(error),
             },
-            (Some(_), None) if write.guard == WriteGuard::Absent => {
+            (Some(_), None) if !is_known(write) => {
                 *outcome = Err(record::without_life(&write.id));
             }
             _ => {}
         }
     }
-    let (new, known): (Vec<_>, Vec<_>) = lives
-        .into_iter()
-        .partition(|(write, ..)| write.guard == WriteGuard::Absent);
+    let (known, new): (Vec<_>, Vec<_>) = lives.into_iter().partition(|(write, ..)| is_known(write));
+    remove_unreadable(&transaction, &new).await?;
     let inserted = insert(&transaction, &new).await?;
     for (write, outcome) in writes.iter().zip(&mut outcomes) {
-        if outcome.is_ok() && write.guard == WriteGuard::Absent && !inserted.contains(write.id.as_str()) {
+        if outcome.is_ok() && !is_known(write) && !inserted.contains(write.id.as_str()) {
             *outcome = Err(StoreError::Conflict);
         }
     }
@@ -117,113 +96,48 @@ pub(super) async fn transact(
         .zip(&outcomes)
         .filter_map(|(write, outcome)| Some((write, *outcome.as_ref().ok()?)))
         .collect();
-    update(&transaction, &made, &known).await?;
+    distrust(&transaction, &made, &kept).await?;
+    update(&transaction, &made, &known, &kept).await?;
     record_rest(&transaction, &made, bounds).await?;
     transaction.commit().await?;
     Ok(outcomes)
 }
 
-/// Locks the devices and finds which writes were decided on what is there.
-async fn decide(transaction: &Transaction<'_>, writes: &[Write]) -> Result<Vec<Outcome>, Failure> {
-    let ids: Vec<&str> = writes.iter().map(|write| write.id.as_str()).collect();
-    let statement = transaction.prepare_cached(LOCK).await?;
-    let mut present = HashMap::<String, i64>::new();
-    for row in transaction.query(&statement, &[&ids]).await? {
-        present.insert(row.try_get(0)?, row.try_get(1)?);
+/// Finds which writes were decided on what is there. Only what was written is built upon: a damaged row that gets a new
+/// checksum would be taken for good.
+async fn decide(
+    transaction: &Transaction<'_>,
+    writes: &[Write],
+    kept: &Kept,
+) -> Result<Vec<Outcome>, Failure> {
+    let replaced: Vec<&str> = writes
+        .iter()
+        .filter(|write| write.guard == WriteGuard::Unreadable)
+        .map(|write| write.id.as_str())
+        .collect();
+    let mut unreadable = HashSet::new();
+    if !replaced.is_empty() {
+        for row in read::locked(transaction, &replaced).await? {
+            let id = row.kept.id.clone();
+            if row.read().is_err() {
+                unreadable.insert(id);
+            }
+        }
     }
     let decide = |write: &Write| {
         let at = write.at.as_microsecond();
-        match (write.guard, present.get(write.id.as_str())) {
+        match (write.guard, kept.get(write.id.as_str())) {
             (WriteGuard::Absent, None) => Ok(Revision(at)),
-            (WriteGuard::At(Revision(decided)), Some(&now)) if decided == now => {
-                Ok(Revision(at.max(now + 1)))
+            (WriteGuard::At(Revision(decided)), Some(now)) if decided == now.revision => {
+                now.verify()?;
+                Ok(Revision(at.max(now.revision.saturating_add(1))))
             }
+            // A revision that cannot be relied on bounds nothing.
+            (WriteGuard::Unreadable, Some(_)) if unreadable.contains(write.id.as_str()) => Ok(Revision(at)),
             _ => Err(StoreError::Conflict),
         }
     };
     Ok(writes.iter().map(decide).collect())
-}
-
-/// Lives as columns, one array each.
-#[derive(Default)]
-struct LifeArrays<'a> {
-    ids: Vec<&'a str>,
-    namespaces: Vec<&'a str>,
-    phases: Vec<&'a str>,
-    spellings: Vec<&'a str>,
-    revisions: Vec<i64>,
-    documents: Vec<&'a str>,
-    epochs: Vec<Option<&'a str>>,
-    heartbeat_seconds: Vec<Option<i64>>,
-}
-
-impl<'a> LifeArrays<'a> {
-    fn of(lives: &'a [(&Write, LifeColumns, Revision)]) -> Self {
-        let mut arrays = Self::default();
-        for (write, columns, revision) in lives {
-            arrays.ids.push(write.id.as_str());
-            arrays.namespaces.push(&columns.namespace);
-            arrays.phases.push(columns.phase);
-            arrays.spellings.push(&columns.spelling);
-            arrays.revisions.push(revision.0);
-            arrays.documents.push(&columns.document);
-            arrays.epochs.push(columns.epoch.as_deref());
-            arrays.heartbeat_seconds.push(columns.heartbeat_seconds);
-        }
-        arrays
-    }
-
-    fn parameters(&self) -> [&(dyn ToSql + Sync); 8] {
-        [
-            &self.ids,
-            &self.namespaces,
-            &self.phases,
-            &self.spellings,
-            &self.revisions,
-            &self.documents,
-            &self.epochs,
-            &self.heartbeat_seconds,
-        ]
-    }
-}
-
-/// Returns the ids that were inserted; the others exist since a moment ago.
-async fn insert(
-    transaction: &Transaction<'_>,
-    lives: &[(&Write, LifeColumns, Revision)],
-) -> Result<HashSet<String>, Failure> {
-    if lives.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let statement = transaction.prepare_cached(INSERT).await?;
-    let rows = transaction
-        .query(&statement, &LifeArrays::of(lives).parameters())
-        .await?;
-    let inserted = rows
-        .iter()
-        .map(|row| row.try_get(0))
-        .collect::<Result<Vec<String>, tokio_postgres::Error>>()?;
-    execute(transaction, INSERT_PRESENCE, &[&inserted]).await?;
-    Ok(inserted.into_iter().collect())
-}
-
-async fn update(
-    transaction: &Transaction<'_>,
-    made: &[(&Write, Revision)],
-    lives: &[(&Write, LifeColumns, Revision)],
-) -> Result<(), Failure> {
-    if !lives.is_empty() {
-        execute(transaction, UPDATE_LIFE, &LifeArrays::of(lives).parameters()).await?;
-    }
-    let (ids, revisions): (Vec<&str>, Vec<i64>) = made
-        .iter()
-        .filter(|(write, _)| write.life.is_none())
-        .map(|(write, revision)| (write.id.as_str(), revision.0))
-        .unzip();
-    if !ids.is_empty() {
-        execute(transaction, UPDATE_REVISION, &[&ids, &revisions]).await?;
-    }
-    Ok(())
 }
 
 /// Reports, times, events and strays of the writes that were made.
@@ -232,16 +146,13 @@ async fn record_rest(
     made: &[(&Write, Revision)],
     bounds: &Bounds,
 ) -> Result<(), Failure> {
-    let mut reports = (Vec::new(), Vec::new());
+    let mut reports = Vec::new();
     let mut presences = Vec::new();
     let mut approved = Vec::new();
     for (write, _) in made {
         if let Some(report) = &write.report {
-            reports.0.push(write.id.as_str());
-            reports.1.push(record::document(
-                &format!("the report of device {}", write.id),
-                report,
-            )?);
+            let document = record::document(&format!("the report of device {}", write.id), report)?;
+            reports.push((write.id.as_str(), document));
         }
         if let Some(presence) = write.presence {
             presences.push((write.id.as_str(), presence));
@@ -254,9 +165,7 @@ async fn record_rest(
             approved.push(write.id.as_str());
         }
     }
-    if !reports.0.is_empty() {
-        execute(transaction, UPSERT_REPORT, &[&reports.0, &reports.1]).await?;
-    }
+    put_reports(transaction, &reports).await?;
     count_events(transaction, made, bounds).await?;
     if !approved.is_empty() {
         execute(transaction, REMOVE_STRAYS, &[&approved]).await?;

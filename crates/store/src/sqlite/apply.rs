@@ -4,13 +4,14 @@
 //! that writes, so there is nothing to race with, and the rule exists once.
 
 use contract::DeviceId;
-use fleet::{Event, Life, Origin, Phase, Presence, Stray};
+use fleet::{Event, Origin, Phase, Presence, Stray};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::devices::{insert_device, put_report, remove_unreadable, update_device};
 use crate::{
     Bounds, Revision, Sighting, StoreError, Write, WriteGuard,
-    record::{self, LifeColumns, StrayRow, Times, nanos},
+    record::{self, StrayRow, Times, nanos},
 };
 
 /// Why a single write was not made.
@@ -50,15 +51,18 @@ pub(super) fn write(
             insert_device(connection, &write.id, life, next)?;
         }
         WriteGuard::At(revision) => update_device(connection, write, revision, next)?,
+        WriteGuard::Unreadable => {
+            let life = write
+                .life
+                .as_ref()
+                .ok_or_else(|| record::without_life(&write.id))?;
+            remove_unreadable(connection, &write.id)?;
+            insert_device(connection, &write.id, life, next)?;
+        }
     }
     if let Some(report) = &write.report {
         let document = record::document(&format!("the report of device {}", write.id), report)?;
-        connection
-            .prepare_cached(
-                "INSERT INTO report (device_id, report) VALUES (?1, ?2)
-                 ON CONFLICT (device_id) DO UPDATE SET report = excluded.report",
-            )?
-            .execute(params![write.id.as_str(), document])?;
+        put_report(connection, write.id.as_str(), &document)?;
     }
     if let Some(presence) = write.presence {
         join_presence(connection, &write.id, presence)?;
@@ -81,71 +85,6 @@ pub(super) fn write(
             .execute([write.id.as_str()])?;
     }
     Ok(())
-}
-
-fn insert_device(connection: &Connection, id: &DeviceId, life: &Life, next: Revision) -> Result<(), Failure> {
-    let columns = LifeColumns::of(id, life)?;
-    let inserted = connection
-        .prepare_cached(
-            "INSERT INTO device (id, namespace, phase, spelling, revision, life, epoch, heartbeat_seconds)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
-        )?
-        .execute(params![
-            id.as_str(),
-            columns.namespace,
-            columns.phase,
-            columns.spelling,
-            next.0,
-            columns.document,
-            columns.epoch,
-            columns.heartbeat_seconds
-        ])?;
-    if inserted == 0 {
-        return Err(StoreError::Conflict.into());
-    }
-    connection
-        .prepare_cached("INSERT INTO presence (device_id) VALUES (?1)")?
-        .execute([id.as_str()])?;
-    Ok(())
-}
-
-fn update_device(
-    connection: &Connection,
-    write: &Write,
-    at: Revision,
-    next: Revision,
-) -> Result<(), Failure> {
-    let id = write.id.as_str();
-    let updated = match &write.life {
-        Some(life) => {
-            let columns = LifeColumns::of(&write.id, life)?;
-            connection
-                .prepare_cached(
-                    "UPDATE device SET namespace = ?3, phase = ?4, spelling = ?5, revision = ?6, life = ?7, epoch = ?8,
-                         heartbeat_seconds = ?9
-                     WHERE id = ?1 AND revision = ?2",
-                )?
-                .execute(params![
-                    id,
-                    at.0,
-                    columns.namespace,
-                    columns.phase,
-                    columns.spelling,
-                    next.0,
-                    columns.document,
-                    columns.epoch,
-                    columns.heartbeat_seconds
-                ])?
-        }
-        None => connection
-            .prepare_cached("UPDATE device SET revision = ?3 WHERE id = ?1 AND revision = ?2")?
-            .execute(params![id, at.0, next.0])?,
-    };
-    if updated == 0 {
-        Err(StoreError::Conflict.into())
-    } else {
-        Ok(())
-    }
 }
 
 /// Joins times into those that are kept; a device that is not known is passed over.
@@ -253,9 +192,10 @@ fn join_stray(connection: &Connection, stray: &Stray) -> Result<(), Failure> {
     if approved {
         return Ok(());
     }
-    let joined = match read_stray(connection, id)? {
-        Some(kept) => kept.read()?.join(stray.clone()),
-        None => stray.clone(),
+    // One that cannot be read is replaced: it decides nothing, and the times of others wait behind it.
+    let joined = match read_stray(connection, id)?.map(StrayRow::read) {
+        Some(Ok(kept)) => kept.join(stray.clone()),
+        Some(Err(_)) | None => stray.clone(),
     };
     connection
         .prepare_cached(

@@ -1,13 +1,20 @@
 //! Documents, renderings and sources: read in one snapshot, changed in one savepoint of the writer.
 
-use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
+use rusqlite::{Connection, OptionalExtension as _};
 
-use super::apply::{self, Failure};
+use super::{
+    apply::{self, Failure},
+    decode::lossy,
+    stored::{
+        DOCUMENT, documents, is_checked, kept_document, put_document, put_rendering, put_source, renderings,
+        sources,
+    },
+    sums,
+};
 use crate::{
-    Document, DocumentKey, Documents, DocumentsWrite, Keyring, Rendering, RenderingKey, Revision, Source,
-    SourceWrite, StoreError,
-    documents::{Kept, Place, Plan, Row},
-    record::{UNERASED, instant, nanos},
+    Document, DocumentKey, Documents, DocumentsWrite, Keyring, Rendering, RenderingKey, Revision, StoreError,
+    documents::{Kept, Place, Plan, damaged_source},
+    record::UNERASED,
 };
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -15,22 +22,16 @@ type Result<T> = std::result::Result<T, Failure>;
 pub(super) fn read(connection: &Connection, keyring: &Keyring) -> Result<Documents> {
     // One snapshot, so that everything belongs together.
     let transaction = connection.unchecked_transaction()?;
-    let documents = transaction
-        .prepare_cached(
-            "SELECT confidential, key_id, body, kind, namespace, name, source, revision FROM document
-             ORDER BY kind, namespace, name",
-        )?
-        .query_map([], |row| {
-            let (key, text) = (document_key(row)?, text(row)?);
-            Ok(Document {
-                source: row.get(6)?,
-                revision: Revision(row.get(7)?),
-                confidential: text.confidential,
-                body: text.read(keyring, Place::Document(&key)),
-                key,
-            })
-        })?
-        .collect::<rusqlite::Result<_>>()?;
+    let documents = documents(&transaction)?
+        .into_iter()
+        .map(|kept| Document {
+            source: kept.source,
+            revision: kept.revision,
+            confidential: kept.row.confidential,
+            body: kept.row.read(keyring, Place::Document(&kept.key)),
+            key: kept.key,
+        })
+        .collect();
     let renderings = renderings(&transaction)?
         .into_iter()
         .map(|(key, text)| Rendering {
@@ -39,23 +40,19 @@ pub(super) fn read(connection: &Connection, keyring: &Keyring) -> Result<Documen
             key,
         })
         .collect();
-    let sources = transaction
-        .prepare_cached("SELECT name, digest, applied_at, state FROM source ORDER BY name")?
-        .query_map([], |row| {
-            Ok(Source {
-                name: row.get(0)?,
-                digest: row.get(1)?,
-                applied_at: instant(row.get(2)?),
-                state: row.get(3)?,
-            })
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(Documents {
+    let mut read = Documents {
         revision: revision(&transaction)?,
         documents,
         renderings,
-        sources,
-    })
+        ..Documents::default()
+    };
+    for (name, kept) in sources(&transaction)? {
+        match kept {
+            Some((source, _)) => read.sources.push(source),
+            None => read.damaged_sources.push(damaged_source(&name)),
+        }
+    }
+    Ok(read)
 }
 
 pub(super) fn revision(connection: &Connection) -> Result<Revision> {
@@ -63,48 +60,6 @@ pub(super) fn revision(connection: &Connection) -> Result<Revision> {
         .prepare_cached("SELECT revision FROM document_revision")?
         .query_row([], |row| row.get(0))?;
     Ok(Revision(revision))
-}
-
-/// The fourth to sixth column.
-fn document_key(row: &SqlRow<'_>) -> rusqlite::Result<DocumentKey> {
-    Ok(DocumentKey {
-        kind: row.get(3)?,
-        namespace: row.get(4)?,
-        name: row.get(5)?,
-    })
-}
-
-/// The first three columns.
-fn text(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
-    Ok(Row {
-        confidential: row.get(0)?,
-        key_id: row.get(1)?,
-        body: row.get(2)?,
-    })
-}
-
-pub(super) fn renderings(connection: &Connection) -> rusqlite::Result<Vec<(RenderingKey, Row)>> {
-    connection
-        .prepare_cached(
-            "SELECT confidential, key_id, body, namespace, name FROM rendering ORDER BY namespace, name",
-        )?
-        .query_map([], |row| {
-            let key = RenderingKey {
-                namespace: row.get(3)?,
-                name: row.get(4)?,
-            };
-            Ok((key, text(row)?))
-        })?
-        .collect()
-}
-
-pub(super) fn confidential_documents(connection: &Connection) -> rusqlite::Result<Vec<(DocumentKey, Row)>> {
-    connection
-        .prepare_cached(
-            "SELECT confidential, key_id, body, kind, namespace, name FROM document WHERE confidential",
-        )?
-        .query_map([], |row| Ok((document_key(row)?, text(row)?)))?
-        .collect()
 }
 
 /// Makes the change at the revision `next`; returns that, or the present one if nothing changes.
@@ -120,6 +75,11 @@ pub(super) fn apply(
     }
     let plan = Plan::of(write, keyring, &kept(connection, keyring, write)?)?;
     let changes = plan.changes();
+    if changes && !is_checked(connection)? {
+        // What a program without checksums left behind says nothing of its renderings and sources.
+        connection
+            .execute_batch("UPDATE rendering SET checksum = NULL; UPDATE source SET checksum = NULL")?;
+    }
     perform(connection, write, &plan, next)?;
     if plan.leaves_plain {
         apply::set_setting(connection, UNERASED, Some("true"))?;
@@ -128,7 +88,7 @@ pub(super) fn apply(
         return Ok(present);
     }
     connection
-        .prepare_cached("UPDATE document_revision SET revision = ?1")?
+        .prepare_cached("UPDATE document_revision SET revision = ?1, checked = ?1")?
         .execute([next.0])?;
     Ok(next)
 }
@@ -136,24 +96,22 @@ pub(super) fn apply(
 fn kept(connection: &Connection, keyring: &Keyring, write: &DocumentsWrite) -> Result<Kept> {
     let mut kept = Kept {
         any_sealed: Plan::would_expose(write, keyring) && any_sealed(connection)?,
-        source: connection
-            .prepare_cached("SELECT digest, state FROM source WHERE name = ?1")?
-            .query_row([&write.source.name], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?,
+        is_damaged: write.discard_damaged && sums::is_damaged(connection)?,
         ..Kept::default()
     };
-    let mut document = connection.prepare_cached(
-        "SELECT confidential, key_id, body, source FROM document
-         WHERE kind = ?1 AND namespace = ?2 AND name = ?3",
-    )?;
+    kept.source = sources(connection)?
+        .into_iter()
+        .filter(|(name, _)| *name == write.source.name)
+        .find_map(|(_, source)| source.map(|(source, _)| (source.digest, source.state)));
+    let mut document = connection.prepare_cached(&format!(
+        "SELECT {DOCUMENT} FROM document WHERE kind = ?1 AND namespace = ?2 AND name = ?3"
+    ))?;
     for key in write.put.iter().map(|put| &put.key).chain(&write.remove) {
         let row = document
-            .query_row([&key.kind, &key.namespace, &key.name], |row| {
-                Ok((row.get(3)?, text(row)?))
-            })
+            .query_row([&key.kind, &key.namespace, &key.name], kept_document)
             .optional()?;
         if let Some(row) = row {
-            kept.documents.insert(key.clone(), row);
+            kept.documents.insert(key.clone(), (row.source, row.row));
         }
     }
     if write.renderings.is_some() {
@@ -169,7 +127,7 @@ pub(super) fn keys(connection: &Connection) -> rusqlite::Result<(Vec<String>, u6
             "SELECT key_id FROM document WHERE key_id IS NOT NULL
              UNION SELECT key_id FROM rendering WHERE key_id IS NOT NULL ORDER BY 1",
         )?
-        .query_map([], |row| row.get(0))?
+        .query_map([], |row| lossy(row, 0))?
         .collect::<rusqlite::Result<_>>()?;
     let plain: i64 = connection.query_row(
         "SELECT (SELECT count(*) FROM document WHERE confidential AND key_id IS NULL)
@@ -195,6 +153,9 @@ fn perform(
     plan: &Plan,
     next: Revision,
 ) -> rusqlite::Result<()> {
+    if plan.discards_damaged {
+        sums::discard_damaged(connection)?;
+    }
     for DocumentKey {
         kind,
         namespace,
@@ -216,67 +177,11 @@ fn perform(
     for (key, row) in &plan.renderings {
         put_rendering(connection, key, row)?;
     }
-    connection
-        .prepare_cached(
-            "INSERT INTO source (name, digest, applied_at, state) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (name) DO UPDATE SET
-                 digest = excluded.digest, applied_at = excluded.applied_at, state = excluded.state",
-        )?
-        .execute(params![
-            write.source.name,
-            write.source.digest,
-            nanos(write.at),
-            write.source.state
-        ])?;
-    for SourceWrite { name, digest, state } in &write.others {
-        connection
-            .prepare_cached("UPDATE source SET digest = ?2, state = ?3 WHERE name = ?1")?
-            .execute([name, digest, state])?;
+    put_source(connection, &write.source.applied(write.at))?;
+    for (source, _) in sources(connection)?.into_iter().filter_map(|(_, kept)| kept) {
+        if let Some(other) = write.others.iter().find(|other| other.name == source.name) {
+            put_source(connection, &other.applied(source.applied_at))?;
+        }
     }
-    Ok(())
-}
-
-fn put_document(
-    connection: &Connection,
-    key: &DocumentKey,
-    row: &Row,
-    source: &str,
-    next: Revision,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO document (kind, namespace, name, source, revision, confidential, key_id, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT (kind, namespace, name) DO UPDATE SET
-                 source = excluded.source, revision = excluded.revision,
-                 confidential = excluded.confidential, key_id = excluded.key_id, body = excluded.body",
-        )?
-        .execute(params![
-            key.kind,
-            key.namespace,
-            key.name,
-            source,
-            next.0,
-            row.confidential,
-            row.key_id,
-            row.body
-        ])?;
-    Ok(())
-}
-
-pub(super) fn put_rendering(connection: &Connection, key: &RenderingKey, row: &Row) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO rendering (namespace, name, confidential, key_id, body) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (namespace, name) DO UPDATE SET
-                 confidential = excluded.confidential, key_id = excluded.key_id, body = excluded.body",
-        )?
-        .execute(params![
-            key.namespace,
-            key.name,
-            row.confidential,
-            row.key_id,
-            row.body
-        ])?;
     Ok(())
 }

@@ -5,7 +5,7 @@
 //! writer itself truncates it between two transactions.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -18,10 +18,11 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
+    files::Files,
     mark::{self, Mark},
     open::{self, Access},
 };
-use crate::Identity;
+use crate::{Identity, defects::Defects};
 
 /// Pause between two rounds; also the most that the mark is behind.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -46,13 +47,21 @@ struct Thread {
 }
 
 impl Housekeeper {
-    pub(super) fn start(path: PathBuf, identity: Identity, durable: Arc<AtomicI64>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        files: &Arc<Files>,
+        path: &Path,
+        identity: Identity,
+        durable: Arc<AtomicI64>,
+        defects: &Defects,
+    ) -> std::io::Result<Self> {
         let (committed, wake) = mpsc::sync_channel(1);
         let (running, pause) = mpsc::channel();
         let truncation_wanted = Arc::new(AtomicBool::new(false));
         let marked = durable.load(Ordering::Acquire);
+        let sentinel = defects.watch("the keeper of the store's log");
         let mut house = House {
-            path,
+            path: path.to_owned(),
+            files: Arc::clone(files),
             identity,
             durable,
             marked,
@@ -62,6 +71,7 @@ impl Housekeeper {
         let handle = thread::Builder::new()
             .name("store-housekeeper".to_owned())
             .spawn(move || {
+                let _works = sentinel;
                 while wake.recv().is_ok() {
                     house.round();
                     if pause.recv_timeout(PAUSE) == Err(mpsc::RecvTimeoutError::Disconnected) {
@@ -111,6 +121,7 @@ impl Housekeeper {
 
 struct House {
     path: PathBuf,
+    files: Arc<Files>,
     identity: Identity,
     durable: Arc<AtomicI64>,
     marked: i64,
@@ -120,6 +131,10 @@ struct House {
 
 impl House {
     fn round(&mut self) {
+        // The mark beside another store's file is evidence, and that file is not ours to write.
+        if self.files.usable().is_err() || self.files.check().is_err() {
+            return;
+        }
         if let Err(error) = self.checkpoint() {
             self.connection = None;
             tracing::warn!(store = %self.path.display(), %error, "the log of the store could not be copied into it");
@@ -133,6 +148,7 @@ impl House {
             &Mark {
                 store: self.identity,
                 revision,
+                open: true,
             },
         ) {
             Ok(()) => self.marked = revision,

@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
+use rusqlite::Connection;
+
 use super::{
-    documents,
+    apply::Failure,
+    decode::is_corrupt,
+    documents, examine, mark,
     open::{self, Access},
     read,
 };
-use crate::{Inspection, StoreError, migrations, record};
+use crate::{Identity, Inspection, Portion, StoreError, migrations, record};
 
 /// Looks at a database and changes nothing in it. Reads the whole file to find damage.
 pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
@@ -41,17 +45,18 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
         && read::setting(&connection, record::UNERASED)
             .map_err(super::failure)?
             .is_some();
-    let mut check = connection
-        .prepare("PRAGMA quick_check(10)")
-        .map_err(|error| failed(&error))?;
-    let problems = check
-        .query_map([], |row| row.get::<_, String>(0))
-        .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
-        .map_err(|error| failed(&error))?
+    let mut problems: Vec<String> = meta
+        .and_then(|meta| odd_mark(path, meta.identity))
         .into_iter()
-        .filter(|line| line != "ok")
-        .map(|line| format!("the database is damaged ({line}); restore a backup"))
         .collect();
+    problems.extend(pages(&connection).map_err(|error| failed(&error))?);
+    match rows(&connection, schema) {
+        Ok(damaged) => problems.extend(damaged),
+        // The pages have told it.
+        Err(Failure::Sqlite(error)) if is_corrupt(&error) && !problems.is_empty() => {}
+        Err(Failure::Sqlite(error)) => return Err(failed(&error)),
+        Err(failure) => return Err(super::failure(failure)),
+    }
     Ok(Inspection {
         schema: meta.map(|meta| meta.schema),
         oldest_program,
@@ -62,4 +67,35 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
         unerased,
         problems,
     })
+}
+
+/// What SQLite finds wrong with the file.
+fn pages(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut check = connection.prepare("PRAGMA quick_check(10)")?;
+    let lines = check.query_map([], |row| row.get::<_, String>(0))?;
+    let told = lines.filter_map(|line| match line {
+        Ok(line) if line == "ok" => None,
+        line => Some(line.map(|line| format!("the database is damaged ({line}); restore a backup"))),
+    });
+    told.collect()
+}
+
+/// Which rows are not what was written.
+fn rows(connection: &Connection, schema: u32) -> Result<Vec<String>, Failure> {
+    let mut damaged = Vec::new();
+    let mut next = (schema >= migrations::WITH_CHECKSUMS).then(Portion::first);
+    while let Some(portion) = next.filter(|portion| !matches!(portion, Portion::Table(_))) {
+        let seen = examine::look(connection, &portion)?.examined;
+        damaged.extend(seen.damaged);
+        next = seen.next;
+    }
+    Ok(damaged)
+}
+
+/// Why a start would refuse the database for what its mark says.
+fn odd_mark(path: &Path, found: Identity) -> Option<String> {
+    match mark::read(path) {
+        Ok(kept) => kept?.contradicts(path, found),
+        Err(reason) => Some(mark::unreadable(path, &reason)),
+    }
 }

@@ -2,26 +2,35 @@
 //!
 //! | Question | Module |
 //! |---|---|
-//! | May this process use the file, and what is in it? | `open`, `mark`, `inspect` |
-//! | How does a write become durable? | `writer`, `apply` |
+//! | May this process use the file, and what is in it? | `open`, `mark`, `log`, `inspect` |
+//! | Is it still that file? | `files` |
+//! | How does a write become durable? | `writer`, `apply`, `devices` |
 //! | What keeps the log small? | `housekeeper` |
 //! | What can be done on a full disk? | `reserve`, `writer` |
-//! | How is it read? | `read`, `readers` |
-//! | What are devices configured from? | `documents`, `rekey` |
+//! | How is it read? | `read`, `readers`, `decode` |
+//! | What are devices configured from? | `documents`, `stored`, `rekey` |
+//! | Is it what was written? | `examine`, `sums` |
 //!
 //! Rejected: an async wrapper (a pool of connections that all write) — writers would wait for each other inside SQLite,
 //! each with an `fsync` of its own; and `locking_mode=EXCLUSIVE` — it would shut out backups and `check`.
 
 mod apply;
+mod decode;
+mod devices;
 mod documents;
+mod examine;
+mod files;
 mod housekeeper;
 mod inspect;
+mod log;
 mod mark;
 mod open;
 mod read;
 mod readers;
 mod rekey;
 mod reserve;
+mod stored;
+mod sums;
 mod writer;
 
 use std::{
@@ -42,13 +51,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::{
     apply::Failure,
+    files::Files,
     housekeeper::Housekeeper,
     readers::Readers,
     writer::{Job, Work, Writer},
 };
 use crate::{
-    Bounds, Census, Changed, Documents, DocumentsWrite, Identity, Keyring, Listed, Page, Rekeyed, Revision,
-    Sighting, Store, StoreError, Stored, Write, record,
+    Bounds, Census, Changed, Documents, DocumentsWrite, Examined, Identity, Keyring, Listed, Page, Portion,
+    Rekeyed, Revision, Sighting, Store, StoreError, Stored, Unreadable, Write, defects::Defects, record,
 };
 
 pub use crate::Inspection;
@@ -79,6 +89,8 @@ pub struct SqliteStore {
     keyring: Keyring,
     queue: mpsc::Sender<Job>,
     readers: Arc<Readers>,
+    files: Arc<Files>,
+    defects: Defects,
     writer: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
@@ -86,17 +98,27 @@ impl SqliteStore {
     /// Opens the store, creates or migrates it. Blocks; not for an async task.
     pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self, StoreError> {
         let opened = open::open(path.as_ref(), options.restored)?;
-        let no_thread = |error: std::io::Error| StoreError::Open {
-            location: opened.path.display().to_string(),
-            reason: format!("no thread could be started ({error}); raise the limit of processes"),
+        let path = opened.path;
+        let failed = |reason: String| StoreError::Open {
+            location: path.display().to_string(),
+            reason,
         };
+        let no_thread = |error: std::io::Error| {
+            failed(format!(
+                "no thread could be started ({error}); raise the limit of processes"
+            ))
+        };
+        let files = Files::new(&path, &opened.lock, opened.identity.id)
+            .map_err(|error| failed(format!("it went away while it was opened ({error}); start again")))?;
+        let (files, defects) = (Arc::new(files), Defects::default());
         let durable = Arc::new(AtomicI64::new(opened.revision));
-        let housekeeper = Housekeeper::start(opened.path.clone(), opened.identity, Arc::clone(&durable))
+        let housekeeper = Housekeeper::start(&files, &path, opened.identity, Arc::clone(&durable), &defects)
             .map_err(no_thread)?;
+        let watch = files::Watch::start(Arc::clone(&files), &defects).map_err(no_thread)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let path = opened.path.clone();
         let writer = Writer {
-            path: opened.path.clone(),
+            path: path.clone(),
+            files: Arc::clone(&files),
             lock: opened.lock,
             connection: Some(opened.writer),
             reserve: opened.reserve,
@@ -106,26 +128,31 @@ impl SqliteStore {
             bounds: options.bounds,
             keyring: options.keyring.clone(),
             housekeeper,
+            watch: Some(watch),
         };
+        let sentinel = defects.watch("the writer of the store");
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer.run(jobs))
-            .map_err(|error| StoreError::Open {
-                location: path.display().to_string(),
-                reason: format!("no thread could be started ({error}); raise the limit of processes"),
-            })?;
+            .spawn(move || {
+                let _works = sentinel;
+                writer.run(jobs);
+            })
+            .map_err(no_thread)?;
         Ok(Self {
-            readers: Arc::new(Readers::new(path.clone())),
+            readers: Arc::new(Readers::new(path.clone(), Arc::clone(&files))),
             path,
             identity: opened.identity,
             bounds: options.bounds,
             keyring: options.keyring,
             queue,
+            files,
+            defects,
             writer: Mutex::new(Some(thread)),
         })
     }
 
     fn submit(&self, work: Work) -> Result<oneshot::Receiver<Result<i64, StoreError>>, StoreError> {
+        self.files.usable()?;
         let (reply, answer) = oneshot::channel();
         self.queue
             .try_send(Job { work, reply })
@@ -160,6 +187,14 @@ impl Store for SqliteStore {
         true
     }
 
+    fn misplaced(&self) -> Option<String> {
+        self.files.lost()
+    }
+
+    fn defect(&self) -> Option<String> {
+        self.defects.sentence()
+    }
+
     async fn load(&self, id: &DeviceId) -> Result<Option<Stored>, StoreError> {
         let id = id.clone();
         self.read(move |connection| read::load(connection, &id)).await
@@ -189,12 +224,20 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<Listed>, StoreError> {
-        self.read(move |connection| read::list(connection, phase, &page))
+    async fn list(
+        &self,
+        phase: Option<Phase>,
+        page: Page,
+    ) -> Result<Vec<Result<Listed, Unreadable>>, StoreError> {
+        let after = page.after.unwrap_or_default();
+        self.read(move |connection| read::list(connection, phase, &after, page.limit))
             .await
     }
 
-    async fn phases(&self, ids: Vec<DeviceId>) -> Result<Vec<(DeviceId, Phase)>, StoreError> {
+    async fn phases(
+        &self,
+        ids: Vec<DeviceId>,
+    ) -> Result<Vec<(DeviceId, Result<Phase, Unreadable>)>, StoreError> {
         self.read(move |connection| read::phases(connection, &ids)).await
     }
 
@@ -270,6 +313,25 @@ impl Store for SqliteStore {
                 return Ok(removed);
             }
         }
+    }
+
+    async fn examine(&self, portion: Portion) -> Result<Examined, StoreError> {
+        let is_long = matches!(portion, Portion::Table(_));
+        let look = move |connection: &Connection| examine::look(connection, &portion);
+        let seen = if is_long {
+            self.readers.read_long(look).await?
+        } else {
+            self.read(look).await?
+        };
+        let mut examined = seen.examined;
+        if !seen.devices_to_sum.is_empty() {
+            let summed = self.perform(Work::SumDevices(seen.devices_to_sum)).await?;
+            examined.summed += summed.unsigned_abs();
+        }
+        if seen.sum_documents {
+            examined.summed += self.perform(Work::SumDocuments).await?.unsigned_abs();
+        }
+        Ok(examined)
     }
 
     async fn answers(&self) -> Result<(), StoreError> {
@@ -349,4 +411,34 @@ fn private() -> FileOptions {
     let mut options = FileOptions::new();
     options.mode(0o600);
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_the_writer_by_a_defect_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("fleet.db"), OpenOptions::default()).unwrap();
+        store.probe().await.unwrap();
+        assert_eq!(None, store.defect());
+        assert!(store.perform(Work::Defect).await.is_err());
+        let thread = store.writer.lock().unwrap().take().unwrap();
+        assert!(thread.join().is_err());
+        assert!(
+            store
+                .defect()
+                .is_some_and(|said| said.contains("the writer of the store"))
+        );
+        assert!(store.probe().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_store_is_no_defect() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("fleet.db"), OpenOptions::default()).unwrap();
+        store.close().await;
+        assert_eq!(None, store.defect());
+    }
 }

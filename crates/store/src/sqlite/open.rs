@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use uuid::Uuid;
 
 use super::{
+    log::{self, Log},
     mark::{self, Mark},
     reserve::Reserve,
 };
@@ -47,12 +48,25 @@ pub(super) struct Meta {
 
 pub(super) fn open(path: &Path, restored: bool) -> Result<Opened, StoreError> {
     let path = canonical(path)?;
+    let refused = |reason: String| StoreError::Open {
+        location: path.display().to_string(),
+        reason,
+    };
     let lock = lock(&path)?;
-    create_file(&path)?;
+    let mark = match mark::read(&path) {
+        Ok(mark) => mark,
+        // A person says that the database is to count, whatever the mark said.
+        Err(_) if restored && path.exists() => None,
+        Err(reason) => return Err(refused(mark::unreadable(&path, &reason))),
+    };
+    create_file(&path, mark.as_ref())?;
+    if let Some(warning) = left_behind(&path, mark.as_ref(), restored) {
+        tracing::warn!(store = %path.display(), "{warning}");
+    }
     let reserve = Reserve::beside(&path);
     // What a start writes beyond that has to find room of its own.
     let scarce = reserve.lend();
-    let opened = open_with(&path, restored, scarce);
+    let opened = open_with(&path, mark.as_ref(), restored, scarce);
     if scarce || opened.is_ok() {
         reserve.take();
     }
@@ -67,7 +81,12 @@ pub(super) fn open(path: &Path, restored: bool) -> Result<Opened, StoreError> {
     })
 }
 
-fn open_with(path: &Path, restored: bool, scarce: bool) -> Result<(Connection, Identity, i64), StoreError> {
+fn open_with(
+    path: &Path,
+    kept: Option<&Mark>,
+    restored: bool,
+    scarce: bool,
+) -> Result<(Connection, Identity, i64), StoreError> {
     // Looked at through a connection that cannot write, so that a store of a newer program stays as it is.
     let before = {
         let reader = connect(path, Access::Read).map_err(|error| cannot_open(path, &error))?;
@@ -75,6 +94,12 @@ fn open_with(path: &Path, restored: bool, scarce: bool) -> Result<(Connection, I
     };
     let (schema, oldest) = before.map_or((0, 0), |meta| (meta.schema, meta.oldest_program));
     let pending = migrations::pending(schema, oldest)?;
+    if let Some(reason) = contradiction(path, kept, before.as_ref(), restored) {
+        return Err(StoreError::Open {
+            location: path.display().to_string(),
+            reason,
+        });
+    }
     if scarce && (restored || !pending.is_empty()) {
         return Err(no_room(
             path,
@@ -87,7 +112,7 @@ fn open_with(path: &Path, restored: bool, scarce: bool) -> Result<(Connection, I
     let identity = match before {
         Some(before) if pending.is_empty() && !restored => {
             // The usual start writes nothing, so that it needs no room on the disk.
-            if !was_restored(&writer, path, before.identity).map_err(failed)? {
+            if !was_restored(&writer, kept, before.identity).map_err(failed)? {
                 before.identity
             } else if scarce {
                 return Err(no_room(
@@ -95,25 +120,25 @@ fn open_with(path: &Path, restored: bool, scarce: bool) -> Result<(Connection, I
                     "the store was restored, with which a new epoch begins",
                 ));
             } else {
-                prepare(&mut writer, path, Some(before), pending, restored).map_err(failed)?
+                prepare(&mut writer, path, Some(before), pending, kept, restored).map_err(failed)?
             }
         }
-        before => prepare(&mut writer, path, before, pending, restored).map_err(failed)?,
+        before => prepare(&mut writer, path, before, pending, kept, restored).map_err(failed)?,
     };
     let revision = highest_revision(&writer).map_err(failed)?;
     let mark = Mark {
         store: identity,
         revision,
+        open: true,
     };
-    leave_mark(path, &mark)?;
+    leave_mark(path, kept, &mark)?;
     Ok((writer, identity, revision))
 }
 
 /// After a restore the mark must follow the database, or each start would find a restored backup again. One that is merely
 /// behind is so by what it is for.
-fn leave_mark(path: &Path, mark: &Mark) -> Result<(), StoreError> {
-    let kept = mark::read(path);
-    if kept == Some(*mark) {
+fn leave_mark(path: &Path, kept: Option<&Mark>, mark: &Mark) -> Result<(), StoreError> {
+    if kept == Some(mark) {
         return Ok(());
     }
     match mark::write(path, mark) {
@@ -133,6 +158,15 @@ fn leave_mark(path: &Path, mark: &Mark) -> Result<(), StoreError> {
     }
 }
 
+/// Why the mark forbids to open this database.
+fn contradiction(path: &Path, kept: Option<&Mark>, before: Option<&Meta>, restored: bool) -> Option<String> {
+    match (before, kept) {
+        (None, Some(mark)) if mark.revision > 0 => Some(gone(path, mark, "is empty")),
+        (Some(before), Some(mark)) if !restored => mark.contradicts(path, before.identity),
+        _ => None,
+    }
+}
+
 fn no_room(path: &Path, why: &str) -> StoreError {
     StoreError::Open {
         location: path.display().to_string(),
@@ -146,6 +180,7 @@ fn prepare(
     path: &Path,
     before: Option<Meta>,
     pending: &[Migration],
+    mark: Option<&Mark>,
     restored: bool,
 ) -> rusqlite::Result<Identity> {
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -176,7 +211,7 @@ fn prepare(
         "UPDATE meta SET schema_number = ?1, oldest_program = ?2",
         params![schema, oldest],
     )?;
-    let identity = if restored || was_restored(&transaction, path, before.identity)? {
+    let identity = if restored || was_restored(&transaction, mark, before.identity)? {
         let identity = Identity {
             epoch: Epoch(Uuid::new_v4()),
             ..before.identity
@@ -195,11 +230,29 @@ fn prepare(
     Ok(identity)
 }
 
-fn was_restored(connection: &Connection, path: &Path, found: Identity) -> rusqlite::Result<bool> {
-    let Some(mark) = mark::read(path) else {
+fn was_restored(connection: &Connection, mark: Option<&Mark>, found: Identity) -> rusqlite::Result<bool> {
+    let Some(mark) = mark else {
         return Ok(false);
     };
     Ok(mark.shows_restore(found, highest_revision(connection)?))
+}
+
+/// What the log of a store that was not closed lacks, and what to do. The end of a last transaction may be torn: nobody was
+/// told that it is kept.
+fn left_behind(path: &Path, mark: Option<&Mark>, restored: bool) -> Option<String> {
+    let log = log_path(path);
+    let why = match log::look(&log) {
+        Ok(Log::Whole) => return None,
+        Ok(Log::Missing) if restored || mark.is_none_or(|mark| !mark.open) => return None,
+        Ok(Log::Missing) => "is missing although the server was not stopped in order".to_owned(),
+        Ok(Log::Damaged(why)) => format!("is damaged: {why}"),
+        Err(error) => format!("cannot be read ({error})"),
+    };
+    Some(format!(
+        "the log {} {why}; what was written last may be lost with it: look at 'edge-config-server device list' and 'manifests \
+         status', approve, delete and apply again what is missing, or restore a backup",
+        log.display()
+    ))
 }
 
 fn highest_revision(connection: &Connection) -> rusqlite::Result<i64> {
@@ -312,12 +365,22 @@ fn canonical(path: &Path) -> Result<PathBuf, StoreError> {
         })
 }
 
+/// The file that keeps a second server away.
+pub(super) fn lock_path(database: &Path) -> PathBuf {
+    super::beside(database, ".lock")
+}
+
+/// SQLite's log.
+pub(super) fn log_path(database: &Path) -> PathBuf {
+    super::beside(database, "-wal")
+}
+
 fn lock(path: &Path) -> Result<File, StoreError> {
     let failed = |reason: String| StoreError::Open {
         location: path.display().to_string(),
         reason,
     };
-    let name = super::beside(path, ".lock");
+    let name = lock_path(path);
     let file = super::private()
         .write(true)
         .create(true)
@@ -344,7 +407,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Creates the database's file, for its owner alone: it holds certificate requests and what devices say of themselves.
-fn create_file(path: &Path) -> Result<(), StoreError> {
+fn create_file(path: &Path, mark: Option<&Mark>) -> Result<(), StoreError> {
     let failed = |reason: String| StoreError::Open {
         location: path.display().to_string(),
         reason,
@@ -352,12 +415,8 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
     if path.exists() {
         return Ok(());
     }
-    if let Some(mark) = mark::read(path).filter(|mark| mark.revision > 0) {
-        return Err(failed(format!(
-            "it is gone, though {} shows that store {} was kept here; restore it, or remove that file to begin with an empty fleet",
-            mark::path(path).display(),
-            mark.store.id
-        )));
+    if let Some(mark) = mark.filter(|mark| mark.revision > 0) {
+        return Err(failed(gone(path, mark, "is gone")));
     }
     match super::private().write(true).create_new(true).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(format!(
@@ -366,6 +425,14 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
         ))),
         _ => Ok(()),
     }
+}
+
+fn gone(path: &Path, mark: &Mark, how: &str) -> String {
+    format!(
+        "it {how}, though {} shows that store {} was kept here; restore it, or remove that file to begin with an empty fleet",
+        mark::path(path).display(),
+        mark.store.id
+    )
 }
 
 /// What to do where a file cannot be created or written.
@@ -401,6 +468,37 @@ pub(super) fn cannot_open(path: &Path, error: &rusqlite::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_is_missing_is_missed_only_where_it_has_to_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fleet.db");
+        let mark = |open| Mark {
+            store: Identity {
+                id: Uuid::from_u128(1),
+                epoch: Epoch(Uuid::from_u128(2)),
+            },
+            revision: 1,
+            open,
+        };
+        for (kept, restored) in [
+            (None, false),
+            (Some(mark(false)), false),
+            (Some(mark(true)), true),
+        ] {
+            assert_eq!(None, left_behind(&path, kept.as_ref(), restored));
+        }
+        let said = left_behind(&path, Some(&mark(true)), false).unwrap();
+        assert!(
+            said.contains("fleet.db-wal is missing") && said.contains("restore a backup"),
+            "{said}"
+        );
+        fs::write(log_path(&path), "").unwrap();
+        assert_eq!(None, left_behind(&path, Some(&mark(true)), false));
+        fs::write(log_path(&path), "odd").unwrap();
+        let said = left_behind(&path, None, false).unwrap();
+        assert!(said.contains("fleet.db-wal is damaged"), "{said}");
+    }
 
     #[test]
     fn a_full_disk_is_not_called_unwritable() {

@@ -4,88 +4,177 @@ use contract::DeviceId;
 use fleet::{Epoch, Phase, RecordedEvent, Stray, Watch};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::apply::{Failure, read_stray, stray_row};
+use super::{
+    apply::{Failure, read_stray, stray_row},
+    decode::{DEVICE, DEVICE_COLUMNS, decoded, device, is_corrupt, lossy, times},
+    devices::kept_device,
+};
 use crate::{
-    Census, Changed, Listed, Page, Revision, Stored,
-    record::{self, DeviceRow, EventRow},
+    Census, Changed, Listed, Revision, StoreError, Stored, Unreadable,
+    record::{self, DeviceRow, EventRow, unreadable_device},
 };
 
 type Result<T> = std::result::Result<T, Failure>;
 
 pub(super) fn load(connection: &Connection, id: &DeviceId) -> Result<Option<Stored>> {
-    let row = connection
-        .prepare_cached(
-            "SELECT d.life, d.revision, r.report, p.polled, p.asked, p.beat, p.beating_since
-             FROM device d
-             LEFT JOIN report r ON r.device_id = d.id
-             LEFT JOIN presence p ON p.device_id = d.id
-             WHERE d.id = ?1",
-        )?
-        .query_row([id.as_str()], |row| {
-            Ok(DeviceRow {
-                life: row.get(0)?,
-                revision: row.get(1)?,
-                report: row.get(2)?,
-                times: times(row, 3)?,
-            })
-        })
-        .optional()?;
-    Ok(row.map(|row| row.read(id)).transpose()?)
+    Ok(row(connection, id.as_str())?.map(DeviceRow::read).transpose()?)
 }
 
-fn times(row: &Row<'_>, first: usize) -> rusqlite::Result<record::Times> {
-    Ok([
-        row.get(first)?,
-        row.get(first + 1)?,
-        row.get(first + 2)?,
-        row.get(first + 3)?,
-    ])
+/// A device with its report; an error, and that of this device alone, if it cannot be taken out of the database.
+pub(super) fn row(connection: &Connection, id: &str) -> Result<Option<DeviceRow>> {
+    let select = format!(
+        "SELECT {DEVICE}, r.report, r.checksum, p.polled, p.asked, p.beat, p.beating_since
+         FROM device d
+         LEFT JOIN report r ON r.device_id = d.id
+         LEFT JOIN presence p ON p.device_id = d.id
+         WHERE d.id = ?1"
+    );
+    let reason = match found(connection, &select, true, [id]).map(|mut rows| rows.pop()) {
+        Ok(None) => return Ok(None),
+        Ok(Some((_, Ok(row)))) => return Ok(Some(row)),
+        Ok(Some((_, Err(reason)))) => reason,
+        Err(error) if is_corrupt(&error) => error.to_string(),
+        Err(error) => return Err(error.into()),
+    };
+    Err(unreadable_device(id, &reason).into())
 }
 
-/// Of a device in a list.
-const COLUMNS: &str = "SELECT d.id, d.life, d.revision, p.polled, p.asked, p.beat, p.beating_since
-     FROM device d LEFT JOIN presence p ON p.device_id = d.id";
+/// A device by the id that is stored, or why it cannot be taken out of the database.
+type Found = (String, std::result::Result<DeviceRow, String>);
 
-pub(super) fn list(connection: &Connection, phase: Option<Phase>, page: &Page) -> Result<Vec<Listed>> {
-    let after = page.after.as_ref().map_or("", DeviceId::as_str);
+fn found(
+    connection: &Connection,
+    select: &str,
+    with_report: bool,
+    parameters: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<Found>> {
     let read = |row: &Row<'_>| {
-        Ok((
-            row.get::<_, String>(0)?,
-            row.get::<_, String>(1)?,
-            row.get::<_, i64>(2)?,
-            times(row, 3)?,
-        ))
+        let report: Option<String> = if with_report {
+            row.get(DEVICE_COLUMNS)?
+        } else {
+            None
+        };
+        let checksum = if with_report {
+            row.get(DEVICE_COLUMNS + 1)?
+        } else {
+            None
+        };
+        let first = DEVICE_COLUMNS + if with_report { 2 } else { 0 };
+        Ok(DeviceRow {
+            kept: device(row)?,
+            report: report.map(|report| (report, checksum)),
+            times: times(row, first)?,
+        })
     };
-    let limit = record::limit(page.limit);
-    let rows = match phase {
-        Some(phase) => connection
-            .prepare_cached(&format!(
-                "{COLUMNS} WHERE d.phase = ?1 AND d.id > ?2 ORDER BY d.id LIMIT ?3"
-            ))?
-            .query_map(params![phase.as_str(), after, limit], read)?
-            .collect::<rusqlite::Result<Vec<_>>>()?,
-        None => connection
-            .prepare_cached(&format!("{COLUMNS} WHERE d.id > ?1 ORDER BY d.id LIMIT ?2"))?
-            .query_map(params![after, limit], read)?
-            .collect::<rusqlite::Result<Vec<_>>>()?,
-    };
-    rows.into_iter()
-        .map(|(id, life, revision, times)| Ok(record::listed(&id, &life, times, revision)?))
+    connection
+        .prepare_cached(select)?
+        .query_map(parameters, |row| Ok((lossy(row, 0)?, decoded(read(row))?)))?
         .collect()
 }
 
-pub(super) fn phases(connection: &Connection, ids: &[DeviceId]) -> Result<Vec<(DeviceId, Phase)>> {
+/// Devices behind an id, in the order of their ids, with their reports if it is said. Where a page of the database is damaged,
+/// each by itself, so that it is the damage of those on it alone.
+pub(super) fn page(
+    connection: &Connection,
+    phase: Option<Phase>,
+    after: &str,
+    limit: usize,
+    with_report: bool,
+) -> Result<Vec<Found>> {
+    let (report, join) = if with_report {
+        (
+            ", r.report, r.checksum",
+            "LEFT JOIN report r ON r.device_id = d.id",
+        )
+    } else {
+        ("", "")
+    };
+    let select = |condition: &str| {
+        format!(
+            "SELECT {DEVICE}{report}, p.polled, p.asked, p.beat, p.beating_since
+             FROM device d {join} LEFT JOIN presence p ON p.device_id = d.id WHERE {condition}"
+        )
+    };
+    let (of_phase, limit) = (phase.map(Phase::as_str), record::limit(limit));
+    // Each has an index of its own, from which the ids are known even where rows cannot be read.
+    let (which, index) = match phase {
+        None => ("d.id > ?1 AND ?2 IS NULL", "sqlite_autoindex_device_1"),
+        Some(_) => ("d.phase = ?2 AND d.id > ?1", "device_by_phase"),
+    };
+    let in_order = format!("{which} ORDER BY d.id LIMIT ?3");
+    let parameters = params![after, of_phase, limit];
+    match found(connection, &select(&in_order), with_report, parameters) {
+        Err(error) if is_corrupt(&error) => {}
+        outcome => return ascending(after, outcome?),
+    }
+    let ids = connection
+        .prepare_cached(&format!(
+            "SELECT d.id FROM device d INDEXED BY {index} WHERE {in_order}"
+        ))?
+        .query_map(parameters, |row| lossy(row, 0))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut page = Vec::with_capacity(ids.len());
+    for id in ids {
+        match found(connection, &select("d.id = ?1"), with_report, [&id]) {
+            Ok(rows) => page.extend(rows),
+            Err(error) if is_corrupt(&error) => page.push((id, Err(error.to_string()))),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    ascending(after, page)
+}
+
+/// Whoever goes on behind the last one must come to an end, whatever an index has become.
+fn ascending(after: &str, page: Vec<Found>) -> Result<Vec<Found>> {
+    match page.last() {
+        Some((last, _)) if last.as_str() <= after => Err(StoreError::Corrupt {
+            what: "the index of devices".to_owned(),
+            reason: "it is not in order; restore a backup".to_owned(),
+        }
+        .into()),
+        _ => Ok(page),
+    }
+}
+
+/// What is said of a device that cannot be read.
+pub(super) fn unreadable(id: String, error: &StoreError) -> Unreadable {
+    Unreadable {
+        id,
+        reason: error.to_string(),
+    }
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    phase: Option<Phase>,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<std::result::Result<Listed, Unreadable>>> {
+    let page = page(connection, phase, after, limit, false)?;
+    let listed = page.into_iter().map(|(id, row)| {
+        row.map_err(|reason| unreadable_device(&id, &reason))
+            .and_then(DeviceRow::listed)
+            .map_err(|error| unreadable(id, &error))
+    });
+    Ok(listed.collect())
+}
+
+pub(super) fn phases(
+    connection: &Connection,
+    ids: &[DeviceId],
+) -> Result<Vec<(DeviceId, std::result::Result<Phase, Unreadable>)>> {
     // One snapshot, so that the answers belong together.
     let transaction = connection.unchecked_transaction()?;
-    let mut statement = transaction.prepare_cached("SELECT phase FROM device WHERE id = ?1")?;
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
-        let phase = statement
-            .query_row([id.as_str()], |row| row.get::<_, String>(0))
-            .optional()?;
-        if let Some(phase) = phase {
-            found.push((id.clone(), record::phase(&phase)?));
-        }
+        let phase = match kept_device(&transaction, id.as_str()) {
+            Ok(None) => continue,
+            Ok(Some(kept)) => kept.verify().and_then(|_| record::phase(&kept.columns.phase)),
+            Err(Failure::Refused(error)) => Err(error),
+            Err(failure) => return Err(failure),
+        };
+        let phase = phase.map_err(|error| unreadable(id.to_string(), &error));
+        found.push((id.clone(), phase));
     }
     Ok(found)
 }
@@ -118,13 +207,12 @@ pub(super) fn strays(connection: &Connection, limit: usize) -> Result<Vec<Stray>
         )?
         .query_map([record::limit(limit)], stray_row)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    rows.into_iter().map(|row| Ok(row.read()?)).collect()
+    // One that cannot be read decides nothing, and hides none of the others.
+    Ok(rows.into_iter().filter_map(|row| row.read().ok()).collect())
 }
 
 pub(super) fn stray(connection: &Connection, id: &DeviceId) -> Result<Option<Stray>> {
-    Ok(read_stray(connection, id.as_str())?
-        .map(record::StrayRow::read)
-        .transpose()?)
+    Ok(read_stray(connection, id.as_str())?.and_then(|row| row.read().ok()))
 }
 
 pub(super) fn changes(connection: &Connection, after: Revision, limit: usize) -> Result<Vec<Changed>> {
@@ -134,14 +222,14 @@ pub(super) fn changes(connection: &Connection, after: Revision, limit: usize) ->
             Ok((row.get::<_, String>(0)?, row.get(1)?))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    rows.into_iter()
-        .map(|(id, revision)| {
-            Ok(Changed {
-                id: record::device_id(&id)?,
-                revision: Revision(revision),
-            })
+    // Nobody can ask for a device by an id that is none.
+    let changed = rows.into_iter().filter_map(|(id, revision)| {
+        Some(Changed {
+            id: record::device_id(&id).ok()?,
+            revision: Revision(revision),
         })
-        .collect()
+    });
+    Ok(changed.collect())
 }
 
 pub(super) fn setting(connection: &Connection, name: &str) -> Result<Option<String>> {
@@ -157,10 +245,13 @@ pub(super) fn census(connection: &Connection, epoch: Epoch, watch: &Watch) -> Re
     let mut census = Census::default();
     let phases = transaction
         .prepare_cached("SELECT phase, count(*) FROM device GROUP BY phase")?
-        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?
+        .query_map([], |row| Ok((lossy(row, 0)?, row.get::<_, i64>(1)?)))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     for (phase, count) in phases {
-        census.set_phase(record::phase(&phase)?, count.unsigned_abs());
+        // That of a damaged row counts nowhere.
+        if let Ok(phase) = record::phase(&phase) {
+            census.set_phase(phase, count.unsigned_abs());
+        }
     }
     let mut approved = transaction.prepare_cached(
         "SELECT p.polled, p.asked, p.beat, p.beating_since, d.heartbeat_seconds
@@ -168,7 +259,9 @@ pub(super) fn census(connection: &Connection, epoch: Epoch, watch: &Watch) -> Re
     )?;
     let mut rows = approved.query([])?;
     while let Some(row) = rows.next()? {
-        census.count(watch, &record::presence(times(row, 0)?), row.get(4)?);
+        let heard = decoded(times(row, 0))?.unwrap_or_default();
+        let period = decoded(row.get(4))?.unwrap_or_default();
+        census.count(watch, &record::presence(heard), period);
     }
     let (strays, tombstones) = transaction
         .prepare_cached(

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
     apply::{self, Failure},
-    documents,
+    stored,
 };
 use crate::{
     Keyring, Rekeyed, StoreError,
@@ -37,20 +37,17 @@ pub(super) fn rekey(connection: &mut Connection, keyring: &Keyring) -> Result<Re
 fn reseal(connection: &mut Connection, keyring: &Keyring) -> Result<Rekeyed, Failure> {
     let mut resealing = Resealing::new(keyring)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for (key, row) in documents::confidential_documents(&transaction)? {
-        if let Some(row) = resealing.row(Place::Document(&key), row)? {
-            transaction
-                .prepare_cached(
-                    "UPDATE document SET key_id = ?4, body = ?5 WHERE kind = ?1 AND namespace = ?2 AND name = ?3",
-                )?
-                .execute(params![key.kind, key.namespace, key.name, row.key_id, row.body])?;
+    for kept in stored::confidential_documents(&transaction)? {
+        let (key, source) = (kept.key, kept.source);
+        if let Some(row) = resealing.row(Place::Document(&key), kept.row)? {
+            stored::put_document(&transaction, &key, &row, &source, kept.revision)?;
         }
     }
-    for (key, row) in documents::renderings(&transaction)? {
+    for (key, row) in stored::renderings(&transaction)? {
         if row.confidential
             && let Some(row) = resealing.row(Place::Rendering(&key), row)?
         {
-            documents::put_rendering(&transaction, &key, &row)?;
+            stored::put_rendering(&transaction, &key, &row)?;
         }
     }
     let rekeyed = resealing.finish()?;

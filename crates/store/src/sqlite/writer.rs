@@ -7,7 +7,7 @@
 //! kept for them ([`Reserve`]). Nothing that was acknowledged is ever removed to make room.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     path::PathBuf,
     sync::{
         Arc,
@@ -23,12 +23,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     apply::{self, Failure},
-    documents,
+    devices, documents,
+    files::{Files, Watch},
     housekeeper::{self, Housekeeper},
     mark::{self, Mark},
     open::{self, Access},
     rekey,
     reserve::Reserve,
+    sums,
 };
 use crate::{Bounds, DocumentsWrite, Identity, Keyring, Rekeyed, Revision, Sighting, StoreError, Write};
 
@@ -54,10 +56,16 @@ pub(super) enum Work {
     Prune(Timestamp, usize),
     Probe,
     Documents(Box<DocumentsWrite>),
+    /// Gives these devices the checksums that they lack.
+    SumDevices(Vec<String>),
+    /// The same for documents, renderings and sources.
+    SumDocuments,
     /// Alone, between two transactions; answered here.
     Rekey(oneshot::Sender<Result<Rekeyed, StoreError>>),
     /// Finishes what was accepted and ends.
     Close,
+    #[cfg(test)]
+    Defect,
 }
 
 /// A job and where its answer goes: the new revision of a write, the number of rows of a removal, else nothing.
@@ -80,8 +88,12 @@ impl Work {
             | Self::Setting(..)
             | Self::Probe
             | Self::Documents(_)
+            | Self::SumDevices(_)
+            | Self::SumDocuments
             | Self::Rekey(_)
             | Self::Close => false,
+            #[cfg(test)]
+            Self::Defect => false,
         }
     }
 }
@@ -91,6 +103,7 @@ type Reply = oneshot::Sender<Result<i64, StoreError>>;
 /// The state of the writer's thread.
 pub(super) struct Writer {
     pub(super) path: PathBuf,
+    pub(super) files: Arc<Files>,
     /// Held until the last write is done.
     pub(super) lock: File,
     /// Absent after an error that may have left it unusable; opened again for the next group.
@@ -104,6 +117,7 @@ pub(super) struct Writer {
     pub(super) bounds: Bounds,
     pub(super) keyring: Keyring,
     pub(super) housekeeper: Housekeeper,
+    pub(super) watch: Option<Watch>,
 }
 
 impl Writer {
@@ -184,8 +198,17 @@ impl Writer {
         }
         let (works, mut replies): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
+        if let Err(error) = self.files.check() {
+            refuse(replies, &error);
+            return None;
+        }
         let error = match self.transact(&works, &mut replies) {
             Ok(outcomes) => {
+                // What went into a file that nobody finds again is not durable.
+                if let Err(error) = self.files.check_written() {
+                    refuse(replies, &error);
+                    return None;
+                }
                 self.durable.store(self.revision, Ordering::Release);
                 self.housekeeper.committed();
                 answer(replies, outcomes);
@@ -198,6 +221,7 @@ impl Writer {
         if keeps_connection(&error) {
             self.roll_back();
         } else {
+            self.files.forget_log();
             self.connection = None;
         }
         if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
@@ -292,11 +316,17 @@ impl Writer {
                 self.revision = self.revision.max(made.0);
                 Ok(made.0)
             }
+            Work::SumDevices(ids) => devices::sum_devices(connection, ids),
+            Work::SumDocuments => sums::sum(connection),
             Work::Rekey(_) | Work::Close => Ok(0),
+            #[cfg(test)]
+            Work::Defect => std::panic::panic_any("a defect"),
         }
     }
 
     fn rekey(&mut self) -> Result<Rekeyed, StoreError> {
+        self.files.check()?;
+        self.files.forget_log();
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => open::connect(&self.path, Access::Write).map_err(|error| super::unavailable(&error))?,
@@ -329,17 +359,30 @@ impl Writer {
     }
 
     fn finish(mut self) {
+        if let Some(watch) = self.watch.take() {
+            watch.stop();
+        }
         self.housekeeper.stop();
         self.truncate_log(Duration::ZERO);
+        let in_place = self.files.usable().is_ok() && self.files.check().is_ok();
+        // Where somebody reads, something may be left in it that belongs to the database.
+        let left = fs::metadata(open::log_path(&self.path)).is_ok_and(|log| log.len() > 0);
         let mark = Mark {
             store: self.identity,
             revision: self.durable.load(Ordering::Acquire),
+            open: left,
         };
-        if let Err(error) = mark::write(&self.path, &mark) {
+        if in_place && let Err(error) = mark::write(&self.path, &mark) {
             tracing::warn!(store = %self.path.display(), %error, "the mark of the store could not be written");
         }
         drop(self.connection);
         drop(self.lock);
+    }
+}
+
+fn refuse(replies: Vec<Reply>, error: &StoreError) {
+    for reply in replies {
+        let _ = reply.send(Err(StoreError::unavailable(error.reason())));
     }
 }
 

@@ -57,6 +57,7 @@ pub(crate) async fn a_change_is_read_as_a_whole(place: &dyn Place) {
             applied_at: at(0),
             state: "{}".to_owned(),
         }],
+        damaged_sources: Vec::new(),
     };
     assert_eq!(expected, store.documents().await.unwrap());
     assert_eq!(revision, store.documents_revision().await.unwrap());

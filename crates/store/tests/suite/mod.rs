@@ -1,5 +1,6 @@
 //! The rules, by what they are about. Each takes an empty place.
 
+pub(crate) mod damage;
 pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod identity;

@@ -136,6 +136,7 @@ pub(crate) async fn any_writes_leave_what_the_model_says(place: &dyn Place) {
         }
         compare(&*store, &model).await;
     }
+    super::damage::all_is_sound(&*store).await;
     assert_eq!(
         NAMES.len(),
         model.devices.len(),
@@ -154,6 +155,7 @@ async fn commit(store: &dyn Store, model: &mut Model, write: Write) {
                     .devices
                     .get(&write.id)
                     .is_some_and(|kept| kept.revision == at),
+                WriteGuard::Unreadable => false,
             };
             assert!(!fits, "{write:?}");
         }

@@ -60,6 +60,7 @@ pub(crate) fn change(expected: Revision) -> DocumentsWrite {
         put: Vec::new(),
         remove: Vec::new(),
         renderings: None,
+        discard_damaged: false,
         at: at(0),
     }
 }

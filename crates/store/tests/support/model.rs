@@ -32,6 +32,8 @@ impl Model {
         let passes = match write.guard {
             WriteGuard::Absent => present.is_none(),
             WriteGuard::At(revision) => present.is_some_and(|stored| stored.revision == revision),
+            // Nothing is damaged here.
+            WriteGuard::Unreadable => false,
         };
         let Some(revision) = chosen.filter(|_| passes) else {
             return false;

@@ -31,6 +31,11 @@ pub(crate) trait Place: Send + Sync {
     /// Runs statements behind the store's back.
     async fn run(&self, sql: &str);
 
+    /// Whether these are in the words of SQLite.
+    fn is_sqlite(&self) -> bool {
+        false
+    }
+
     async fn open_with(&self, bounds: Bounds) -> Arc<dyn Store> {
         self.open_as(bounds, false).await.unwrap()
     }
@@ -80,6 +85,10 @@ impl Place for SqlitePlace {
             ..OpenOptions::default()
         };
         self.open_by(options).await.unwrap()
+    }
+
+    fn is_sqlite(&self) -> bool {
+        true
     }
 
     async fn inspect(&self) -> Inspection {

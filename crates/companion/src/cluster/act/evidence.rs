@@ -13,7 +13,7 @@ use plan::{
 
 use super::{Cluster, Failed, Fault, client, secret};
 use crate::{
-    calls::{Backend, Calls, DevicePhase},
+    calls::{Backend, Calls, DevicePhase, Phases},
     rights::{self, Right},
 };
 
@@ -99,21 +99,32 @@ async fn compare(
     let there: Vec<String> = cluster.edge_devices().await?.into_iter().collect();
     let phases = calls.compare(&backend, &there).await.map_err(Failed::Because)?;
     let listed = calls.list(&backend).await.map_err(Failed::Because)?;
+    Ok(comparison(there, &phases, listed))
+}
+
+/// What is on one side only. A device that cannot be read gets errors and keeps what it has: it is not lost by coming here, and
+/// it would be disconnected by a way back like any other.
+fn comparison(there: Vec<String>, phases: &Phases, listed: Phases) -> DeviceComparison {
     let here: BTreeSet<String> = listed
         .into_iter()
         .filter(|(_, phase)| !matches!(phase, DevicePhase::Deleted | DevicePhase::Unknown))
         .map(|(id, _)| id)
         .collect();
-    let served = |id: &String| matches!(phases.get(id), Some(DevicePhase::Approved | DevicePhase::Waiting));
+    let served = |id: &String| {
+        matches!(
+            phases.get(id),
+            Some(DevicePhase::Approved | DevicePhase::Waiting | DevicePhase::Unreadable)
+        )
+    };
     let there_only: Vec<String> = there.iter().filter(|id| !served(id)).cloned().collect();
     let there: BTreeSet<String> = there.into_iter().collect();
     let here_only: Vec<String> = here.difference(&there).cloned().collect();
-    Ok(DeviceComparison {
+    DeviceComparison {
         custom_resources: there.len() as u64,
         here: here.len() as u64,
         only_in_custom_resources: some_of(there_only),
         only_here: some_of(here_only),
-    })
+    }
 }
 
 fn some_of(mut ids: Vec<String>) -> (u64, Vec<String>) {
@@ -140,5 +151,44 @@ pub(super) fn dated<T>(about: &str, value: T) -> Dated<T> {
         at: Timestamp::now(),
         about: about.to_owned(),
         value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_cannot_be_read_counts_as_served() {
+        use DevicePhase::{Approved, Deleted, Rejected, Unknown, Unreadable, Waiting};
+        let phases = |of: &[(&str, DevicePhase)]| -> Phases {
+            of.iter().map(|(id, phase)| ((*id).to_owned(), *phase)).collect()
+        };
+        let there = ["a", "d", "r", "s", "u", "w"];
+        let compared = phases(&[
+            ("a", Approved),
+            ("d", Deleted),
+            ("r", Rejected),
+            ("s", Unknown),
+            ("u", Unreadable),
+            ("w", Waiting),
+        ]);
+        let listed = phases(&[
+            ("a", Approved),
+            ("d", Deleted),
+            ("r", Rejected),
+            ("u", Unreadable),
+            ("v", Unreadable),
+            ("w", Waiting),
+            ("x", Approved),
+            ("y", Deleted),
+        ]);
+        let found = comparison(there.map(str::to_owned).to_vec(), &compared, listed);
+        let told = |ids: &[&str]| -> (u64, Vec<String>) {
+            (ids.len() as u64, ids.iter().map(|id| (*id).to_owned()).collect())
+        };
+        assert_eq!(found.only_in_custom_resources, told(&["d", "r", "s"]));
+        assert_eq!(found.only_here, told(&["v", "x"]));
+        assert_eq!((found.custom_resources, found.here), (6, 6));
     }
 }

@@ -6,34 +6,54 @@ use fleet::{AppliedBy, Connectivity, State, Stray};
 
 use super::{Column, MESSAGE, SENTENCE, WORD, table, time};
 use crate::{
-    service::{DeviceView, ListedView, StrayView},
+    service::{DeviceView, ListEntry, ListedView, StrayView},
     telemetry::brief,
 };
 
 /// A list of devices.
-pub(in crate::admin) fn devices(devices: &[ListedView]) -> String {
+pub(in crate::admin) fn devices(devices: &[ListEntry]) -> String {
     if devices.is_empty() {
         return "no devices\n".to_owned();
     }
-    table(
+    let mut text = table(
         ["ID", "NAMESPACE", "STATE", "CONNECTIVITY", "LAST HEARD"].map(Column::Whole),
-        devices.iter().map(|device| {
-            let mut state = device.phase.as_str().to_owned();
-            if device.earlier_epoch {
-                state.push_str(" (before the restore; to be confirmed)");
+        devices.iter().map(|entry| match entry {
+            ListEntry::Device(device) => listed(device),
+            ListEntry::Unreadable(unreadable) => {
+                let unknown = || "-".to_owned();
+                [
+                    unreadable.id.clone(),
+                    unknown(),
+                    "unreadable".to_owned(),
+                    unknown(),
+                    unknown(),
+                ]
             }
-            if matches!(device.state, State::Waiting { returned: true, .. }) {
-                state.push_str(" (removed before)");
-            }
-            [
-                device.id.to_string(),
-                device.namespace.to_string(),
-                state,
-                connectivity(device.connectivity, "-"),
-                time(device.presence.last()),
-            ]
         }),
-    )
+    );
+    for entry in devices {
+        if let ListEntry::Unreadable(unreadable) = entry {
+            let _ = writeln!(text, "{}", brief(&unreadable.unreadable, SENTENCE));
+        }
+    }
+    text
+}
+
+fn listed(device: &ListedView) -> [String; 5] {
+    let mut state = device.phase.as_str().to_owned();
+    if device.earlier_epoch {
+        state.push_str(" (before the restore; to be confirmed)");
+    }
+    if matches!(device.state, State::Waiting { returned: true, .. }) {
+        state.push_str(" (removed before)");
+    }
+    [
+        device.id.to_string(),
+        device.namespace.to_string(),
+        state,
+        connectivity(device.connectivity, "-"),
+        time(device.presence.last()),
+    ]
 }
 
 /// A list of strays.

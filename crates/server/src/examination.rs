@@ -1,0 +1,67 @@
+//! The store is looked through in the background, once the server serves and then every day: what is not what was written is
+//! told before somebody needs it, and rows of before get their checksums.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use store::{Portion, StoreError};
+use tokio::time::sleep;
+
+use crate::{metrics::Metrics, service::Service, telemetry};
+
+/// Between two rounds.
+const EVERY: Duration = Duration::from_hours(24);
+
+/// After a round that could not be finished.
+const AGAIN: Duration = Duration::from_mins(1);
+
+/// Between two looks whether the server serves.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Between two portions, so that requests are not held up by many of them.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// Works for as long as it is polled.
+pub(crate) async fn run(service: &Service, metrics: &Metrics) {
+    let mut told = BTreeSet::new();
+    loop {
+        while service.serving().is_err() || service.documents().not_ready_because().is_some() {
+            sleep(PAUSE).await;
+        }
+        match round(service, &mut told).await {
+            Ok(found) => {
+                metrics.store_damage(found.len());
+                told = found;
+                sleep(EVERY).await;
+            }
+            Err(error) => {
+                tracing::debug!(
+                    error = telemetry::chain(&error),
+                    "the store could not be looked through"
+                );
+                sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Looks at everything once, tells what is new and returns all that is damaged.
+async fn round(service: &Service, told: &mut BTreeSet<String>) -> Result<BTreeSet<String>, StoreError> {
+    let (mut found, mut summed) = (BTreeSet::new(), 0);
+    let mut next = Some(Portion::first());
+    while let Some(portion) = next {
+        let examined = service.store().examine(portion).await?;
+        for damaged in examined.damaged {
+            if told.insert(damaged.clone()) {
+                tracing::error!(reason = damaged, "the store is damaged");
+            }
+            found.insert(damaged);
+        }
+        summed += examined.summed;
+        next = examined.next;
+        sleep(BREATH).await;
+    }
+    if summed > 0 {
+        tracing::info!(rows = summed, "rows of the store were given checksums");
+    }
+    Ok(found)
+}

@@ -1,0 +1,65 @@
+//! Rows as they come out of SQLite, where a damaged one may hold what nobody wrote into it.
+
+use rusqlite::{Error, ErrorCode, Row, types::ValueRef};
+
+use crate::record::{KeptDevice, LifeColumns, Times};
+
+/// A row, or why it cannot be taken out of the database: a type or a text that nobody writes is the damage of one row and no
+/// failure of the call.
+pub(super) fn decoded<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Result<T, String>> {
+    match row {
+        Ok(row) => Ok(Ok(row)),
+        Err(
+            error @ (Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::Utf8Error(..)
+            | Error::InvalidColumnType(..)),
+        ) => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// A text, whatever it holds.
+pub(super) fn lossy(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => format!("({})", other.data_type()),
+    })
+}
+
+/// Whether a page of the database is damaged, so that rows on it cannot even be found.
+pub(super) fn is_corrupt(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
+}
+
+/// The columns of `device`, in the order of [`device`].
+pub(super) const DEVICE: &str =
+    "d.id, d.namespace, d.phase, d.spelling, d.revision, d.life, d.epoch, d.heartbeat_seconds, d.checksum";
+
+/// How many these are.
+pub(super) const DEVICE_COLUMNS: usize = 9;
+
+pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<KeptDevice> {
+    Ok(KeptDevice {
+        id: row.get(0)?,
+        revision: row.get(4)?,
+        columns: LifeColumns {
+            namespace: row.get(1)?,
+            phase: row.get(2)?,
+            spelling: row.get(3)?,
+            document: row.get(5)?,
+            epoch: row.get(6)?,
+            heartbeat_seconds: row.get(7)?,
+        },
+        checksum: row.get(8)?,
+    })
+}
+
+pub(super) fn times(row: &Row<'_>, first: usize) -> rusqlite::Result<Times> {
+    Ok([
+        row.get(first)?,
+        row.get(first + 1)?,
+        row.get(first + 2)?,
+        row.get(first + 3)?,
+    ])
+}

@@ -1,0 +1,244 @@
+//! Whether the files of an open store are still those that were opened.
+//!
+//! A file that is removed or replaced under a running server stays open, and what is written to it is found by nobody. So the
+//! numbers of the files (by `stat`) are looked at around each commit, and every second together with the ids in the mark and,
+//! by a connection of SQLite's, in the database. The database file is never opened otherwise: closing any descriptor of it
+//! would drop SQLite's locks.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use uuid::Uuid;
+
+use super::{
+    mark,
+    open::{self, Access},
+};
+use crate::{StoreError, defects::Defects};
+
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Inode {
+    device: u64,
+    number: u64,
+}
+
+impl Inode {
+    /// Of what is there, if anything.
+    fn at(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().as_ref().map(Self::of)
+    }
+
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            number: metadata.ino(),
+        }
+    }
+}
+
+/// The files that were opened, and why they may not be used any more.
+#[derive(Debug)]
+pub(super) struct Files {
+    database: PathBuf,
+    id: Uuid,
+    opened: [(PathBuf, Inode); 2],
+    log: PathBuf,
+    /// The log of the writer's connection. Without a connection there need not be one, and where the file system does not
+    /// allow for it there never is.
+    written: Mutex<Option<Inode>>,
+    /// Whether there is something in `lost`: asked with every request.
+    is_lost: AtomicBool,
+    lost: Mutex<Option<String>>,
+}
+
+impl Files {
+    /// To be made while the lock is held and SQLite has the database open.
+    pub(super) fn new(database: &Path, lock: &File, id: Uuid) -> io::Result<Self> {
+        let opened = Inode::of(&fs::metadata(database)?);
+        let locked = Inode::of(&lock.metadata()?);
+        let log = open::log_path(database);
+        let written = Mutex::new(Inode::at(&log));
+        Ok(Self {
+            database: database.to_owned(),
+            id,
+            opened: [(database.to_owned(), opened), (open::lock_path(database), locked)],
+            log,
+            written,
+            is_lost: AtomicBool::new(false),
+            lost: Mutex::default(),
+        })
+    }
+
+    /// Why nothing may be read or written; as it was found last.
+    pub(super) fn lost(&self) -> Option<String> {
+        if !self.is_lost.load(Ordering::Acquire) {
+            return None;
+        }
+        lock(&self.lost).clone()
+    }
+
+    /// Fails if nothing may be read or written; as it was found last.
+    pub(super) fn usable(&self) -> Result<(), StoreError> {
+        self.lost()
+            .map_or(Ok(()), |reason| Err(StoreError::unavailable(reason)))
+    }
+
+    /// Looks at the files by their numbers alone, for whoever opens or has just written one.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let found = self.numbers();
+        if let Err(reason) = &found {
+            self.note(Some(reason.clone()));
+        }
+        found.map_err(StoreError::unavailable)
+    }
+
+    /// The same after a commit, which has written the log.
+    pub(super) fn check_written(&self) -> Result<(), StoreError> {
+        {
+            let mut written = lock(&self.written);
+            if written.is_none() {
+                *written = Inode::at(&self.log);
+            }
+        }
+        self.check()
+    }
+
+    /// The writer's connection is about to be closed, and its log may go with it.
+    pub(super) fn forget_log(&self) {
+        *lock(&self.written) = None;
+    }
+
+    fn numbers(&self) -> Result<(), String> {
+        for (path, opened) in &self.opened {
+            same(path, *opened)?;
+        }
+        let written = *lock(&self.written);
+        written.map_or(Ok(()), |written| same(&self.log, written))
+    }
+
+    /// Looks at the files, the mark and the database's own word.
+    fn look(&self) {
+        let found = self.numbers().and_then(|()| self.ids());
+        self.note(found.err());
+    }
+
+    fn ids(&self) -> Result<(), String> {
+        match mark::read(&self.database) {
+            Ok(Some(found)) if found.store.id != self.id => {
+                return Err(self.another(&mark::path(&self.database), found.store.id));
+            }
+            // An absent one is written again with the next commit.
+            Ok(_) => {}
+            Err(reason) => {
+                let path = mark::path(&self.database);
+                return Err(format!(
+                    "{} cannot be read ({reason}); restore it",
+                    path.display()
+                ));
+            }
+        }
+        // What cannot be read is told by whoever needs it.
+        let found = open::connect(&self.database, Access::Read)
+            .ok()
+            .and_then(|connection| open::meta(&connection, &self.database).ok().flatten());
+        match found {
+            Some(meta) if meta.identity.id != self.id => Err(self.another(&self.database, meta.identity.id)),
+            _ => Ok(()),
+        }
+    }
+
+    fn another(&self, path: &Path, found: Uuid) -> String {
+        format!(
+            "{} is of store {found} now, and store {} was opened; stop the server, bring that store's files back and start it",
+            path.display(),
+            self.id
+        )
+    }
+
+    fn note(&self, found: Option<String>) {
+        let mut lost = lock(&self.lost);
+        if *lost == found {
+            return;
+        }
+        match &found {
+            Some(reason) => tracing::error!(
+                reason,
+                "the store's files are not those that were opened: nothing is answered"
+            ),
+            None => {
+                tracing::info!(store = %self.database.display(), "the store's files are those that were opened again")
+            }
+        }
+        self.is_lost.store(found.is_some(), Ordering::Release);
+        *lost = found;
+    }
+}
+
+fn same(path: &Path, opened: Inode) -> Result<(), String> {
+    let remedy = "stop the server, restore the store and start it";
+    match fs::metadata(path) {
+        Ok(metadata) if Inode::of(&metadata) == opened => Ok(()),
+        Ok(_) => Err(format!(
+            "{} was replaced while the server had it open, so that what is written may be lost; {remedy}",
+            path.display()
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(format!(
+            "{} was removed while the server had it open, so that what is written may be lost; {remedy}",
+            path.display()
+        )),
+        Err(error) => Err(format!(
+            "{} cannot be looked at ({error}); look at its volume",
+            path.display()
+        )),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The thread that looks every second.
+pub(super) struct Watch {
+    /// Dropped to end a pause.
+    running: mpsc::Sender<()>,
+    handle: JoinHandle<()>,
+}
+
+impl Watch {
+    pub(super) fn start(files: Arc<Files>, defects: &Defects) -> io::Result<Self> {
+        let (running, pause) = mpsc::channel();
+        let sentinel = defects.watch("the look at the store's files");
+        let handle = thread::Builder::new()
+            .name("store-watch".to_owned())
+            .spawn(move || {
+                let _works = sentinel;
+                while pause.recv_timeout(PAUSE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    files.look();
+                }
+            })?;
+        Ok(Self { running, handle })
+    }
+
+    /// Ends the thread and waits for it.
+    pub(super) fn stop(self) {
+        drop(self.running);
+        if self.handle.join().is_err() {
+            tracing::error!("the look at the store's files had panicked");
+        }
+    }
+}

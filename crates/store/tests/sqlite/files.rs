@@ -1,0 +1,198 @@
+//! Files that are removed or exchanged, under a running server and before a start.
+
+use std::process::Command;
+
+use super::*;
+
+/// Until the store says the same as `expected` of its files; it looks every second.
+async fn until_misplaced(store: &dyn Store, expected: Option<&str>) {
+    let told = async {
+        loop {
+            match (store.misplaced(), expected) {
+                (None, None) => return,
+                (Some(reason), Some(part)) if reason.contains(part) => return,
+                _ => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+            }
+        }
+    };
+    let patience = std::time::Duration::from_mins(1);
+    assert!(
+        tokio::time::timeout(patience, told).await.is_ok(),
+        "{:?}",
+        store.misplaced()
+    );
+}
+
+fn is_unavailable<T: std::fmt::Debug>(result: Result<T, StoreError>, part: &str) {
+    let told = match result {
+        Err(error @ StoreError::Unavailable { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(told.contains(part), "{told}");
+}
+
+/// A store with a device `a`, and the path of its file.
+async fn running() -> (SqlitePlace, Arc<dyn Store>) {
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    advance(&*store, 2).await;
+    (place, store)
+}
+
+#[tokio::test]
+async fn what_went_into_a_removed_file_is_not_acknowledged() {
+    for suffix in ["", ".lock", "-wal"] {
+        let (place, store) = running().await;
+        let file = beside(&place.path(), suffix);
+        fs::remove_file(&file).unwrap();
+        let told = format!("fleet.db{suffix} was removed while the server had it open");
+        is_unavailable(store.commit(creation("b", approved(), at(1))).await, &told);
+        // From here on nothing is answered at all, also of what could be read.
+        is_unavailable(store.load(&id("a")).await, &told);
+        is_unavailable(store.documents().await, &told);
+        is_unavailable(store.probe().await, &told);
+        assert!(store.misplaced().is_some_and(|reason| reason.contains(&told)));
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_went_away_is_missed_without_a_write() {
+    let (place, store) = running().await;
+    let away = place.path().with_file_name("away.db");
+    fs::rename(place.path(), &away).unwrap();
+    until_misplaced(&*store, Some("was removed")).await;
+    is_unavailable(store.load(&id("a")).await, "was removed");
+    // It is the same file that comes back.
+    fs::rename(&away, place.path()).unwrap();
+    until_misplaced(&*store, None).await;
+    store.commit(creation("b", approved(), at(1))).await.unwrap();
+    store.close().await;
+    let store = place.open().await;
+    assert!(store.load(&id("b")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_file_that_came_in_its_place_is_neither_read_nor_written() {
+    let (place, store) = running().await;
+    let mark = fs::read(beside(&place.path(), ".mark")).unwrap();
+    let (other, theirs) = running().await;
+    theirs.close().await;
+    let before = fs::read(other.path()).unwrap();
+    fs::rename(other.path(), place.path()).unwrap();
+    is_unavailable(
+        store.commit(creation("b", approved(), at(1))).await,
+        "was replaced",
+    );
+    is_unavailable(store.load(&id("a")).await, "was replaced");
+    store.close().await;
+    assert!(before == fs::read(place.path()).unwrap());
+    assert_eq!(mark, fs::read(beside(&place.path(), ".mark")).unwrap());
+    // The next start finds it as well.
+    let refused = refusal(&place.path());
+    assert!(refused.contains("put that store's file back"), "{refused}");
+}
+
+#[tokio::test]
+async fn of_two_servers_that_share_a_file_the_one_whose_lock_is_gone_stops() {
+    let (place, first) = running().await;
+    fs::remove_file(beside(&place.path(), ".lock")).unwrap();
+    let second = place.open().await;
+    is_unavailable(
+        first.commit(creation("b", approved(), at(1))).await,
+        "fleet.db.lock was replaced",
+    );
+    second.commit(creation("b", approved(), at(2))).await.unwrap();
+    first.close().await;
+    second.commit(creation("c", approved(), at(3))).await.unwrap();
+    second.close().await;
+    let third = place.open().await;
+    assert_eq!(second.identity(), third.identity(), "no restore is seen in it");
+}
+
+#[tokio::test]
+async fn another_stores_id_is_found_in_the_mark_and_in_the_file() {
+    let (other, theirs) = running().await;
+    let id = theirs.identity().id.to_string();
+    theirs.close().await;
+    for suffix in [".mark", ""] {
+        let (place, store) = running().await;
+        // By another process: this one must not open and close the database's file.
+        let copied = Command::new("cp")
+            .arg(beside(&other.path(), suffix))
+            .arg(beside(&place.path(), suffix))
+            .status();
+        assert!(copied.unwrap().success());
+        until_misplaced(&*store, Some(&format!("is of store {id} now"))).await;
+        is_unavailable(store.probe().await, &id);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn another_stores_file_is_refused_until_a_person_says_that_it_is_meant() {
+    let (place, store) = running().await;
+    let identity = store.identity();
+    store.close().await;
+    let (other, theirs) = running().await;
+    theirs.close().await;
+    let mark = beside(&place.path(), ".mark");
+    fs::copy(beside(&other.path(), ".mark"), &mark).unwrap();
+
+    let refused = refusal(&place.path());
+    for part in [
+        identity.id.to_string(),
+        theirs.identity().id.to_string(),
+        "--restored".to_owned(),
+    ] {
+        assert!(refused.contains(&part), "{refused}");
+    }
+    assert!(inspect(&place.path()).unwrap().problems[0].contains("--restored"));
+    let store = place.open_as(Bounds::default(), true).await.unwrap();
+    assert_eq!(identity.id, store.identity().id);
+    assert_ne!(identity.epoch, store.identity().epoch);
+    store.close().await;
+    place.open().await.close().await;
+}
+
+#[tokio::test]
+async fn a_mark_that_cannot_be_read_is_not_an_absent_one() {
+    let (place, store) = running().await;
+    let identity = store.identity();
+    store.close().await;
+    let mark = beside(&place.path(), ".mark");
+    fs::write(&mark, "{").unwrap();
+    let refused = refusal(&place.path());
+    assert!(
+        refused.contains("cannot be read") && refused.contains("--restored"),
+        "{refused}"
+    );
+    assert!(inspect(&place.path()).unwrap().problems[0].contains("cannot be read"));
+    let store = place.open_as(Bounds::default(), true).await.unwrap();
+    assert_ne!(identity.epoch, store.identity().epoch);
+    store.close().await;
+
+    fs::remove_file(&mark).unwrap();
+    let before = store.identity();
+    let store = place.open().await;
+    assert_eq!(before, store.identity(), "where there is none, nothing is known");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_emptied_file_is_no_new_fleet() {
+    let (place, store) = running().await;
+    store.close().await;
+    fs::write(place.path(), "").unwrap();
+    for restored in [false, true] {
+        let refused = place.open_as(Bounds::default(), restored).await.unwrap_err();
+        assert!(refused.to_string().contains("is empty, though"), "{refused}");
+    }
+    fs::remove_file(place.path()).unwrap();
+    fs::write(beside(&place.path(), ".mark"), "{").unwrap();
+    for restored in [false, true] {
+        let refused = place.open_as(Bounds::default(), restored).await.unwrap_err();
+        assert!(refused.to_string().contains("cannot be read"), "{refused}");
+    }
+    assert!(!place.path().exists());
+}
