@@ -242,9 +242,9 @@ pub(crate) async fn a_document_that_was_changed_is_damaged(place: &dyn Place) {
         "rendering SET namespace = ''",
         "rendering SET name = 'v'",
         "rendering SET body = ''",
-        "source SET name = 'manifestt'",
-        "source SET digest = 'x'",
-        "source SET state = 'x'",
+        "source SET name = 'manifestt' WHERE name = 'manifests'",
+        "source SET digest = 'x' WHERE name = 'manifests'",
+        "source SET state = 'x' WHERE name = 'manifests'",
     ] {
         // In SQLite a boolean is a number.
         let change = if place.is_sqlite() {
@@ -399,6 +399,20 @@ pub(crate) async fn rows_of_a_program_without_checksums_are_accepted(place: &dyn
     assert_eq!(Vec::<String>::new(), damaged);
     assert!(summed >= 2, "{summed}");
     all_is_sound(&*store).await;
+
+    // A source that loses documents to another one is written without being applied.
+    let handed_over =
+        "UPDATE source SET digest = 'less'; UPDATE document_revision SET revision = revision + 1";
+    for by_this_program in [false, true] {
+        place.run(handed_over).await;
+        if by_this_program {
+            put(&*store, vec![document("ConfigMap", "one more", "")]).await;
+        } else {
+            assert_eq!("less", store.documents().await.unwrap().sources[0].digest);
+        }
+        assert_eq!(Vec::<String>::new(), examined(&*store).await.0);
+        all_is_sound(&*store).await;
+    }
 }
 
 pub(crate) async fn whatever_writes_a_row_writes_its_checksum(place: &dyn Place) {

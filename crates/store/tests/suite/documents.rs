@@ -7,6 +7,7 @@ use flotta_store::{
 };
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 
+use super::damage::all_is_sound;
 use crate::support::{documents::*, place::Place, *};
 
 pub(crate) async fn a_change_is_read_as_a_whole(place: &dyn Place) {
@@ -153,6 +154,7 @@ pub(crate) async fn what_stays_the_same_is_not_written(place: &dyn Place) {
     assert_eq!(vec![third, second], revisions(&kept));
     let sources: Vec<_> = kept.documents.iter().map(|document| &*document.source).collect();
     assert_eq!(["admin", "manifests"], sources[..]);
+    all_is_sound(&*store).await;
     // The first one's digest changes, which others want to know.
     let digest = DocumentsWrite {
         source: source("manifests", "other"),

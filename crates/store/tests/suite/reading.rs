@@ -264,7 +264,12 @@ pub(crate) async fn the_periods_of_before_are_counted_by(place: &dyn Place) {
     assert_eq!([0, 0, 0, 2, 2, 3], silent(&*store).await[..]);
     store.close().await;
     place
-        .run("ALTER TABLE device DROP COLUMN heartbeat_seconds; UPDATE meta SET schema_number = 2")
+        .run(
+            "ALTER TABLE device DROP COLUMN heartbeat_seconds; ALTER TABLE device DROP COLUMN checksum;
+             ALTER TABLE report DROP COLUMN checksum; ALTER TABLE document DROP COLUMN checksum;
+             ALTER TABLE rendering DROP COLUMN checksum; ALTER TABLE source DROP COLUMN checksum;
+             ALTER TABLE document_revision DROP COLUMN checked; UPDATE meta SET schema_number = 2",
+        )
         .await;
     let store = place.open().await;
     assert_eq!([0, 0, 0, 2, 2, 3], silent(&*store).await[..]);
