@@ -1,4 +1,4 @@
-//! The store is looked through in the background, once the server serves and then every day: what is not what was written is
+//! The store is looked through in the background, once the server is ready and then every day: what is not what was written is
 //! told before somebody needs it, and rows of before get their checksums.
 
 use std::{collections::BTreeSet, time::Duration};
@@ -11,11 +11,17 @@ use crate::{metrics::Metrics, service::Service, telemetry};
 /// Between two rounds.
 const EVERY: Duration = Duration::from_hours(24);
 
+/// The same while anything is damaged, so that it is soon known when it is not any more.
+const SOON: Duration = Duration::from_mins(15);
+
 /// After a round that could not be finished.
 const AGAIN: Duration = Duration::from_mins(1);
 
-/// Between two looks whether the server serves.
+/// Between two looks whether the server is ready.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// So often it is waited for manifests that can be answered by. Where these are what is damaged it will not be ready.
+const LOOKS: usize = 60;
 
 /// Between two portions, so that requests are not held up by many of them.
 const BREATH: Duration = Duration::from_millis(20);
@@ -24,14 +30,21 @@ const BREATH: Duration = Duration::from_millis(20);
 pub(crate) async fn run(service: &Service, metrics: &Metrics) {
     let mut told = BTreeSet::new();
     loop {
-        while service.serving().is_err() || service.documents().not_ready_because().is_some() {
+        while service.serving().is_err() {
+            sleep(PAUSE).await;
+        }
+        for _ in 0..LOOKS {
+            if service.documents().not_ready_because().is_none() {
+                break;
+            }
             sleep(PAUSE).await;
         }
         match round(service, &mut told).await {
             Ok(found) => {
                 metrics.store_damage(found.len());
+                let pause = if found.is_empty() { EVERY } else { SOON };
                 told = found;
-                sleep(EVERY).await;
+                sleep(pause).await;
             }
             Err(error) => {
                 tracing::debug!(

@@ -233,6 +233,11 @@ impl Metrics {
         self.store_damage.set(i64::try_from(number).unwrap_or(i64::MAX));
     }
 
+    /// How much of the store was found damaged at the last look.
+    pub(crate) fn damaged(&self) -> i64 {
+        self.store_damage.get()
+    }
+
     /// How many devices there are, at a scrape.
     pub fn census(&self, census: &Census) {
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);

@@ -10,7 +10,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -106,10 +106,17 @@ impl OpsPlane {
         let (reasons, not_writable) =
             tokio::join!(self.health.not_ready_because(), self.health.store_not_writable());
         if reasons.is_empty() {
-            let text = match not_writable {
-                None => "ready\n".to_owned(),
-                Some(reason) => format!("ready\nthe store cannot be written: {reason}\n"),
-            };
+            let mut text = "ready\n".to_owned();
+            if let Some(reason) = not_writable {
+                let _ = writeln!(text, "the store cannot be written: {reason}");
+            }
+            let damaged = self.metrics.damaged();
+            if damaged > 0 {
+                let _ = writeln!(
+                    text,
+                    "the store is damaged: {damaged} rows or tables; the log names them"
+                );
+            }
             return typed("text/plain; charset=utf-8", text);
         }
         let text = format!("not ready: {}\n", reasons.join("\nnot ready: "));

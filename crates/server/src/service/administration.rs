@@ -64,8 +64,13 @@ impl Service {
         let phase = match acted {
             Err(ServiceError::Store(StoreError::Corrupt { .. })) => {
                 let (name, (stray, act, by)) = (id.clone(), asked);
-                self.replace(id.clone(), move |context| {
-                    administration::replace(&name, stray.as_ref(), &act, &by, context)
+                let documents = Arc::clone(&self.0.documents);
+                self.replace(id.clone(), move |known, context| {
+                    let change = administration::replace(&name, stray.as_ref(), &act, &by, context)?;
+                    match losses::objection(&name, None, &change, known, &documents, context) {
+                        Some(objection) if !confirmed => Err(ServiceError::WouldLose(objection)),
+                        _ => Ok(change),
+                    }
                 })
                 .await?
             }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use contract::DeviceId;
-use fleet::{Change, Context, Device, Phase, Presence, Verdict, administration::ActError};
+use fleet::{Change, Context, Device, Phase, Presence, Verdict};
 use jiff::Timestamp;
 use store::{StoreError, Stored, Write, WriteGuard};
 use tokio::sync::MutexGuard;
@@ -114,7 +114,7 @@ impl Service {
     /// Puts what a rule says in the place of a device that is there and cannot be read. Returns its phase then.
     pub(super) async fn replace<R>(&self, id: DeviceId, rule: R) -> Result<Option<Phase>, ServiceError>
     where
-        R: Fn(&Context<'_>) -> Result<Change, ActError> + Send + Sync + 'static,
+        R: Fn(&Known, &Context<'_>) -> Result<Change, ServiceError> + Send + Sync + 'static,
     {
         let inner = Arc::clone(&self.0);
         let replaced = tokio::spawn(async move { inner.replace(&id, rule).await });
@@ -125,12 +125,12 @@ impl Service {
 impl Inner {
     async fn replace<R>(&self, id: &DeviceId, rule: R) -> Result<Option<Phase>, ServiceError>
     where
-        R: Fn(&Context<'_>) -> Result<Change, ActError>,
+        R: Fn(&Known, &Context<'_>) -> Result<Change, ServiceError>,
     {
         let _turn = self.turn(id).await?;
         let ruling = self.ruling(Asker::Administrator)?;
         let context = self.context(&ruling);
-        let change = rule(&context)?;
+        let change = rule(&self.documents.catalogue(), &context)?;
         let phase = change.life.as_ref().map(|life| life.state.phase());
         let write = Write {
             id: id.clone(),

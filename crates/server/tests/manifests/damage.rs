@@ -109,12 +109,17 @@ async fn only_an_administrators_act_replaces_it() {
             .admin("POST", "/devices/two/acts", &json!({"act": "adopt"}))
             .await;
         assert_eq!(code, 409, "nobody knows its namespace: {told}");
-        let namespace = Some(Namespace::default());
-        let adopt = Act::Adopt {
-            namespace,
-            release: false,
+        let adopt = |release: bool| Act::Adopt {
+            namespace: Some(Namespace::default()),
+            release,
         };
-        let shown = world.act("two", adopt).await;
+        let refused = world
+            .service()
+            .act(DeviceId::parse("two").unwrap(), adopt(true), "tester".to_owned())
+            .await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("what device two runs is not known"), "{refused}");
+        let shown = world.act("two", adopt(false)).await;
         assert!(matches!(
             shown.state,
             State::Approved {
@@ -128,6 +133,8 @@ async fn only_an_administrators_act_replaces_it() {
             "{change}"
         );
         assert_eq!(world.poll("two").await.0, 409, "{change}: it keeps what it has");
+        let beat = json!({"status": "up", "version": "x", "workloads": [], "events": []});
+        assert_eq!(world.heartbeat("two", &beat).await, 200);
         world.act("two", Act::Release).await;
         world.report("two").await;
         assert_eq!(world.poll("two").await.0, 200);

@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use edge_config_server::{
+    metrics::Metrics,
     ops::{Health, OpsPlane, Probes},
     service::ListEntry,
     transport::Handler as _,
@@ -124,18 +125,21 @@ async fn single_failures_are_no_outage() {
     assert_eq!(shown(&world).await, [Silent; 3]);
 }
 
+/// What the operations port of this world says, with these metrics.
+async fn asked(world: &World, metrics: &Arc<Metrics>, path: &str) -> (u16, String) {
+    let health = Health::new(None, None, Arc::new(Probes::default()), world.service().now());
+    health.set_store(Arc::clone(world.service().store()));
+    let plane = OpsPlane::new(Arc::new(health), Arc::clone(metrics));
+    let answer = plane.handle(Request::get(path).body(Bytes::new()).unwrap()).await;
+    let text = String::from_utf8(answer.body().to_vec()).unwrap();
+    (answer.status().as_u16(), text)
+}
+
 #[tokio::test]
 async fn a_store_that_nobody_writes_any_more_is_a_matter_of_life() {
     let world = World::serving(true).await;
-    let health = Health::new(None, None, Arc::new(Probes::default()), world.service().now());
-    health.set_store(Arc::clone(world.service().store()));
-    let plane = OpsPlane::new(Arc::new(health), Arc::default());
-    let alive = async || {
-        let request = Request::get("/healthz").body(Bytes::new()).unwrap();
-        let answer = plane.handle(request).await;
-        let text = String::from_utf8(answer.body().to_vec()).unwrap();
-        (answer.status().as_u16(), text)
-    };
+    let metrics = Arc::default();
+    let alive = async || asked(&world, &metrics, "/healthz").await;
     assert_eq!(alive().await, (200, "alive\n".to_owned()));
     world.faults.gone(true);
     assert_eq!(alive().await.0, 200, "a restart brings no database back");
@@ -144,4 +148,18 @@ async fn a_store_that_nobody_writes_any_more_is_a_matter_of_life() {
         alive().await,
         (503, "not alive: the writer has ended\n".to_owned())
     );
+}
+
+#[tokio::test]
+async fn damage_is_told_and_makes_nobody_wait() {
+    let world = World::serving(true).await;
+    let metrics: Arc<Metrics> = Arc::default();
+    let ready = async || asked(&world, &metrics, "/readyz").await;
+    assert_eq!(ready().await, (200, "ready\n".to_owned()));
+    metrics.store_damage(2);
+    let (status, text) = ready().await;
+    assert_eq!(status, 200);
+    assert!(text.contains("the store is damaged: 2 rows or tables"), "{text}");
+    metrics.store_damage(0);
+    assert_eq!(ready().await, (200, "ready\n".to_owned()));
 }
