@@ -38,7 +38,7 @@ async fn a_store_that_was_removed_serves_nobody() {
         .await
         .unwrap();
     server
-        .device(&["adopt", "d1", "--namespace", "default", "--release"])
+        .device(&["adopt", "d1", "--namespace", "default", "--release", "--confirm"])
         .unwrap();
     let poll = || http_client::get(server.device_plane(), POLL);
     let before = poll().await.unwrap();

@@ -353,19 +353,19 @@ pub(crate) const HARMS: &[(&str, Harm)] = &[
     (
         "a workload of the store has no container",
         Rows(
-            "UPDATE document SET body = json_set(body, '$.document.spec.pod.spec.containers', json('[]')) WHERE name = 'own'",
+            "UPDATE document SET body = json_set(body, '$.document.spec.pod.spec.containers', json('[]')), checksum = NULL WHERE name = 'own'",
         ),
     ),
     (
         "a workload of the store has no container, and renderings are lost",
         Rows(
-            "UPDATE document SET body = json_set(body, '$.document.spec.pod.spec.containers', json('[]')) WHERE name = 'own'; DELETE FROM rendering",
+            "UPDATE document SET body = json_set(body, '$.document.spec.pod.spec.containers', json('[]')), checksum = NULL WHERE name = 'own'; DELETE FROM rendering",
         ),
     ),
     (
         "a workload of the store has no pod, and renderings are lost",
         Rows(
-            "UPDATE document SET body = json_remove(body, '$.document.spec.pod') WHERE name = 'own'; DELETE FROM rendering",
+            "UPDATE document SET body = json_remove(body, '$.document.spec.pod'), checksum = NULL WHERE name = 'own'; DELETE FROM rendering",
         ),
     ),
     (

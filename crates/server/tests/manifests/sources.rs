@@ -100,7 +100,7 @@ async fn what_is_refused_since_an_upgrade_is_told_and_still_delivered() {
     let store = Connection::open(world.db()).unwrap();
     let port = r#""ports":[{"containerPort":1,"hostPort":5},{"containerPort":70000,"hostPort":5}]"#;
     let changed = store.execute(
-        "UPDATE document SET body = replace(body, '\"image\":', ?1 || ',\"image\":') WHERE name = 'own' AND kind = 'EdgeWorkload'",
+        "UPDATE document SET body = replace(body, '\"image\":', ?1 || ',\"image\":'), checksum = NULL WHERE name = 'own' AND kind = 'EdgeWorkload'",
         [port],
     );
     assert_eq!(changed, Ok(1));
