@@ -132,6 +132,8 @@ pub(crate) const DAMAGED: &str = "its row is not what was written (the checksum 
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -204,7 +206,7 @@ mod tests {
         let values = [Value::Text("a".to_owned()), Value::Null, Value::Integer(-1)];
         let mut hex = String::new();
         for byte in row(&values, 258).checksum() {
-            hex.push_str(&format!("{byte:02x}"));
+            let _ = write!(hex, "{byte:02x}");
         }
         assert_eq!(82, hex.len());
         assert!(hex.starts_with("010000000000000102"), "{hex}");

@@ -88,24 +88,14 @@ impl Default for Metrics {
         // What holds without an admission file.
         metrics.admission(Some(Admission::Open));
         metrics.register();
+        metrics.register_store();
         metrics
     }
 }
 
 impl Metrics {
-    fn register(&mut self) {
+    fn register_store(&mut self) {
         let registry = &mut self.registry;
-        registry.register(
-            "requests",
-            "Answers by operation and status",
-            self.requests.clone(),
-        );
-        registry.register_with_unit(
-            "request_duration",
-            "Time from a request's head to its answer",
-            Unit::Seconds,
-            self.request_duration.clone(),
-        );
         registry.register_with_unit(
             "store_commit_duration",
             "Time until a write was durable",
@@ -126,6 +116,21 @@ impl Metrics {
             "store_damage",
             "Rows and tables of the store that were found damaged at the last look through all of it",
             self.store_damage.clone(),
+        );
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "requests",
+            "Answers by operation and status",
+            self.requests.clone(),
+        );
+        registry.register_with_unit(
+            "request_duration",
+            "Time from a request's head to its answer",
+            Unit::Seconds,
+            self.request_duration.clone(),
         );
         registry.register("devices", "Devices by phase", self.devices.clone());
         registry.register(

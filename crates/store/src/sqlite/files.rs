@@ -181,7 +181,7 @@ impl Files {
                 "the store's files are not those that were opened: nothing is answered"
             ),
             None => {
-                tracing::info!(store = %self.database.display(), "the store's files are those that were opened again")
+                tracing::info!(store = %self.database.display(), "the store's files are those that were opened again");
             }
         }
         self.is_lost.store(found.is_some(), Ordering::Release);

@@ -82,12 +82,11 @@ impl Readers {
     fn with<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, StoreError> {
         self.files.usable()?;
         let idle = self.idle().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => {
-                self.files.check()?;
-                open::connect(&self.path, Access::Read).map_err(|error| unavailable(&error))?
-            }
+        let connection = if let Some(connection) = idle {
+            connection
+        } else {
+            self.files.check()?;
+            open::connect(&self.path, Access::Read).map_err(|error| unavailable(&error))?
         };
         let result = query(&connection);
         // After an error the connection is not used again: the next one may find the disk in order.

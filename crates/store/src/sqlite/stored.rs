@@ -96,16 +96,14 @@ pub(super) fn kept_rendering(row: &SqlRow<'_>, is_checked: bool) -> rusqlite::Re
             .if_it(is_checked);
         Ok((key, kept))
     };
-    Ok(match decoded(decode())? {
-        Ok(kept) => kept,
-        Err(_) => {
-            let key = RenderingKey {
-                namespace: lossy(row, 3)?,
-                name: lossy(row, 4)?,
-            };
-            (key, Row::undecoded())
-        }
-    })
+    if let Ok(kept) = decoded(decode())? {
+        return Ok(kept);
+    }
+    let key = RenderingKey {
+        namespace: lossy(row, 3)?,
+        name: lossy(row, 4)?,
+    };
+    Ok((key, Row::undecoded()))
 }
 
 pub(super) fn renderings(connection: &Connection) -> rusqlite::Result<Vec<(RenderingKey, Row)>> {
