@@ -156,7 +156,7 @@ async fn another_store_under_the_same_name_is_not_served() {
 async fn a_store_can_be_looked_at() {
     let place = PostgresPlace::new().await;
     let nothing = inspect(&place.url(), &PostgresPlace::options()).await.unwrap();
-    assert_eq!((None, vec![1, 2, 3]), (nothing.schema, nothing.pending));
+    assert_eq!((None, vec![1, 2, 3, 4]), (nothing.schema, nothing.pending));
     assert_eq!(
         "0",
         place.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
@@ -165,7 +165,7 @@ async fn a_store_can_be_looked_at() {
     let store = place.open().await;
     let seen = inspect(&place.url(), &PostgresPlace::options()).await.unwrap();
     assert_eq!(
-        (Some(store.identity()), Some(3), true),
+        (Some(store.identity()), Some(4), true),
         (seen.identity, seen.schema, seen.pending.is_empty())
     );
 }
