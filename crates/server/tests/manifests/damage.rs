@@ -39,12 +39,14 @@ async fn a_device_that_cannot_be_read_is_in_nobodys_way() {
     for change in DAMAGES {
         let world = damaged(change).await;
         // It gets errors, and keeps what it has; no request of its own makes another device of it.
+        // A busy machine may not answer in time, which is an error as well.
+        let failed = |status: u16| assert!([500, 503].contains(&status), "{change}: {status}");
         for _ in 0..2 {
-            assert_eq!(world.poll("two").await.0, 500, "{change}");
-            assert_eq!(status(&world, "two").await.0, 500, "{change}");
+            failed(world.poll("two").await.0);
+            failed(status(&world, "two").await.0);
             let beat = json!({"status": "up", "version": "x", "workloads": [], "events": []});
-            assert_eq!(world.heartbeat("two", &beat).await, 500, "{change}");
-            assert_eq!(world.enrol("default", "two").await, 500, "{change}");
+            failed(world.heartbeat("two", &beat).await);
+            failed(world.enrol("default", "two").await);
         }
         // Everything else goes on: manifests, lists, workloads.
         world.edit("maps.yaml", "limit: \"4\"", "limit: \"5\"");
