@@ -167,7 +167,7 @@ impl Keeper {
                 });
             }
             let write = DocumentsWrite {
-                // That it gets here with anything damaged is a person's word.
+                // With anything damaged it gets here only when an administrator has confirmed it.
                 discard_damaged: !damage.is_empty(),
                 ..change.write(&before, &after, source, reading, self.now())?
             };

@@ -271,7 +271,7 @@ pub(crate) async fn a_document_that_was_changed_is_damaged(place: &dyn Place) {
             assert!(store.rekey().await.is_err(), "{change}");
         }
 
-        // A change of something else leaves it damaged; a person's word removes it, and the rest is written anew.
+        // A change of something else leaves it damaged; an administrator's confirmation removes it, and the rest is written anew.
         let elsewhere = DocumentsWrite {
             put: vec![document("EdgeConfig", "e", &change)],
             ..change_by_other(expected)
