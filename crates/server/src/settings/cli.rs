@@ -167,7 +167,7 @@ pub struct Options {
         value_name = "PATH"
     )]
     pub store_password_file: Option<String>,
-    /// The store was restored from a backup: deletions recorded in it disconnect no device until they are confirmed
+    /// The store was restored from a backup: deletions recorded in it disconnect no device until they are confirmed, and a mark that is of another store or cannot be read is replaced
     #[arg(long, env = "EDGE_CONFIG_RESTORED", hide_env_values = true, help_heading = "Store", value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1, require_equals = true)]
     pub restored: String,
     /// Events kept of each device
