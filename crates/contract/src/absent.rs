@@ -119,6 +119,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
                 while let Some(element) = elements.next_element::<Option<T>>()? {
                     list.extend(element);
                 }
+                list.shrink_to_fit();
                 Ok(List(list))
             }
         }
@@ -174,6 +175,12 @@ macro_rules! wire_objects {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 Self::deserialize(crate::absent::ObjectOnly(deserializer))
+            }
+        }
+
+        impl crate::heap::HeapSize for $name {
+            fn heap_size(&self) -> usize {
+                [$(crate::heap::HeapSize::heap_size(&self.$field)),*].iter().sum()
             }
         }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::absent::{Field, null_or};
+use crate::heap::HeapSize;
 
 /// Text of a secret kind (a key, a password, a file that holds some): `Debug` does not show it, and there is no
 /// `Display`.
@@ -41,6 +42,12 @@ impl From<&str> for Confidential {
 impl fmt::Debug for Confidential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_empty() { "(empty)" } else { "(not shown)" })
+    }
+}
+
+impl HeapSize for Confidential {
+    fn heap_size(&self) -> usize {
+        self.0.heap_size()
     }
 }
 

@@ -8,18 +8,22 @@
 //! are written as `null`, which are left out, and what the zero date looks like, and devices depend on all three.
 
 mod absent;
+pub mod bounded;
 mod confidential;
 mod configuration;
 mod enrolment;
 mod envelope;
 mod hardware;
+pub mod heap;
 mod heartbeat;
 mod id;
 pub mod labels;
 mod playbook;
+pub mod repeated;
 mod time;
 mod workload;
 
+pub use bounded::{Bounds, Cut};
 pub use confidential::Confidential;
 pub use configuration::{
     AnsibleManagerConfiguration, ComponentMetricsConfiguration, DeviceConfiguration,
@@ -32,9 +36,11 @@ pub use envelope::{Command, Message, MessageResponse, RegistrationResponse};
 pub use hardware::{
     Boot, Cpu, Disk, Gpu, HardwareInfo, HostDevice, Interface, IoPerf, Memory, Mount, SystemVendor,
 };
+pub use heap::HeapSize;
 pub use heartbeat::{EventInfo, Heartbeat, PlaybookExecutionStatus, UpgradeStatus, WorkloadStatus};
 pub use id::{DeviceId, InvalidDeviceId, InvalidNamespace, MAX_NAME, Namespace, PROBE_PREFIX};
 pub use playbook::PlaybookExecution;
+pub use repeated::Repeated;
 pub use time::{DateTime, InvalidDateTime};
 pub use workload::{
     ContainerMetrics, DataConfiguration, DataPath, ImageRegistries, Secret, Workload, WorkloadMetrics,
