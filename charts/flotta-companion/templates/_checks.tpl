@@ -26,7 +26,7 @@ none of a few; its messages for patterns help nobody, so patterns are here.
 
 {{/* Settings of `edge-config-server serve`: a test compares these names with its help. */}}
 {{- define "flotta-companion.settings" -}}
-restored events-per-device event-bytes-per-device event-age max-strays approval permission-window unknown-key request-timeout max-body max-concurrent-requests max-connections max-handshakes handshake-timeout header-timeout idle-timeout write-timeout shutdown-timeout log-format log-level confirm-above settle-removals playbook-offers playbook-retries silent-after-periods strict unknown-fields cache
+restored events-per-device event-bytes-per-device event-age max-strays approval permission-window unknown-key request-timeout max-body max-concurrent-requests max-connections max-handshakes handshake-timeout header-timeout idle-timeout write-timeout shutdown-timeout log-format log-level confirm-above settle-removals playbook-offers playbook-retries silent-after-periods strict unknown-fields cache request-memory
 {{- end }}
 {{- define "flotta-companion.settings.own" -}}
 config listen ops-listen admin-socket tls-cert tls-key client-ca client-pins insecure-http store store-password-file admission

@@ -55,4 +55,7 @@ pub enum PutOff {
     /// [`Admission::Closed`].
     #[error("the fleet is closed for enrolments and registrations; the device may try again")]
     Closed,
+    /// So many wait already that a person could not look at them.
+    #[error("too many devices wait for their approval; the device may try again")]
+    Full,
 }

@@ -86,8 +86,37 @@ pub fn conditions(device: &Device, extra: Vec<Condition>, context: &Context<'_>)
         ),
         State::Waiting { .. } | State::Rejected { .. } | State::Deleted(_) => {}
     }
+    if let Some(message) = cut(device) {
+        add("ReportCut", None, message);
+    }
     found.extend(extra);
     found
+}
+
+/// What is known of it is not all that it said. What it said when it enrolled counts until it says more.
+fn cut(device: &Device) -> Option<String> {
+    let report = &device.report;
+    let enrolment = device
+        .life
+        .enrolment
+        .as_ref()
+        .filter(|_| report.hardware.is_none());
+    let enrolment = enrolment.iter().flat_map(|enrolment| enrolment.cut.fields());
+    let fields: BTreeSet<&str> = report.cut.fields().chain(enrolment).collect();
+    if fields.is_empty() {
+        return None;
+    }
+    let fields: Vec<&str> = fields.into_iter().collect();
+    let mut message = format!(
+        "it says more of itself than is kept: only the beginning of its {} is known",
+        fields.join(", ")
+    );
+    if report.cut.contains("workloads") {
+        message.push_str(
+            "; since a workload that is not named may run all the same, none that is broken is left out on it",
+        );
+    }
+    Some(message)
 }
 
 /// The polls are those of another process than the agent, and go on without it. Its heartbeats begin with its first

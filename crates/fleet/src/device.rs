@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use contract::{DeviceId, Namespace};
+use contract::{Cut, DeviceId, Namespace};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -196,6 +196,9 @@ pub struct EnrolmentRequest {
     /// What it said about itself, as it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<contract::Features>,
+    /// The fields of which it said more than is kept.
+    #[serde(default, skip_serializing_if = "Cut::is_empty")]
+    pub cut: Cut,
 }
 
 /// What remains of a device that an administrator deleted.

@@ -1,6 +1,6 @@
 //! Digests that are kept and shown: SHA-256, in lower-case hexadecimal.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, io, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +18,27 @@ impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of a value's JSON, which is never made as a whole.
+    pub(crate) fn of_json(value: &impl Serialize) -> Result<Self, serde_json::Error> {
+        let mut hash = Sha256::new();
+        serde_json::to_writer(Hashing(&mut hash), value)?;
+        Ok(Self(hash.finalize().into()))
+    }
+}
+
+/// Takes in what is written.
+struct Hashing<'a>(&'a mut Sha256);
+
+impl io::Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -4,7 +4,9 @@
 //! operator approval comes after the answer too, and an agent whose very first attempt succeeds would enrol and register a
 //! second time ten seconds later.
 
-use contract::{DeviceId, EnrolmentInfo, Namespace};
+use std::sync::Arc;
+
+use contract::{Cut, DeviceId, EnrolmentInfo, Namespace};
 
 use crate::{
     AUTOMATIC_APPROVAL, Admission, Approval, Change, Context, DeletionMode, Delivery, Device,
@@ -22,7 +24,9 @@ pub struct Enrolment {
     /// Where it asks to be.
     pub namespace: Namespace,
     /// What it says.
-    pub info: EnrolmentInfo,
+    pub info: Arc<EnrolmentInfo>,
+    /// The fields of which it says more than is kept.
+    pub cut: Cut,
     /// It was approved before it came.
     pub preapproval: Option<Preapproval>,
 }
@@ -131,7 +135,8 @@ fn join(request: Enrolment, returned: bool, context: &Context<'_>) -> Verdict<En
         enrolment: Some(EnrolmentRequest {
             at: context.now,
             namespace: request.namespace,
-            features: request.info.features,
+            features: request.info.features.clone(),
+            cut: request.cut,
         }),
         registration: Registration::default(),
         taken_over: false,

@@ -3,9 +3,15 @@
 //! As in Kubernetes, an event that repeats is one event with a count and its first and last time. A device that retries
 //! every ten seconds thus pushes nothing else out of the bounded list.
 
+use std::collections::HashMap;
+
+use contract::EventInfo;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+/// How many kinds of events of one report are recorded: as many as are kept of a device unless it is set.
+pub const MAX_REPORTED: usize = 256;
 
 /// Longest reason of a device's that is kept, in bytes. It is one word.
 const LONGEST_REASON: usize = 256;
@@ -32,7 +38,7 @@ pub enum Severity {
     Warning,
 }
 
-/// Something that happened, once.
+/// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Who says so.
@@ -45,6 +51,8 @@ pub struct Event {
     pub reason: String,
     /// A sentence for people; of repeated events the latest is kept.
     pub message: String,
+    /// How often it happened.
+    pub count: u64,
 }
 
 /// An event as it is kept: all its repetitions in one.
@@ -78,12 +86,13 @@ impl Event {
             severity,
             reason: reason.to_owned(),
             message: message.into(),
+            count: 1,
         }
     }
 
     /// Something that a device reported. Only `warn` is a warning, as in Flotta; the same words are the same kind. What is kept
     /// of them is cut.
-    pub fn device(info: &contract::EventInfo) -> Self {
+    pub fn device(info: &EventInfo) -> Self {
         let mut hash = Sha256::new();
         for part in [&info.r#type, &info.reason, &info.message] {
             hash.update(part.len().to_be_bytes());
@@ -99,8 +108,33 @@ impl Event {
             },
             reason: cut(&info.reason, LONGEST_REASON),
             message: cut(&info.message, LONGEST_MESSAGE),
+            count: 1,
         }
     }
+}
+
+/// The events of one report, those of the same words added up, and whether all of them are there: of more than
+/// [`MAX_REPORTED`] kinds the last are kept. As many as there are rows to write, so that one report never takes the time in
+/// which all others are written.
+pub(crate) fn added_up<'a>(reported: impl Iterator<Item = (&'a EventInfo, u64)>) -> (Vec<Event>, bool) {
+    let mut events: Vec<Event> = Vec::new();
+    let mut places = HashMap::new();
+    for (info, count) in reported {
+        let event = Event {
+            count,
+            ..Event::device(info)
+        };
+        if let Some(&place) = places.get(&event.kind) {
+            let known: &mut Event = &mut events[place];
+            known.count = known.count.saturating_add(count);
+        } else {
+            places.insert(event.kind.clone(), events.len());
+            events.push(event);
+        }
+    }
+    let excess = events.len().saturating_sub(MAX_REPORTED);
+    events.drain(..excess);
+    (events, excess == 0)
 }
 
 /// At most so many bytes of it, of which the last three say that something was cut off.
@@ -121,7 +155,7 @@ mod tests {
 
     #[test]
     fn of_a_long_text_of_a_device_its_beginning_is_kept() {
-        let info = |message: String| contract::EventInfo {
+        let info = |message: String| EventInfo {
             r#type: "warn".into(),
             reason: "Failed".into(),
             message,

@@ -27,6 +27,44 @@ pub fn merge(known: &HardwareInfo, news: &HardwareInfo) -> HardwareInfo {
     }
 }
 
+/// Whether hardware has a field of this name: those of which a part may be left out, see [`contract::bounded`].
+pub(crate) fn has(field: &str) -> bool {
+    FIELDS.iter().any(|(name, _)| *name == field)
+}
+
+/// Whether this says anything of the field, so that what it says counts from now on.
+pub(crate) fn says(news: &HardwareInfo, field: &str) -> bool {
+    FIELDS
+        .iter()
+        .any(|(name, is_said)| *name == field && is_said(news))
+}
+
+type IsSaid = fn(&HardwareInfo) -> bool;
+
+/// Lists, and the texts that are in none.
+const FIELDS: [(&str, IsSaid); 14] = [
+    ("hostname", |news| !news.hostname.is_empty()),
+    ("current_boot_mode", |news| news.boot.is_some()),
+    ("pxe_interface", |news| news.boot.is_some()),
+    ("architecture", |news| news.cpu.is_some()),
+    ("model_name", |news| news.cpu.is_some()),
+    ("flags", |news| {
+        is_listed(news.cpu.as_ref().and_then(|cpu| cpu.flags.as_ref()))
+    }),
+    ("manufacturer", |news| news.system_vendor.is_some()),
+    ("product_name", |news| news.system_vendor.is_some()),
+    ("serial_number", |news| news.system_vendor.is_some()),
+    ("disks", |news| is_listed(news.disks.as_ref())),
+    ("gpus", |news| is_listed(news.gpus.as_ref())),
+    ("interfaces", |news| is_listed(news.interfaces.as_ref())),
+    ("host_devices", |news| is_listed(news.host_devices.as_ref())),
+    ("mounts", |news| is_listed(news.mounts.as_ref())),
+];
+
+fn is_listed<T>(news: Option<&Vec<T>>) -> bool {
+    news.is_some_and(|news| !news.is_empty())
+}
+
 fn text(known: &str, news: &str) -> String {
     if news.is_empty() { known } else { news }.to_owned()
 }

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{HardwareInfo, Heartbeat, PlaybookExecutionStatus, WorkloadStatus};
+use contract::{Cut, HardwareInfo, Heartbeat, PlaybookExecutionStatus, Repeated, WorkloadStatus};
 use jiff::SignedDuration;
 
 use crate::{
-    Change, Context, Device, Digest, Event, Life, Presence, Report, Severity, State, Verdict, clock,
+    Change, Context, Device, Digest, Event, Life, Presence, Report, Severity, State, Verdict, clock, event,
     hardware,
     identity::Trait,
     report::{Recent, WorkloadReport},
@@ -31,6 +31,12 @@ const MAX_PLAYBOOKS: usize = 256;
 /// nobody's.
 const LONGEST_PLAYBOOK: usize = 512;
 
+/// Workloads that a list in part does not name are kept beside it up to so many bytes, estimated.
+const WORKLOADS: usize = 512 * 1024;
+
+/// What a workload takes beside its name and its state, at most.
+const WORKLOAD: usize = 160;
+
 /// Whether a heartbeat was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeartbeatAnswer {
@@ -40,10 +46,14 @@ pub enum HeartbeatAnswer {
     NotApproved,
 }
 
-/// Takes a heartbeat. A change that carries more than times must be durable before it is acknowledged.
+/// Takes a heartbeat, of which the fields in `cut` were longer than is kept; `events` are all that it told where it has only the
+/// beginning of them. A change that carries more than times must be
+/// durable before it is acknowledged.
 pub fn heartbeat(
     device: Option<&Device>,
     beat: &Heartbeat,
+    cut: &Cut,
+    events: Option<&[Repeated]>,
     context: &Context<'_>,
 ) -> Result<Verdict<HeartbeatAnswer>, serde_json::Error> {
     let Some(device) = device.filter(|device| matches!(device.life.state, State::Approved { .. })) else {
@@ -61,7 +71,10 @@ pub fn heartbeat(
         ),
         ..Change::default()
     };
-    let digest = Digest::of(&serde_json::to_vec(beat)?);
+    let digest = match events {
+        Some(events) => Digest::of_json(&(beat, events))?,
+        None => Digest::of_json(beat)?,
+    };
     // One that is ahead was recorded by a clock that was wrong, at no time that a copy could come soon after.
     let copies =
         |recent: &&Recent| !clock::is_ahead(recent.at, now) && now.duration_since(recent.at) <= COPIES_WITHIN;
@@ -84,8 +97,15 @@ pub fn heartbeat(
     delivery.settle(now);
     let messages = beat.events.iter().flatten().map(|event| event.message.as_str());
     delivery.beat(&beat.version, messages, now);
-    change.events = beat.events.iter().flatten().map(Event::device).collect();
-    change.events.extend(apply(&mut report, beat, context));
+    let (events, all) = match events {
+        Some(events) => event::added_up(events.iter().map(|told| (&told.event, told.count))),
+        None => event::added_up(beat.events.iter().flatten().map(|event| (event, 1))),
+    };
+    change.events = events;
+    change.events.extend(apply(&mut report, beat, cut, context));
+    if !all {
+        report.cut.insert("events");
+    }
     let state = device.life.state.settled(now);
     let decided = delivery != device.life.delivery || state != device.life.state;
     if decided {
@@ -109,31 +129,43 @@ pub fn heartbeat(
 }
 
 /// Takes hardware over, from a heartbeat or a registration, with the labels that follow from it.
-pub(crate) fn take_hardware(report: &mut Report, news: &HardwareInfo) {
+pub(crate) fn take_hardware(report: &mut Report, news: &HardwareInfo, cut: &Cut) {
     let known = report.hardware.take().unwrap_or_default();
     report.hardware = Some(hardware::merge(&known, news));
+    report.cut.retain(|field| !hardware::says(news, field));
+    cut.fields()
+        .filter(|field| hardware::has(field))
+        .for_each(|field| report.cut.insert(field));
     report
         .hardware_labels
         .extend(contract::labels::from_hardware(news));
 }
 
-fn apply(report: &mut Report, beat: &Heartbeat, context: &Context<'_>) -> Option<Event> {
+fn apply(report: &mut Report, beat: &Heartbeat, cut: &Cut, context: &Context<'_>) -> Option<Event> {
+    // Of all but hardware a heartbeat tells the whole.
+    report.cut.retain(hardware::has);
+    cut.fields()
+        .filter(|field| !hardware::has(field))
+        .for_each(|field| report.cut.insert(field));
     report.status.clone_from(&beat.status);
     report.version.clone_from(&beat.version);
     report.upgrade.clone_from(&beat.upgrade);
     if let Some(news) = &beat.hardware {
-        take_hardware(report, news);
+        take_hardware(report, news, cut);
     }
+    let all = !cut.contains("workloads");
     report.workloads = workloads(
         &report.workloads,
         beat.workloads.as_deref().unwrap_or_default(),
+        all,
         context,
     );
     report
         .ever_reported
-        .beat(report.workloads.keys().map(String::as_str), context.epoch);
+        .beat(report.workloads.keys().map(String::as_str), all, context.epoch);
     let playbooks = beat.playbook_executions.as_deref().unwrap_or_default();
-    report.runs.beat(playbooks, context.policy, context.now);
+    let all = !cut.contains("playbook-executions");
+    report.runs.beat(playbooks, all, context.policy, context.now);
     take_playbooks(&mut report.playbooks, playbooks);
     two_machines(report, beat, context)
 }
@@ -157,10 +189,11 @@ fn take_playbooks(
 }
 
 /// The heartbeat lists every pod that exists on the device, so what it does not list is gone. With no pod left the agent's
-/// list is Go's nil list, `null`.
+/// list is Go's nil list, `null`. Of a list that is not all that was sent, nothing follows for what is not in it.
 fn workloads(
     known: &BTreeMap<String, WorkloadReport>,
     statuses: &[WorkloadStatus],
+    all: bool,
     context: &Context<'_>,
 ) -> BTreeMap<String, WorkloadReport> {
     let take = |status: &WorkloadStatus| {
@@ -182,7 +215,22 @@ fn workloads(
             },
         )
     };
-    statuses.iter().map(take).collect()
+    let mut workloads: BTreeMap<_, _> = statuses.iter().map(take).collect();
+    if !all {
+        let size = |(name, report): (&String, &WorkloadReport)| WORKLOAD + name.len() + report.status.len();
+        let mut taken: usize = workloads.iter().map(size).sum();
+        for (name, report) in known {
+            if workloads.contains_key(name) {
+                continue;
+            }
+            taken += size((name, report));
+            if taken > WORKLOADS {
+                break;
+            }
+            workloads.insert(name.clone(), report.clone());
+        }
+    }
+    workloads
 }
 
 fn two_machines(report: &mut Report, beat: &Heartbeat, context: &Context<'_>) -> Option<Event> {

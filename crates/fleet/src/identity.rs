@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use contract::{HeapSize, heap_size};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,19 @@ pub struct IdentityTrail {
     trails: BTreeMap<Trait, Trail>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     evidence: BTreeMap<Trait, Evidence>,
+}
+
+impl HeapSize for Trait {
+    fn heap_size(&self) -> usize {
+        0
+    }
+}
+
+heap_size! {
+    IdentityTrail { trails, evidence }
+    Trail { current, before; returns }
+    Former { value; until }
+    Evidence { values; first, last }
 }
 
 /// The last values of one trait.

@@ -10,6 +10,7 @@
 //! | What does it hear when it asks whether it belongs? | [`status`], [`tombstone`] |
 //! | May this key be certified for it? | [`register`], [`registration`] |
 //! | What does a heartbeat change? | [`heartbeat`], [`hardware`] |
+//! | How is a device read that is stored, and how much memory does it take? | [`stored`], `heap` |
 //! | Do two machines use one id? | [`identity`] |
 //! | What should a person know about it? | [`condition`] |
 //! | Which labels has it? | [`labels`] |
@@ -28,6 +29,7 @@ mod digest;
 pub mod enrolment;
 mod event;
 pub mod hardware;
+mod heap;
 pub mod heartbeat;
 pub mod identity;
 pub mod labels;
@@ -40,6 +42,7 @@ pub mod report;
 mod reported;
 pub mod runs;
 pub mod status;
+pub mod stored;
 mod stray;
 pub mod tombstone;
 mod verdict;
@@ -49,7 +52,7 @@ pub use delivery::{AppliedBy, Delivery, Offered};
 pub use device::{DeletionMode, Device, EnrolmentRequest, Epoch, Life, Phase, State, Tombstone};
 pub(crate) use digest::hex;
 pub use digest::{Digest, InvalidDigest};
-pub use event::{Event, Origin, RecordedEvent, Severity};
+pub use event::{Event, MAX_REPORTED, Origin, RecordedEvent, Severity};
 pub use policy::{Approval, Policy, UnknownKey};
 pub use presence::{Connectivity, Patience, Presence, Watch};
 pub use report::Report;

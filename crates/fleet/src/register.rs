@@ -1,6 +1,6 @@
 //! The second half of a registration: the only point at which an unwanted one can be refused.
 
-use contract::{HardwareInfo, Namespace};
+use contract::{Cut, HardwareInfo, Namespace};
 
 use crate::{
     Admission, Change, Context, Device, Event, Presence, Severity, State, Verdict,
@@ -18,6 +18,8 @@ pub struct RegistrationRequest {
     pub certificate_request: Result<VerifiedRequest, String>,
     /// What the device says about its hardware.
     pub hardware: Option<HardwareInfo>,
+    /// The fields of which it says more than is kept.
+    pub cut: Cut,
 }
 
 /// What the device hears.
@@ -133,7 +135,7 @@ fn admit(device: &Device, request: &RegistrationRequest, context: &Context<'_>) 
         .admit(certificate_request, context.policy, context.now)?;
     let mut report = (*device.report).clone();
     if let Some(hardware) = &request.hardware {
-        heartbeat::take_hardware(&mut report, hardware);
+        heartbeat::take_hardware(&mut report, hardware, &request.cut);
     }
     // The first key of a device whose keys are unknown is taken on trust and is then its only one. On hold that is put off:
     // if the switch is taken back, the device may come to register another there, and would be refused after the next one.

@@ -7,12 +7,16 @@
 //! proves a usable device certificate: a configuration poll.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Digest, Policy, UnknownKey, clock};
 
 /// How many keys are kept for a device.
 pub const MAX_KEYS: usize = 8;
+
+/// Longest certificate request that is kept, in bytes: twice that of an RSA key of 4096 bits with a long subject. A longer
+/// one is accepted like any other, and what is kept of it is its key.
+pub const LONGEST_REQUEST: usize = 8 * 1024;
 
 /// A device's registrations: the keys that may register, and whether the gate is still open.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,7 +42,8 @@ pub struct Registration {
 pub struct RegisteredKey {
     /// SHA-256 of the DER SubjectPublicKeyInfo.
     pub fingerprint: Digest,
-    /// The certificate request that was last accepted with it, PEM.
+    /// The certificate request that was last accepted with it, PEM; empty if it was longer than [`LONGEST_REQUEST`].
+    #[serde(deserialize_with = "read_request")]
     pub certificate_request: String,
     /// When it was first accepted.
     pub first: Timestamp,
@@ -112,6 +117,20 @@ pub enum GateRefusal {
         "the device was taken over without its keys; permit its registration with 'edge-config-server device allow-registration'"
     )]
     PermissionDemanded,
+}
+
+fn kept(request: &str) -> String {
+    let is_usual = request.len() <= LONGEST_REQUEST;
+    if is_usual { request } else { "" }.to_owned()
+}
+
+/// An earlier program kept whatever came.
+fn read_request<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let mut request = String::deserialize(deserializer)?;
+    if request.len() > LONGEST_REQUEST {
+        request = String::new();
+    }
+    Ok(request)
 }
 
 impl Registration {
@@ -222,7 +241,7 @@ impl Registration {
             .find(|key| key.fingerprint == request.fingerprint)
         {
             key.last = now;
-            key.certificate_request.clone_from(&request.pem);
+            key.certificate_request = kept(&request.pem);
             return;
         }
         self.seen = None;
@@ -231,7 +250,7 @@ impl Registration {
         }
         self.keys.push(RegisteredKey {
             fingerprint: request.fingerprint,
-            certificate_request: request.pem.clone(),
+            certificate_request: kept(&request.pem),
             first: now,
             last: now,
         });

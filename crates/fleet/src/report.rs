@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{HardwareInfo, PlaybookExecutionStatus, UpgradeStatus};
+use contract::{Cut, HardwareInfo, PlaybookExecutionStatus, UpgradeStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,9 @@ pub struct Report {
     /// What could show that two machines use this id.
     #[serde(default)]
     pub identity: IdentityTrail,
+    /// The fields of which it said more than is kept.
+    #[serde(default, skip_serializing_if = "Cut::is_empty")]
+    pub cut: Cut,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

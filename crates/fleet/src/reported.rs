@@ -19,7 +19,7 @@ pub struct EverReported {
     /// Their names.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub names: BTreeSet<String>,
-    /// There were more names than are kept, so every name counts as reported.
+    /// There were more names than are kept, or a list was read in part, so every name counts as reported.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub overflow: bool,
     /// The store's epoch in which a heartbeat listed all, or the device was new. In any other one, and for a device that was
@@ -42,9 +42,11 @@ impl EverReported {
         self.overflow || self.known_in != Some(epoch) || self.names.contains(name)
     }
 
-    /// A heartbeat listed these, and no others exist on the device.
-    pub(crate) fn beat<'a>(&mut self, names: impl Iterator<Item = &'a str>, epoch: Epoch) {
+    /// A heartbeat listed these, and no others exist on the device. If they are not `all` that it listed, the others may
+    /// have any name.
+    pub(crate) fn beat<'a>(&mut self, names: impl Iterator<Item = &'a str>, all: bool, epoch: Epoch) {
         self.known_in = Some(epoch);
+        self.overflow |= !all;
         for name in names.filter(|name| name.len() <= LONGEST) {
             if self.names.contains(name) {
                 continue;

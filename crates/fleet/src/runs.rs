@@ -240,12 +240,13 @@ impl Run {
 
     /// A heartbeat names every playbook that the agent remembers. One that ended stays so, whatever is said of it later;
     /// one that was given up goes on if the device has it after all.
-    fn beat(&mut self, word: Option<&str>, policy: &Policy, now: Timestamp) {
+    fn beat(&mut self, word: Option<&str>, all: bool, policy: &Policy, now: Timestamp) {
         if self.state.is_final() {
             return;
         }
         match word {
             Some(word) => self.enter(RunState::reported(word), now),
+            None if !all => {}
             None if self.state.is_under_way() || self.is_given_up(policy, now) => {
                 self.enter(RunState::Interrupted, now);
             }
@@ -265,14 +266,20 @@ impl Run {
 }
 
 impl Runs {
-    /// A heartbeat names these.
-    pub(crate) fn beat(&mut self, named: &[PlaybookExecutionStatus], policy: &Policy, now: Timestamp) {
+    /// A heartbeat names these. If they are not `all` that it named, nothing follows for the others.
+    pub(crate) fn beat(
+        &mut self,
+        named: &[PlaybookExecutionStatus],
+        all: bool,
+        policy: &Policy,
+        now: Timestamp,
+    ) {
         let words: BTreeMap<&str, &str> = named
             .iter()
             .map(|status| (status.name.as_str(), status.status.as_str()))
             .collect();
         for run in &mut self.list {
-            run.beat(words.get(run.name.as_str()).copied(), policy, now);
+            run.beat(words.get(run.name.as_str()).copied(), all, policy, now);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The Edge Configuration API of Project Flotta, served from a store of its own.
 //!
-//! `transport` and `tls` carry requests; `descriptors` sees to it that there are files enough for them; `admission` is the order that says whom the fleet takes in; `settings`, `check`, `ops`, `metrics` and the
+//! `transport` and `tls` carry requests; `descriptors` sees to it that there are files enough for them, `room` that there is memory; `admission` is the order that says whom the fleet takes in; `settings`, `check`, `ops`, `metrics` and the
 //! crate `telemetry` are what an operator sees.
 
 pub mod admin;
@@ -14,6 +14,7 @@ mod files;
 pub mod metrics;
 pub mod open;
 pub mod ops;
+pub mod room;
 pub mod run;
 pub mod service;
 pub mod settings;

@@ -77,14 +77,14 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         let observer = Arc::clone(&metrics);
         let documents = documents(&settings, &store, &metrics);
         health.set_documents(Arc::clone(&documents));
-        let service = Service::with_cache(
+        let service = Service::with_memory(
             Arc::clone(&store),
             settings.policy.clone(),
             admission,
             documents,
             Arc::new(Timestamp::now),
             Arc::new(move |elapsed| observer.store_commit(elapsed)),
-            settings.cache,
+            settings.memory,
         );
         health.set_service(service.clone());
         let outcome = serve_planes(&settings, service, security, &metrics, &probes, &closing).await;

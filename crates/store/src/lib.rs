@@ -27,8 +27,8 @@ pub use documents::{
 };
 pub use error::StoreError;
 pub use model::{
-    Bounds, Census, Changed, Examined, Identity, Inspection, Listed, Page, Portion, Revision, Sighting,
-    Stored, Unreadable, Write, WriteGuard, cursor,
+    Bounds, Census, Changed, Examined, Identity, Inspection, Listed, Listing, Page, Portion, Revision,
+    Sighting, Stored, Unreadable, Write, WriteGuard,
 };
 pub use sealing::{KeyFileFault, Keyring, Loaded};
 
@@ -70,13 +70,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// device that is not known is dropped. The number of strays stays within [`Bounds::strays`], the oldest go first.
     async fn observe(&self, sightings: Vec<Sighting>, strays: Vec<Stray>) -> Result<(), StoreError>;
 
-    /// Devices in the order of their ids, at most `page.limit`, after `page.after`. Those that cannot be read are among them;
-    /// reports are not looked at. Fewer than `page.limit` means that there are no more.
-    async fn list(
-        &self,
-        phase: Option<Phase>,
-        page: Page,
-    ) -> Result<Vec<Result<Listed, Unreadable>>, StoreError>;
+    /// Devices in the order of their ids, at most `page.limit`, after `page.after`, and as many as their size allows. Those that
+    /// cannot be read are among them; reports are not looked at. Whether there are more is said by [`Listing::next`] alone.
+    async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Listing, StoreError>;
+
+    /// How many devices wait for a person, counted up to `limit`.
+    async fn waiting(&self, limit: usize) -> Result<usize, StoreError>;
 
     /// Where each of these devices is in its life, as far as it is known here; no order.
     async fn phases(

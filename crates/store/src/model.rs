@@ -1,6 +1,8 @@
 //! The values that cross the boundary of a store.
 
-use contract::{DeviceId, Namespace};
+use std::sync::Arc;
+
+use contract::{DeviceId, HeapSize as _, Namespace};
 use fleet::{Connectivity, Device, Epoch, Event, Life, Phase, Presence, Report, Watch};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -51,12 +53,12 @@ pub struct Write {
     /// What it was decided on.
     pub guard: WriteGuard,
     /// New decisions, if they changed.
-    pub life: Option<Life>,
+    pub life: Option<Arc<Life>>,
     /// A new report, if it changed.
-    pub report: Option<Report>,
+    pub report: Option<Arc<Report>>,
     /// Times, joined into those that are kept.
     pub presence: Option<Presence>,
-    /// What happened. Each is counted once, however often the write is tried.
+    /// What happened, each kind once. Each is counted once, however often the write is tried.
     pub events: Vec<Event>,
     /// When.
     pub at: Timestamp,
@@ -71,13 +73,78 @@ pub struct Sighting {
     pub presence: Presence,
 }
 
-/// A part of a list.
+/// A part of a list, as it is asked for.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// Begin after this id. One that cannot be read may have an id that is none.
     pub after: Option<String>,
     /// At most so many.
     pub limit: usize,
+}
+
+/// A part of a list, as it is answered: by [`Page::limit`] and by [`LISTED_BYTES`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listing {
+    /// In the order of their ids, those that cannot be read among them.
+    pub devices: Vec<Result<Listed, Unreadable>>,
+    /// After this id, which is told as it is stored, there may be more. `None` is the end of the list, and nothing else is: a
+    /// short part may be followed by another.
+    pub next: Option<String>,
+}
+
+/// A row of a list.
+pub(crate) struct ListedRow {
+    /// Its id as it is stored.
+    pub(crate) id: String,
+    /// Bytes of its document as it is stored.
+    pub(crate) bytes: usize,
+    pub(crate) entry: Result<Listed, Unreadable>,
+}
+
+/// A part of a list ends with the device by which its documents reach so many bytes, as text or in memory: a short text can
+/// become a hundred times its size. One that cannot be read counts as its text.
+pub(crate) const LISTED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Writes that wait together share a commit up to so many bytes, so that none waits for many large ones.
+pub(crate) const COMMIT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Whether so many rows of so many bytes are a part of a list, so that there may be more.
+pub(crate) fn is_full(rows: usize, limit: usize, bytes: usize) -> bool {
+    rows >= limit || bytes >= LISTED_BYTES
+}
+
+impl Listing {
+    /// As many of these rows as make a part of at most so many.
+    pub(crate) fn gather<E>(
+        limit: usize,
+        rows: impl IntoIterator<Item = Result<ListedRow, E>>,
+    ) -> Result<Self, E> {
+        let (mut listing, mut bytes) = (Self::default(), 0);
+        for row in rows {
+            let row = row?;
+            bytes += row.weight();
+            listing.devices.push(row.entry);
+            if is_full(listing.devices.len(), limit, bytes) {
+                listing.next = Some(row.id);
+                break;
+            }
+        }
+        Ok(listing)
+    }
+}
+
+impl Write {
+    /// Bytes that it takes in memory, which are about those of its rows.
+    pub(crate) fn weight(&self) -> usize {
+        self.life.heap_size() + self.report.heap_size() + self.events.heap_size()
+    }
+}
+
+impl ListedRow {
+    fn weight(&self) -> usize {
+        let in_memory = self.entry.as_ref().map_or(0, |listed| listed.life.heap_size());
+        self.bytes.max(in_memory)
+    }
 }
 
 /// A device in a list: without its report.
@@ -100,14 +167,6 @@ pub struct Unreadable {
     pub id: String,
     /// Why not, one sentence.
     pub reason: String,
-}
-
-/// The id that the next page begins after.
-pub fn cursor(entry: &Result<Listed, Unreadable>) -> &str {
-    match entry {
-        Ok(listed) => listed.id.as_str(),
-        Err(unreadable) => &unreadable.id,
-    }
 }
 
 /// Which portion of a store is looked at.

@@ -142,10 +142,14 @@ pub(crate) fn document<T: Serialize>(what: &str, value: &T) -> Result<String, St
 }
 
 fn parse<T: DeserializeOwned>(what: impl FnOnce() -> String, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Corrupt {
-        what: what(),
+    serde_json::from_str(text).map_err(|error| corrupt(what(), &error))
+}
+
+fn corrupt(what: String, error: &serde_json::Error) -> StoreError {
+    StoreError::Corrupt {
+        what,
         reason: error.to_string(),
-    })
+    }
 }
 
 /// A row of `device` as it is stored.
@@ -219,15 +223,22 @@ impl DeviceRow {
         }
     }
 
+    /// Bytes of its documents as they are stored.
+    pub(crate) fn bytes(&self) -> usize {
+        let report = self.report.as_ref().map_or(0, |(text, _)| text.len());
+        self.kept.columns.document.len() + report
+    }
+
     pub(crate) fn read(self) -> Result<Stored, StoreError> {
         self.verify()?;
         let id = device_id(&self.kept.id)?;
         let report = match &self.report {
-            Some((text, _)) => parse(|| format!("the report of device {id}"), text)?,
+            Some((text, _)) => fleet::stored::report(text)
+                .map_err(|error| corrupt(format!("the report of device {id}"), &error))?,
             None => Report::default(),
         };
         let device = Device {
-            life: parse(|| format!("device {id}"), &self.kept.columns.document)?,
+            life: Arc::new(life(&id, &self.kept.columns.document)?),
             report: Arc::new(report),
             presence: presence(self.times),
             id,
@@ -243,12 +254,17 @@ impl DeviceRow {
         self.kept.verify()?;
         let id = device_id(&self.kept.id)?;
         Ok(Listed {
-            life: parse(|| format!("device {id}"), &self.kept.columns.document)?,
+            life: life(&id, &self.kept.columns.document)?,
             presence: presence(self.times),
             revision: Revision(self.kept.revision),
             id,
         })
     }
+}
+
+/// What is cut when it is read has been verified as it is stored.
+fn life(id: &DeviceId, text: &str) -> Result<Life, StoreError> {
+    fleet::stored::life(text).map_err(|error| corrupt(format!("device {id}"), &error))
 }
 
 pub(crate) fn device_id(text: &str) -> Result<DeviceId, StoreError> {

@@ -34,13 +34,14 @@ macro_rules! contract {
 }
 
 contract! {
-    writes: what_was_written_is_read, a_write_names_what_it_was_decided_on, a_repeated_write_counts_nothing_twice,
+    writes: what_was_written_is_read, writes_that_are_too_large_for_one_commit_are_all_made, a_write_names_what_it_was_decided_on, a_repeated_write_counts_nothing_twice,
         of_many_writers_one_wins_each_revision, a_new_device_needs_a_life, revisions_grow_though_the_clock_does_not;
     events: events_are_counted_and_latest_first, the_oldest_events_go_first, old_events_are_pruned,
-        any_text_of_a_device_is_kept, events_are_bounded_by_their_bytes;
+        any_text_of_a_device_is_kept, events_are_bounded_by_their_bytes, an_event_counts_for_as_often_as_it_says;
     times: times_join_in_any_order, unknown_devices_are_passed_over, strays_are_joined_and_bounded,
         an_approved_device_is_no_stray, times_that_a_clock_has_put_ahead_grow_old_from_the_next_pruning_on;
-    reading: lists_come_in_pages, phases_are_those_of_the_devices_that_are_known, the_change_feed_is_in_order, settings_are_set_and_removed,
+    reading: lists_come_in_pages, a_page_ends_where_its_documents_are_many_bytes, a_page_ends_where_its_devices_take_much_memory, a_page_ends_where_what_cannot_be_read_is_many_bytes, those_who_wait_are_counted_as_far_as_it_matters,
+        phases_are_those_of_the_devices_that_are_known, the_change_feed_is_in_order, settings_are_set_and_removed,
         the_census_agrees_with_the_rules, the_periods_of_before_are_counted_by,
         a_device_is_read_beside_the_revision_of_the_documents;
     identity: a_store_is_the_same_when_opened_again, a_restored_store_begins_an_epoch,

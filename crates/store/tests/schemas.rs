@@ -41,7 +41,7 @@ async fn writes_the_fixture() {
     let store = place.open_with_keys(keyring(&[1])).await;
     store
         .commit(Write {
-            report: Some(report("7")),
+            report: Some(report("7").into()),
             presence: Some(fleet::Presence::default().polled(at(1)).beat(at(2))),
             events: vec![event("Joined", "by \u{1F980}"), device_event("k1")],
             ..creation("a", approved(), at(3))

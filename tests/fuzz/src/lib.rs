@@ -4,20 +4,33 @@ pub mod pem;
 
 use std::fmt::Debug;
 
+use contract::{Bounds, HeapSize, bounded::from_slice};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Reads a body. What can be read is written, and what was written is read again as the same and written the same.
+/// No body becomes more than this in memory, whatever is in it: the lists of a heartbeat with what an allocator adds.
+const MOST: usize = 8 << 20;
+
+/// Reads a body as the server does. What can be read is bounded; it is written, and what was written is read again as the
+/// same and written the same.
 ///
 /// Returns what was read, for what else should hold of it.
 ///
 /// # Panics
 /// If it is not so.
 #[must_use]
-pub fn body<T: Serialize + DeserializeOwned + PartialEq + Debug>(bytes: &[u8]) -> Option<T> {
-    let read: T = serde_json::from_slice(bytes).ok()?;
+pub fn body<T: Serialize + DeserializeOwned + PartialEq + Debug + HeapSize>(bytes: &[u8]) -> Option<T> {
+    let (read, cut) = from_slice::<T>(bytes, Bounds::RECEIVED).ok()?;
+    assert!(read.heap_size() < MOST + bytes.len());
+    if cut.is_empty() {
+        assert_eq!(
+            serde_json::from_slice::<T>(bytes).expect("it can be read whole"),
+            read
+        );
+    }
     let written = serde_json::to_vec(&read).expect("what was read can be written");
-    let again: T = serde_json::from_slice(&written).expect("what was written can be read");
+    let (again, further) = from_slice::<T>(&written, Bounds::RECEIVED).expect("what was written can be read");
     assert_eq!(again, read);
+    assert!(further.is_empty(), "{further:?}");
     assert_eq!(serde_json::to_vec(&again).expect("twice"), written);
     Some(read)
 }

@@ -34,6 +34,7 @@ fn registers(world: &mut World, key: u8) -> RegistrationAnswer {
         namespace: namespace("default"),
         certificate_request: Ok(request(key)),
         hardware: Some(hardware("h")),
+        cut: contract::Cut::default(),
     })
 }
 

@@ -281,7 +281,7 @@ proptest! {
             let change = match what {
                 0 => fleet::configuration::poll(device, None, &context).change,
                 1 => fleet::status::registration_status(device, &Namespace::default(), &context).change,
-                _ => fleet::heartbeat::heartbeat(device, &running("Running"), &context).unwrap().change,
+                _ => fleet::heartbeat::heartbeat(device, &running("Running"), &contract::Cut::default(), None, &context).unwrap().change,
             };
             late = late.join(change.presence.unwrap());
             let known = change.apply(world.known());

@@ -107,6 +107,7 @@ fn refusals_of_different_causes_are_different_events() {
             namespace: namespace("elsewhere"),
             certificate_request: Ok(request(1)),
             hardware: None,
+            cut: contract::Cut::default(),
         })
         .unwrap_err();
     let kinds: Vec<_> = world.events.iter().map(|event| event.kind.as_str()).collect();
@@ -124,6 +125,7 @@ fn a_certificate_request_that_was_not_signed_by_its_key_is_refused() {
             namespace: namespace("default"),
             certificate_request: Err("its signature is not its key's".into()),
             hardware: Some(hardware("h")),
+            cut: contract::Cut::default(),
         })
         .unwrap_err();
     assert_eq!(
@@ -147,6 +149,7 @@ fn a_device_moved_between_the_halves_is_refused_and_finds_its_place_at_the_next_
         namespace: namespace(place),
         certificate_request: Ok(request(1)),
         hardware: None,
+        cut: contract::Cut::default(),
     };
     let refusal = world.register_with(&second_half("default")).unwrap_err();
     assert!(matches!(refusal, Refusal::Namespace { .. }));
@@ -287,6 +290,7 @@ fn a_registration_brings_hardware_and_its_labels() {
         namespace: namespace("default"),
         certificate_request: Ok(request(1)),
         hardware,
+        cut: contract::Cut::default(),
     };
     world.register_with(&sent(Some(hardware("Edge-1.")))).unwrap();
     world.register_with(&sent(None)).unwrap();

@@ -254,6 +254,7 @@ fn register(world: &mut World, before: &World, key: u8, place: &str) -> Result<(
         namespace: namespace(place),
         certificate_request: Ok(request(key)),
         hardware: Some(hardware("h")),
+        cut: contract::Cut::default(),
     });
     let taken_over = before.is_approved()
         && before

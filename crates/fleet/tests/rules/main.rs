@@ -14,6 +14,7 @@ mod world;
 
 mod administration;
 mod admission;
+mod bounds;
 mod clock;
 mod connectivity;
 mod deletion;

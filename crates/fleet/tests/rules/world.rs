@@ -1,7 +1,7 @@
 //! A fleet of one id, for tests: keeps what the rules want recorded, and reads it anew for every request.
 
 use contract::{
-    DeviceId, EnrolmentInfo, EventInfo, Features, HardwareInfo, Heartbeat, Namespace, WorkloadStatus,
+    Cut, DeviceId, EnrolmentInfo, EventInfo, Features, HardwareInfo, Heartbeat, Namespace, WorkloadStatus,
 };
 use fleet::{
     Admission, Approval, Change, Context, DeletionMode, Device, Digest, Epoch, Event, Offered, Operation,
@@ -172,7 +172,9 @@ impl World {
                     ..Features::default()
                 }),
                 ..EnrolmentInfo::default()
-            },
+            }
+            .into(),
+            cut: Cut::default(),
             preapproval: self.preapproval.map(|(place, set)| Preapproval {
                 namespace: namespace(place),
                 set: set.map(str::to_owned),
@@ -217,6 +219,7 @@ impl World {
             namespace: place,
             certificate_request: Ok(request(n)),
             hardware: None,
+            cut: Cut::default(),
         })
     }
 
@@ -234,8 +237,14 @@ impl World {
     }
 
     pub(crate) fn beat(&mut self, beat: &Heartbeat) -> HeartbeatAnswer {
+        self.beat_in_part(beat, &[])
+    }
+
+    /// A heartbeat of which these fields were longer than is kept.
+    pub(crate) fn beat_in_part(&mut self, beat: &Heartbeat, cut: &[&str]) -> HeartbeatAnswer {
         self.heard(&namespace("default"), Operation::Heartbeat);
-        self.rule(|device, context| heartbeat::heartbeat(device, beat, context).unwrap())
+        let cut: Cut = cut.iter().copied().collect();
+        self.rule(|device, context| heartbeat::heartbeat(device, beat, &cut, None, context).unwrap())
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "an act is written where it is done")]

@@ -16,7 +16,7 @@ use tokio::net::UnixStream;
 use super::AUTHOR;
 use crate::{
     documents::{Applied, Status},
-    service::{DeviceView, ListEntry, StrayView, WorkloadView},
+    service::{DeviceView, ListEntry, ListedPage, StrayView, WorkloadView},
 };
 
 /// An act on its way to the server.
@@ -128,22 +128,23 @@ impl Client<'_> {
     /// All devices, page by page.
     pub(super) async fn list(&self, phase: Option<&str>) -> anyhow::Result<Vec<ListEntry>> {
         let mut all: Vec<ListEntry> = Vec::new();
+        let mut after: Option<String> = None;
         loop {
             let mut path = format!("/devices?limit={}", super::PAGE);
             if let Some(phase) = phase {
                 path.push_str("&phase=");
                 path.push_str(phase);
             }
-            if let Some(last) = all.last() {
+            if let Some(after) = &after {
                 path.push_str("&after=");
-                path.extend(utf8_percent_encode(last.id(), NON_ALPHANUMERIC));
+                path.extend(utf8_percent_encode(after, NON_ALPHANUMERIC));
             }
-            let page: Vec<ListEntry> = self.call(Method::GET, &path, Bytes::new()).await?;
-            let complete = page.len() < super::PAGE;
-            all.extend(page);
-            if complete {
+            let page: ListedPage = self.call(Method::GET, &path, Bytes::new()).await?;
+            all.extend(page.devices);
+            if page.next.is_none() {
                 return Ok(all);
             }
+            after = page.next;
         }
     }
 

@@ -37,6 +37,7 @@ const CONNECTIONS: usize = 64;
 pub fn limits(device_plane: Limits) -> Limits {
     Limits {
         body: LONGEST,
+        bodies: LONGEST,
         request: PATIENCE,
         idle: PATIENCE,
         write: Duration::from_mins(1),

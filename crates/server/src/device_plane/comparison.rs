@@ -16,13 +16,26 @@ use store::Page;
 use uuid::Uuid;
 
 use super::operations::{self, CallError};
-use crate::{metrics::Metrics, service::Service, transport::answer};
+use crate::{
+    metrics::Metrics,
+    service::{NotRead, Service},
+    transport::answer,
+};
 
 /// Where it begins, on the port of the Edge Configuration API.
 pub const COMPANION_PATH: &str = "/api/flotta-companion/v1";
 
 /// Devices on a page, at most and unless the caller asks for fewer: as many as are read within the time of a request.
 const PAGE: usize = 500;
+
+/// Most ids of one question.
+const QUESTION: usize = 65_536;
+
+/// What a question takes in memory, by its length, where ids are as long as Flotta's.
+const USUAL: usize = 16;
+
+/// What each id takes until it is answered.
+const COMPARED: usize = 256;
 
 /// What a comparison says of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -124,7 +137,18 @@ async fn compare(service: &Service, method: &Method, body: &[u8]) -> Result<Resp
     if method != Method::POST {
         return Err(Refusal::Method("POST"));
     }
+    let mut held = service.room(USUAL, body.len()).await;
     let asked: Asked = operations::decode(body, "comparison")?;
+    let count = asked.devices.len();
+    if count > QUESTION {
+        return Err(Refusal::Parameter {
+            parameter: "devices".to_owned(),
+            reason: format!("there are {count}; ask for at most {QUESTION} at a time"),
+        });
+    }
+    if !held.resize(COMPARED * count) {
+        return Err(CallError::NoRoom(NotRead::NoRoom).into());
+    }
     // What cannot be an id here is a device that could never be served.
     let ids = asked.devices.iter().filter_map(|id| DeviceId::parse(id).ok());
     let phases = service.phases(ids.collect()).await.map_err(CallError::from)?;
@@ -148,12 +172,7 @@ async fn list(service: &Service, method: &Method, query: &str) -> Result<Respons
         return Err(Refusal::Method("GET"));
     }
     let page = page(query)?;
-    let limit = page.limit;
-    let found = service.all_phases(page).await.map_err(CallError::from)?;
-    let next = found
-        .last()
-        .filter(|_| found.len() == limit)
-        .map(|(id, _)| id.clone());
+    let (found, next) = service.all_phases(page).await.map_err(CallError::from)?;
     let devices = found.into_iter().map(|(id, phase)| ListedDevice {
         id,
         phase: phase.into(),

@@ -1,7 +1,7 @@
 //! Each operation: read the body, ask the fleet, put its answer into HTTP.
 
 use bytes::Bytes;
-use contract::{DeviceId, EnrolmentInfo, Heartbeat, Namespace, RegistrationInfo, RegistrationStatus};
+use contract::{DeviceId, EnrolmentInfo, HeapSize, Namespace, RegistrationInfo, RegistrationStatus};
 use fleet::{
     Digest, Operation,
     admission::PutOff,
@@ -19,7 +19,7 @@ use store::StoreError;
 use crate::{
     admission::NotServing,
     metrics::Metrics,
-    service::{ConfigurationOutcome, Service, ServiceError},
+    service::{ConfigurationOutcome, NotRead, Received, Service, ServiceError},
     telemetry,
     transport::answer,
 };
@@ -43,6 +43,9 @@ pub(super) enum CallError {
     /// The body is not the object that the operation takes.
     #[error("the body is not a valid {what}: {reason}")]
     Body { what: &'static str, reason: String },
+    /// There is no room for what the body holds.
+    #[error("{0}")]
+    NoRoom(NotRead),
     /// The fleet could not decide.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -83,7 +86,12 @@ pub(super) async fn call(
             }
         }),
         Operation::Heartbeat => {
-            let beat = decode::<Heartbeat>(&call.body, "heartbeat")?;
+            let beat = service
+                .read_heartbeat(&call.body)
+                .await
+                .map_err(not_read("heartbeat"))?;
+            // It was read, and its room is free again.
+            drop(call.body);
             Ok(match service.heartbeat(call.id, call.namespace, beat).await? {
                 HeartbeatAnswer::Recorded => answer::empty(StatusCode::OK),
                 HeartbeatAnswer::NotApproved => answer::error(StatusCode::NOT_FOUND, NOT_APPROVED),
@@ -100,22 +108,22 @@ pub(super) async fn call(
 }
 
 async fn enrol(service: &Service, metrics: &Metrics, call: Call) -> Result<Response<Bytes>, CallError> {
-    let info = decode::<EnrolmentInfo>(&call.body, "enrolment")?;
     let Call {
         id,
         namespace,
         spelling,
-        ..
+        body,
     } = call;
-    let answer = service
-        .enrol(Enrolment {
-            id,
-            spelling,
-            namespace,
-            info,
-            preapproval: None,
-        })
-        .await?;
+    let Received { content, cut, held } = read::<EnrolmentInfo>(service, body, "enrolment").await?;
+    let enrolment = Enrolment {
+        id,
+        spelling,
+        namespace,
+        info: content.into(),
+        cut,
+        preapproval: None,
+    };
+    let answer = service.enrol(enrolment, held).await?;
     Ok(match answer {
         EnrolmentAnswer::Approved => answer::empty(StatusCode::OK),
         EnrolmentAnswer::Wait => answer::empty(StatusCode::CREATED),
@@ -124,7 +132,7 @@ async fn enrol(service: &Service, metrics: &Metrics, call: Call) -> Result<Respo
             // It hears what a device hears that waits for its approval.
             answer::empty(StatusCode::CREATED)
         }
-        EnrolmentAnswer::PutOff(put_off @ PutOff::Closed) => {
+        EnrolmentAnswer::PutOff(put_off @ (PutOff::Closed | PutOff::Full)) => {
             noted(metrics, Operation::Enrolment, put_off);
             answer::busy(&put_off.to_string())
         }
@@ -132,7 +140,12 @@ async fn enrol(service: &Service, metrics: &Metrics, call: Call) -> Result<Respo
 }
 
 async fn register(service: &Service, metrics: &Metrics, call: Call) -> Result<Response<Bytes>, CallError> {
-    let info = decode::<RegistrationInfo>(&call.body, "registration")?;
+    let received = read::<RegistrationInfo>(service, call.body, "registration").await?;
+    let Received {
+        content: info,
+        cut,
+        held,
+    } = received;
     let certificate_request = pki::csr::verify(info.certificate_request.as_bytes())
         .map(|verified| VerifiedRequest {
             fingerprint: Digest(verified.key),
@@ -143,8 +156,9 @@ async fn register(service: &Service, metrics: &Metrics, call: Call) -> Result<Re
         namespace: call.namespace,
         certificate_request,
         hardware: info.hardware,
+        cut,
     };
-    Ok(match service.register(call.id, request).await? {
+    Ok(match service.register(call.id, request, held).await? {
         RegistrationAnswer::Accepted => answer::empty(StatusCode::OK),
         RegistrationAnswer::Refused(refusal) => {
             tracing::warn!(reason = %refusal, "refused a registration");
@@ -162,6 +176,7 @@ fn noted(metrics: &Metrics, operation: Operation, put_off: PutOff) {
     let because = match put_off {
         PutOff::Hold => "hold",
         PutOff::Closed => "closed",
+        PutOff::Full => "full",
     };
     metrics.put_off(operation.as_str(), because);
     tracing::debug!(because, "put off");
@@ -208,6 +223,11 @@ pub(super) fn fail(metrics: &Metrics, operation: &'static str, error: &CallError
             tracing::info!(reason = %error, "refused a body");
             answer::error(StatusCode::BAD_REQUEST, &error.to_string())
         }
+        CallError::NoRoom(_) | CallError::Service(ServiceError::Crowded) => {
+            metrics.limit_hit("device", "request_memory");
+            tracing::debug!(reason = %error, "no room for a request");
+            answer::busy(&error.to_string())
+        }
         CallError::Service(ServiceError::Store(
             StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Open { .. },
         )) => {
@@ -238,20 +258,40 @@ pub(super) fn not_serving(
     answer::busy(&format!("no device is served: {reason}"))
 }
 
+/// Reads what a device sent; then the body is gone.
+async fn read<T: DeserializeOwned + HeapSize>(
+    service: &Service,
+    body: Bytes,
+    what: &'static str,
+) -> Result<Received<T>, CallError> {
+    service.read(&body).await.map_err(not_read(what))
+}
+
+fn not_read(what: &'static str) -> impl FnOnce(NotRead) -> CallError {
+    move |error| match error {
+        NotRead::Other(reason) => refused(what, &reason),
+        NotRead::NoRoom => CallError::NoRoom(error),
+    }
+}
+
 /// Reads a body; an error names the field that it is about.
 pub(super) fn decode<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<T, CallError> {
     let mut document = serde_json::Deserializer::from_slice(body);
-    let refused = |reason: String| CallError::Body {
-        what,
-        reason: telemetry::brief(&reason, QUOTED),
-    };
     let value = serde_path_to_error::deserialize(&mut document).map_err(|error| {
-        refused(if error.path().iter().next().is_some() {
+        let reason = if error.path().iter().next().is_some() {
             error.to_string()
         } else {
             error.into_inner().to_string()
-        })
+        };
+        refused(what, &reason)
     })?;
-    document.end().map_err(|error| refused(error.to_string()))?;
+    document
+        .end()
+        .map_err(|error| refused(what, &error.to_string()))?;
     Ok(value)
+}
+
+fn refused(what: &'static str, reason: &str) -> CallError {
+    let reason = telemetry::brief(reason, QUOTED);
+    CallError::Body { what, reason }
 }

@@ -228,8 +228,8 @@ async fn loss(store: &dyn Store, before: &Current, after: &Current) -> Result<Lo
         limit: PAGE,
     };
     loop {
-        let listed = store.list(Some(Phase::Approved), page.clone()).await?;
-        for device in listed.iter().flatten() {
+        let listing = store.list(Some(Phase::Approved), page.clone()).await?;
+        for device in listing.devices.iter().flatten() {
             let stored = match store.load(&device.id).await {
                 // It gets error answers and keeps what it has: it loses nothing by a change.
                 Err(StoreError::Corrupt { .. }) => None,
@@ -242,9 +242,9 @@ async fn loss(store: &dyn Store, before: &Current, after: &Current) -> Result<Lo
                 }
             }
         }
-        match listed.last() {
-            Some(last) if listed.len() == page.limit => page.after = Some(store::cursor(last).to_owned()),
-            _ => return Ok(loss),
-        }
+        let Some(next) = listing.next else {
+            return Ok(loss);
+        };
+        page.after = Some(next);
     }
 }

@@ -38,6 +38,7 @@ const CENSUS_TIME: Duration = Duration::from_secs(4);
 /// What a caller of this port may use: far less than the Edge API. Nobody can keep the cluster's probes out with it.
 pub const LIMITS: Limits = Limits {
     body: 0,
+    bodies: 0,
     request: Duration::from_secs(5),
     header: Duration::from_secs(5),
     idle: Duration::from_mins(1),

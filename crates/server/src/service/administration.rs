@@ -7,9 +7,9 @@ use fleet::{
     Phase, Verdict, Watch,
     administration::{self, Act, ActError},
 };
-use store::{Census, Page, StoreError};
+use store::{Census, Listing, Page, StoreError};
 
-use super::{Asker, DeviceView, ListEntry, Service, ServiceError, StrayView, losses};
+use super::{Asker, DeviceView, ListEntry, ListedPage, Service, ServiceError, StrayView, losses};
 use crate::admission::Ruling;
 
 impl Service {
@@ -101,17 +101,18 @@ impl Service {
     }
 
     /// Devices in the order of their ids, those that cannot be read among them.
-    pub async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Vec<ListEntry>, ServiceError> {
-        let mut listed = self.0.store.list(phase, page).await?;
+    pub async fn list(&self, phase: Option<Phase>, page: Page) -> Result<ListedPage, ServiceError> {
+        let Listing { mut devices, next } = self.0.store.list(phase, page).await?;
         let ruling = self.0.ruling(Asker::Administrator)?;
         let context = self.0.context(&ruling);
-        for device in listed.iter_mut().flatten() {
+        for device in devices.iter_mut().flatten() {
             device.presence = self.0.presence(&device.id, device.presence, context.now);
         }
-        Ok(listed
-            .into_iter()
-            .map(|entry| ListEntry::new(entry, &context))
-            .collect())
+        let devices = devices.into_iter().map(|entry| ListEntry::new(entry, &context));
+        Ok(ListedPage {
+            devices: devices.collect(),
+            next,
+        })
     }
 
     /// How many devices there are, each counted as it is shown.

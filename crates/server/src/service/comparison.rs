@@ -2,7 +2,7 @@
 
 use contract::DeviceId;
 use fleet::Phase;
-use store::Page;
+use store::{Listing, Page};
 
 use super::{Asker, Service, ServiceError};
 
@@ -14,14 +14,18 @@ impl Service {
         Ok(phases.map(|(id, phase)| (id, phase.ok())).collect())
     }
 
-    /// The same of all that are known here, in the order of their ids.
-    pub async fn all_phases(&self, page: Page) -> Result<Vec<(String, Option<Phase>)>, ServiceError> {
+    /// The same of all that are known here, in the order of their ids, and after which there may be more. An id is told as it
+    /// is stored, and that of a device that cannot be read may be none.
+    pub async fn all_phases(
+        &self,
+        page: Page,
+    ) -> Result<(Vec<(String, Option<Phase>)>, Option<String>), ServiceError> {
         self.0.ruling(Asker::Device)?;
-        let listed = self.0.store.list(None, page).await?;
-        let phases = listed.into_iter().map(|entry| {
-            let id = store::cursor(&entry).to_owned();
-            (id, entry.ok().map(|device| device.life.state.phase()))
+        let Listing { devices, next } = self.0.store.list(None, page).await?;
+        let phases = devices.into_iter().map(|entry| match entry {
+            Ok(device) => (device.id.to_string(), Some(device.life.state.phase())),
+            Err(unreadable) => (unreadable.id, None),
         });
-        Ok(phases.collect())
+        Ok((phases.collect(), next))
     }
 }

@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::DeviceId;
+use contract::{DeviceId, HeapSize as _};
 use fleet::{Change, Context, Device, Phase, Presence, Verdict};
 use jiff::Timestamp;
 use store::{StoreError, Stored, Write, WriteGuard};
 use tokio::sync::MutexGuard;
 
-use super::{Inner, Service, ServiceError, memory::Entry};
+use super::{Inner, Service, ServiceError, memory::Entry, work::DECISION};
 use crate::{
     admission::{NotServing, Ruling},
     documents::{Current, NotConfigured},
@@ -135,8 +135,8 @@ impl Inner {
         let write = Write {
             id: id.clone(),
             guard: WriteGuard::Unreadable,
-            life: change.life,
-            report: change.report,
+            life: change.life.map(Arc::new),
+            report: change.report.map(Arc::new),
             presence: change.presence,
             events: change.events,
             at: context.now,
@@ -189,8 +189,20 @@ impl Inner {
         R: Fn(Option<&Device>, &Known, &Context<'_>) -> Result<Verdict<A>, ServiceError>,
     {
         let _turn = self.turn(id).await?;
+        let usual = self.memory.get(id).map_or(DECISION, |entry| entry.weight());
+        let Ok(mut held) = tokio::time::timeout(PATIENCE, self.work.decisions.wait(usual)).await else {
+            return Err(ServiceError::Crowded);
+        };
         for _ in 0..ROUNDS {
             let (entry, known) = self.read(ground, id).await?;
+            // What is in memory anyway is not this request's.
+            let read = match &entry {
+                Some(entry) if !self.memory.has(entry) => entry.weight(),
+                _ => 0,
+            };
+            if !held.resize(usual.max(read)) {
+                return Err(ServiceError::Crowded);
+            }
             let ruling = self.ruling(asker)?;
             let context = self.context(&ruling);
             let device = entry.as_ref().map(|entry| entry.device(context.now));
@@ -198,6 +210,9 @@ impl Inner {
             if verdict.change.is_times_only() {
                 self.record_times(id, entry.as_deref(), &verdict.change, context.now);
                 return Ok(verdict.answer);
+            }
+            if !held.resize(usual.max(read + verdict.change.heap_size())) {
+                return Err(ServiceError::Crowded);
             }
             match self
                 .record(id, entry.as_deref(), device, verdict.change, context.now)
@@ -255,17 +270,27 @@ impl Inner {
         id: &DeviceId,
         entry: Option<&Entry>,
         device: Option<Device>,
-        change: Change,
+        mut change: Change,
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let guard = entry.map_or(WriteGuard::Absent, |entry| WriteGuard::At(entry.revision()));
+        let (lives, reports, presence) = (change.life.is_some(), change.report.is_some(), change.presence);
+        let events = std::mem::take(&mut change.events);
+        let after = applied(id, device, change);
+        // What is written and what is kept in memory afterwards are one.
         let write = Write {
             id: id.clone(),
             guard,
-            life: change.life.clone(),
-            report: change.report.clone(),
-            presence: change.presence,
-            events: change.events.clone(),
+            life: after
+                .as_ref()
+                .filter(|_| lives)
+                .map(|after| Arc::clone(&after.life)),
+            report: after
+                .as_ref()
+                .filter(|_| reports)
+                .map(|after| Arc::clone(&after.report)),
+            presence,
+            events,
             at,
         };
         let begun = Instant::now();
@@ -273,7 +298,7 @@ impl Inner {
         let doubt = self.memory.doubt(id);
         let revision = self.store.commit(write).await?;
         (self.on_commit)(begun.elapsed());
-        let Some(after) = applied(id, device, change) else {
+        let Some(after) = after else {
             return Ok(());
         };
         let after = Arc::new(Entry::new(after, revision));
@@ -292,22 +317,25 @@ impl Inner {
 
 /// A device after a change; `None` where there is none, and the change makes none.
 pub(super) fn applied(id: &DeviceId, device: Option<Device>, change: Change) -> Option<Device> {
-    match (device, change) {
-        (Some(device), change) => Some(change.apply(&device)),
-        (
-            None,
-            Change {
-                life: Some(life),
-                report,
-                presence,
-                ..
-            },
-        ) => Some(Device {
+    let Change {
+        life,
+        report,
+        presence,
+        ..
+    } = change;
+    let (life, report) = (life.map(Arc::new), report.map(Arc::new));
+    match device {
+        Some(device) => Some(Device {
+            id: device.id,
+            life: life.unwrap_or(device.life),
+            report: report.unwrap_or(device.report),
+            presence: presence.map_or(device.presence, |presence| device.presence.join(presence)),
+        }),
+        None => Some(Device {
             id: id.clone(),
-            life: Arc::new(life),
-            report: Arc::new(report.unwrap_or_default()),
+            life: life?,
+            report: report.unwrap_or_default(),
             presence: presence.unwrap_or_default(),
         }),
-        (None, _) => None,
     }
 }

@@ -32,6 +32,9 @@ pub enum ServiceError {
     /// The device gets no configuration.
     #[error("the device gets no configuration and keeps what it has: {0}")]
     Refused(String),
+    /// Other requests take the memory that this one needs.
+    #[error("there is no room for the request now; try again")]
+    Crowded,
     /// A document could not be written as JSON.
     #[error("a document cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),

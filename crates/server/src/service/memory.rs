@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use contract::DeviceId;
+use contract::{DeviceId, HeapSize as _};
 use fleet::{Device, Presence};
 use jiff::Timestamp;
 use moka::sync::Cache;
@@ -24,15 +24,24 @@ pub(super) struct Entry {
     device: Device,
     revision: Revision,
     presence: Mutex<Presence>,
+    weight: usize,
 }
+
+/// What an entry takes beside its device: itself, its id as a key, and what the cache keeps of it.
+const OVERHEAD: usize = 1024;
+
+/// What is heavier than this is seen to at once when it is kept; else the cache may take some time until it lets others go.
+const HEAVY: usize = 64 * 1024;
 
 impl Entry {
     pub(super) fn new(device: Device, revision: Revision) -> Self {
         let presence = Mutex::new(device.presence);
+        let weight = OVERHEAD + device.heap_size();
         Self {
             device,
             revision,
             presence,
+            weight,
         }
     }
 
@@ -56,12 +65,9 @@ impl Entry {
         *presence = presence.settled(now).join(news.settled(now));
     }
 
-    fn weight(&self) -> u32 {
-        let hardware = self.device.report.hardware.is_some();
-        let listed = self.device.report.workloads.len() + self.device.report.playbooks.len();
-        let keys = self.device.life.registration.keys.len();
-        let estimate = 2048 + if hardware { 18 * 1024 } else { 0 } + 256 * listed + 1024 * keys;
-        u32::try_from(estimate).unwrap_or(u32::MAX)
+    /// Bytes that it takes.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
     }
 }
 
@@ -73,12 +79,12 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Keeps at most so many bytes of devices, estimated: a device without hardware is about 2 KiB, with hardware 20.
+    /// Keeps at most so many bytes of devices.
     pub(super) fn new(exclusive: bool, capacity: usize) -> Self {
         let devices = exclusive.then(|| {
             Cache::builder()
                 .max_capacity(capacity as u64)
-                .weigher(|_: &DeviceId, entry: &Arc<Entry>| entry.weight())
+                .weigher(|_: &DeviceId, entry: &Arc<Entry>| u32::try_from(entry.weight()).unwrap_or(u32::MAX))
                 .build()
         });
         let turns = (0..TURNS).map(|_| AsyncMutex::new(())).collect();
@@ -97,7 +103,16 @@ impl Memory {
     pub(super) fn keep(&self, entry: &Arc<Entry>) {
         if let Some(devices) = &self.devices {
             devices.insert(entry.device.id.clone(), Arc::clone(entry));
+            if entry.weight() > HEAVY {
+                devices.run_pending_tasks();
+            }
         }
+    }
+
+    /// Whether this very entry is kept.
+    pub(super) fn has(&self, entry: &Arc<Entry>) -> bool {
+        self.get(&entry.device.id)
+            .is_some_and(|kept| Arc::ptr_eq(&kept, entry))
     }
 
     /// To be called in the device's turn only, before a write of it begins.

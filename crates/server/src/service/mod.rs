@@ -1,9 +1,10 @@
 //! The fleet in operation: reads a device, lets a rule of `fleet` decide, has the change recorded, and only then answers.
 //!
-//! Both planes call this and nothing else decides. Three things are added to the rules and the store here:
+//! Both planes call this and nothing else decides. Four things are added to the rules and the store here:
 //! * a memory of devices, kept only where no other process can write the store (`memory`),
 //! * the repetition of a decision whose device changed meanwhile (`Conflict`),
-//! * times that carry nothing else are answered at once and reach the store within [`FLUSH_EVERY`] (`pending`).
+//! * times that carry nothing else are answered at once and reach the store within [`FLUSH_EVERY`] (`pending`),
+//! * bounds on what requests take that are under way (`work`), and on how many devices wait for a person (`waiting`).
 //!
 //! A decision that has begun is finished even when its caller is gone: the Edge API drops a call after a second, and a write
 //! that is under way then must still reach the memory.
@@ -19,13 +20,15 @@ mod memory;
 mod pending;
 mod serving;
 mod views;
+mod waiting;
+mod work;
 mod workloads;
 
 use std::{sync::Arc, time::Duration};
 
 use ::configuration::{Assembly, Refusal, WantedPlaybook};
 use bytes::Bytes;
-use contract::{DeviceId, Heartbeat, Namespace};
+use contract::{DeviceId, HeapSize, Namespace};
 use fleet::{
     Device, Offered, Operation, Phase, Policy, Verdict,
     configuration::{self, ConfigurationAnswer},
@@ -36,11 +39,13 @@ use fleet::{
     status::{self, StatusAnswer},
 };
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use store::{Store, StoreError};
 
 use crate::{
     admission::{self, NotServing},
     documents::{self, NotConfigured},
+    room::{Held, Holding},
 };
 
 pub(crate) use configured::holdings;
@@ -51,7 +56,10 @@ pub(crate) use losses::{Had, held};
 use memory::Memory;
 use pending::Pending;
 use serving::Serving;
-pub use views::{DeviceView, ListEntry, ListedView, StrayView, UnreadableView};
+pub use views::{DeviceView, ListEntry, ListedPage, ListedView, StrayView, UnreadableView};
+use waiting::Waiting;
+use work::Work;
+pub use work::{Beat, MemoryLimits, NotRead, Received};
 pub use workloads::{WorkloadDevice, WorkloadView};
 
 /// How often times reach the store. A crash makes last-seen times at most this much older, and a little more where the
@@ -78,6 +86,8 @@ struct Inner {
     documents: Arc<documents::Keeper>,
     clock: Clock,
     memory: Memory,
+    work: Work,
+    waiting: Waiting,
     configurations: Configurations,
     pending: Pending,
     serving: Serving,
@@ -107,29 +117,29 @@ impl Service {
         clock: Clock,
         on_commit: CommitObserver,
     ) -> Self {
-        Self::with_cache(
+        Self::with_memory(
             store,
             policy,
             admission,
             documents,
             clock,
             on_commit,
-            DEFAULT_CACHE,
+            MemoryLimits::default(),
         )
     }
 
-    /// The same with another size of what is kept in memory, in bytes.
-    pub fn with_cache(
+    /// The same with other limits of memory.
+    pub fn with_memory(
         store: Arc<dyn Store>,
         policy: Policy,
         admission: Option<Arc<admission::Keeper>>,
         documents: Arc<documents::Keeper>,
         clock: Clock,
         on_commit: CommitObserver,
-        cache: usize,
+        limits: MemoryLimits,
     ) -> Self {
         // Devices are larger than what is their own of their configurations.
-        let memory = Memory::new(store.is_exclusive(), cache / 4 * 3);
+        let memory = Memory::new(store.is_exclusive(), limits.cache / 4 * 3);
         let serving = Serving::new(clock());
         Self(Arc::new(Inner {
             store,
@@ -138,7 +148,9 @@ impl Service {
             documents,
             clock,
             memory,
-            configurations: Configurations::new(cache / 4),
+            work: Work::new(limits),
+            waiting: Waiting::default(),
+            configurations: Configurations::new(limits.cache / 4),
             pending: Pending::default(),
             serving,
             on_commit,
@@ -160,12 +172,29 @@ impl Service {
         (self.0.clock)()
     }
 
-    /// A device asks to join.
-    pub async fn enrol(&self, request: Enrolment) -> Result<EnrolmentAnswer, ServiceError> {
+    /// Reads what a device sent, as far as there is room for it.
+    pub async fn read<T: DeserializeOwned + HeapSize>(&self, body: &[u8]) -> Result<Received<T>, NotRead> {
+        self.0.work.read(body).await
+    }
+
+    /// The same of a heartbeat.
+    pub async fn read_heartbeat(&self, body: &[u8]) -> Result<Received<Beat>, NotRead> {
+        self.0.work.read_heartbeat(body).await
+    }
+
+    /// Waits for room for something that is so many times as large as a body of this length.
+    pub async fn room(&self, times: usize, length: usize) -> Held {
+        self.0.work.content(times, length).await
+    }
+
+    /// A device asks to join; `held` is the room that the request takes.
+    pub async fn enrol(&self, request: Enrolment, held: Held) -> Result<EnrolmentAnswer, ServiceError> {
         let (id, namespace) = (request.id.clone(), request.namespace.clone());
-        let answer = self
+        let service = Arc::clone(&self.0);
+        let request = Holding::new(request, held);
+        let (answer, joined) = self
             .decide_by_documents(Asker::Device, id.clone(), move |device, known, context| {
-                let mut request = request.clone();
+                let mut request = request.content().clone();
                 request.preapproval = match known {
                     Ok(current) => current.preapproval(&request.id).cloned(),
                     // The device asks again in seconds, and what an approval says of its namespace is for good.
@@ -173,9 +202,14 @@ impl Service {
                     // The ordinary rules decide: it is asked again at the device's next enrolment.
                     Err(_) => None,
                 };
-                Ok(enrolment::enrol(device, request, context))
+                Ok(service
+                    .waiting
+                    .admit(device, enrolment::enrol(device, request, context)))
             })
             .await?;
+        if joined {
+            self.0.waiting.one_more();
+        }
         if let EnrolmentAnswer::PutOff(_) = answer {
             // It is all that is known of it.
             self.0.pending.stray(fleet::Stray::heard(
@@ -207,16 +241,21 @@ impl Service {
         Ok(answer)
     }
 
-    /// A device wants its signed certificate.
+    /// A device wants its signed certificate; `held` is the room that the request takes.
     pub async fn register(
         &self,
         id: DeviceId,
         request: RegistrationRequest,
+        held: Held,
     ) -> Result<RegistrationAnswer, ServiceError> {
         let namespace = request.namespace.clone();
+        let request = Holding::new(request, held);
         let (answer, phase) = self
             .decide(id.clone(), move |device, context| {
-                Ok(with_phase(device, register::register(device, &request, context)))
+                Ok(with_phase(
+                    device,
+                    register::register(device, request.content(), context),
+                ))
             })
             .await?;
         self.note_stray(phase, id, namespace, Operation::Registration);
@@ -269,11 +308,16 @@ impl Service {
         &self,
         id: DeviceId,
         path: Namespace,
-        beat: Heartbeat,
+        beat: Received<Beat>,
     ) -> Result<HeartbeatAnswer, ServiceError> {
+        let beat = Holding::new((beat.content, beat.cut), beat.held);
         let (answer, phase) = self
             .decide(id.clone(), move |device, context| {
-                Ok(with_phase(device, heartbeat::heartbeat(device, &beat, context)?))
+                let (beat, cut) = beat.content();
+                Ok(with_phase(
+                    device,
+                    heartbeat::heartbeat(device, &beat.heartbeat, cut, beat.events.as_deref(), context)?,
+                ))
             })
             .await?;
         self.note_stray(phase, id, path, Operation::Heartbeat);
@@ -331,7 +375,7 @@ impl Service {
         if accepts && self.serving().is_ok() {
             self.0.serving.proven(self.now());
         }
-        Ok(())
+        self.0.waiting.count(&**store).await
     }
 
     fn note_stray(&self, phase: Option<Phase>, id: DeviceId, namespace: Namespace, operation: Operation) {

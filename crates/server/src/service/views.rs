@@ -95,6 +95,16 @@ pub enum ListEntry {
     Unreadable(UnreadableView),
 }
 
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedPage {
+    /// In the order of their ids.
+    pub devices: Vec<ListEntry>,
+    /// After this id there may be more; absent at the end. It is told as it is stored, and may be none.
+    pub next: Option<String>,
+}
+
 /// An id that was heard and is no approved device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -143,8 +143,8 @@ impl Service {
             limit: PAGE,
         };
         loop {
-            let listed = self.0.store.list(Some(Phase::Approved), page.clone()).await?;
-            for device in listed.iter().flatten() {
+            let listing = self.0.store.list(Some(Phase::Approved), page.clone()).await?;
+            for device in listing.devices.iter().flatten() {
                 match self.0.store.load(&device.id).await {
                     Ok(Some(stored)) => visit(&stored.device),
                     // The device's own error, told where it is listed.
@@ -152,10 +152,10 @@ impl Service {
                     Err(error) => return Err(error.into()),
                 }
             }
-            match listed.last() {
-                Some(last) if listed.len() == page.limit => page.after = Some(store::cursor(last).to_owned()),
-                _ => return Ok(()),
-            }
+            let Some(next) = listing.next else {
+                return Ok(());
+            };
+            page.after = Some(next);
         }
     }
 }

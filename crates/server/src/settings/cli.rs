@@ -368,6 +368,17 @@ pub struct Options {
         default_value = "128MiB"
     )]
     pub cache: String,
+    /// Memory for requests under way: bodies, what was read of them, and what is being written; more are answered 503 with
+    /// Retry-After
+    #[arg(
+        long,
+        env = "EDGE_CONFIG_REQUEST_MEMORY",
+        hide_env_values = true,
+        help_heading = "Limits",
+        value_name = "SIZE",
+        default_value = "64MiB"
+    )]
+    pub request_memory: String,
     /// Longest body of a request
     #[arg(
         long,

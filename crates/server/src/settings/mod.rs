@@ -24,7 +24,9 @@ use store::Bounds;
 pub use fault::{Fault, Faults, Origin};
 pub(crate) use yaml::flat;
 
-use crate::{documents::Share, files, telemetry::Format, tls::Files, transport::Limits};
+use crate::{
+    documents::Share, files, service::MemoryLimits, telemetry::Format, tls::Files, transport::Limits,
+};
 use layers::Layers;
 
 /// The port of plain HTTP, unless `--listen` says otherwise.
@@ -63,8 +65,8 @@ pub struct Settings {
     pub policy: Policy,
     /// How much the store keeps.
     pub bounds: Bounds,
-    /// Bytes of devices and configurations that are kept in memory.
-    pub cache: usize,
+    /// Bytes of memory for devices, and for requests.
+    pub memory: MemoryLimits,
     /// What a caller of the device plane may use.
     pub limits: Limits,
     /// Time to stop in.
@@ -130,7 +132,12 @@ fn read(layers: &mut Layers<'_>) -> Option<Settings> {
     let bounds = bounds(layers);
     let shutdown_timeout = layers.optional("shutdown-timeout", value::duration);
     let cache = layers.optional("cache", value::size);
-    let limits = limits(layers, shutdown_timeout.unwrap_or_default());
+    let requests = layers.optional("request-memory", value::size);
+    let limits = limits(
+        layers,
+        requests.unwrap_or_default(),
+        shutdown_timeout.unwrap_or_default(),
+    );
     let log_format = layers.optional("log-format", value::log_format);
     let log_level = layers.optional("log-level", value::log_level);
     let mut listen = listen?;
@@ -153,7 +160,10 @@ fn read(layers: &mut Layers<'_>) -> Option<Settings> {
         strict: strict?,
         policy: policy?,
         bounds: bounds?,
-        cache: cache?,
+        memory: MemoryLimits {
+            cache: cache?,
+            requests: requests?,
+        },
         limits: limits?,
         shutdown_timeout: shutdown_timeout?,
         log_format: log_format?,
@@ -247,7 +257,7 @@ fn bounds(layers: &mut Layers<'_>) -> Option<Bounds> {
     })
 }
 
-fn limits(layers: &mut Layers<'_>, shutdown_timeout: Duration) -> Option<Limits> {
+fn limits(layers: &mut Layers<'_>, requests: usize, shutdown_timeout: Duration) -> Option<Limits> {
     let body = layers.optional("max-body", value::size);
     let request = layers.optional("request-timeout", value::duration);
     let header = layers.optional("header-timeout", value::duration);
@@ -259,6 +269,8 @@ fn limits(layers: &mut Layers<'_>, shutdown_timeout: Duration) -> Option<Limits>
     let concurrent_requests = layers.optional("max-concurrent-requests", value::count);
     Some(Limits {
         body: body?,
+        // The rest is for what follows from them.
+        bodies: requests / 4,
         request: request?,
         header: header?,
         idle: idle?,

@@ -66,6 +66,8 @@ fn defaults_are_those_of_the_rules_and_the_store() {
     assert_eq!(settings.listen, "0.0.0.0:8080".parse().unwrap());
     assert_eq!(settings.limits.request, Duration::from_millis(800));
     assert_eq!(settings.limits.body, 1 << 20);
+    assert_eq!(settings.memory, crate::service::MemoryLimits::default());
+    assert_eq!(settings.limits.bodies, 16 << 20);
     assert_eq!(settings.shutdown_timeout, Duration::from_secs(10));
     assert!(settings.tls.is_none() && !settings.restored);
 }

@@ -27,11 +27,15 @@ use super::{
 };
 use crate::{
     metrics::Metrics,
+    room::Room,
     tls::{Admitted, Keeper, Refusal},
 };
 
 /// Most bytes of a request's head. The Edge API sends some hundred.
 const HEAD: usize = 16 * 1024;
+
+/// Most bytes that are read from a connection at once; a head has to fit in.
+const BUFFER: usize = 32 * 1024;
 
 /// What the connections of a listener share.
 pub(super) struct Shared<H> {
@@ -48,6 +52,8 @@ pub(super) struct Shared<H> {
     pub(super) requests: Semaphore,
     /// Bodies that have not arrived.
     pub(super) bodies: Arc<Seats>,
+    /// What they take.
+    pub(super) room: Room,
     /// Log lines about refused handshakes.
     pub(super) refusals: Quiet,
     /// Cancelled when the server stops: finish, then close.
@@ -79,6 +85,7 @@ impl<H> Shared<H> {
             pinned: Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)),
             requests: Semaphore::new(limits.concurrent_requests.min(Semaphore::MAX_PERMITS)),
             bodies: Seats::new(limits.concurrent_requests),
+            room: Room::new(limits.bodies),
             refusals: Quiet::default(),
             stopping,
             cut: CancellationToken::new(),
@@ -218,6 +225,7 @@ pub(super) async fn serve<H: Handler>(
     let connection = http1::Builder::new()
         .writev(false)
         .max_header_size(HEAD)
+        .max_buf_size(BUFFER)
         .header_read_timeout(None)
         .serve_connection(io, service);
     let mut connection = pin!(connection);

@@ -9,6 +9,7 @@
 
 pub mod answer;
 
+mod body;
 mod connection;
 mod guard;
 mod handshake;
@@ -73,6 +74,9 @@ impl Security {
 pub struct Limits {
     /// Longest body, in bytes; above it the answer is 413.
     pub body: usize,
+    /// Bytes of bodies that have arrived, in part or whole, and are not read yet, beside the first [`SMALL`] of each; above
+    /// it the answer is 503 with `Retry-After`.
+    pub bodies: usize,
     /// From the last byte of a head to the last byte of the handler's answer; then the answer is 503, or 408 where the body
     /// has not arrived.
     pub request: Duration,
@@ -112,6 +116,9 @@ impl Limits {
             .saturating_add(LEAVING)
     }
 }
+
+/// So many bytes of a body take no room from others: bodies of usual size arrive, however many large ones do not.
+pub const SMALL: usize = 16 * 1024;
 
 /// So many connections that lost their place may still be there; then no new one is accepted until they have gone.
 const LEAVING: usize = 64;

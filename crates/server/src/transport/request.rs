@@ -10,11 +10,15 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Handler, answer, connection::Shared, tenure::Caller};
+use super::{
+    Handler, answer,
+    body::{self, Fault},
+    connection::Shared,
+    tenure::Caller,
+};
 
 /// Answers one request.
 pub(super) async fn respond<H: Handler>(
@@ -95,13 +99,19 @@ async fn receive<H: Handler>(
     let seat = shared.bodies.take(caller.source).seat().ok_or_else(crowded)?;
     let arrived = tokio::select! {
         biased;
-        arrived = timeout_at(deadline, Limited::new(body, limit).collect()) => arrived,
+        arrived = timeout_at(deadline, body::collect(body, limit, &shared.room)) => arrived,
         () = seat.lost() => return Err(crowded()),
     };
     match arrived {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(answer::error(
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(Fault::TooLong)) => Err(too_large()),
+        Ok(Err(Fault::NoRoom)) => {
+            shared.metrics.limit_hit(shared.plane, "body_memory");
+            Err(answer::busy(
+                "there is no room for bodies of this size now; try again",
+            ))
+        }
+        Ok(Err(Fault::Broken)) => Err(answer::error(
             StatusCode::BAD_REQUEST,
             "the body did not arrive whole",
         )),

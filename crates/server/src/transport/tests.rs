@@ -1,5 +1,6 @@
 //! What a caller can do to a server, over streams in memory and with time that is moved by hand.
 
+mod bodies;
 mod crowds;
 
 use std::{io, pin::pin};
@@ -16,6 +17,7 @@ use super::*;
 
 const LIMITS: Limits = Limits {
     body: 16,
+    bodies: 1 << 20,
     request: Duration::from_millis(800),
     header: Duration::from_secs(5),
     idle: Duration::from_mins(1),

@@ -8,6 +8,7 @@ use std::sync::{
 use edge_config_server::{
     admission::Keeper,
     documents,
+    room::Room,
     service::{Clock, Service},
 };
 use fleet::{
@@ -311,15 +312,17 @@ async fn an_order_holds_for_one_decision_and_is_over_with_its_last() {
             pem: String::new(),
         }),
         hardware: None,
+        cut: contract::Cut::default(),
     };
     // One look at what is in memory, and the decision whose write fails.
     countdown.store(2, Ordering::Relaxed);
-    let answer = here.register(id.clone(), request.clone()).await.unwrap();
+    let held = || Room::new(1).nothing();
+    let answer = here.register(id.clone(), request.clone(), held()).await.unwrap();
     assert_eq!(answer, RegistrationAnswer::PutOff(PutOff::Closed));
     assert_eq!(keeper.status().admission, Some(Admission::Closed));
     assert!(there.show(id.clone()).await.unwrap().registration.keys.is_empty());
     assert_eq!(
-        there.register(id, request).await.unwrap(),
+        there.register(id, request, held()).await.unwrap(),
         RegistrationAnswer::Accepted
     );
 }

@@ -57,7 +57,7 @@ fn written(number: usize, (times, period, approved): &Known) -> Write {
     Write {
         id: DeviceId::parse(&format!("d{number}")).unwrap(),
         guard: WriteGuard::Absent,
-        life: Some(serde_json::from_value(life).unwrap()),
+        life: Some(Arc::new(serde_json::from_value(life).unwrap())),
         report: None,
         presence: Some(Presence {
             polled,
@@ -96,7 +96,7 @@ async fn shown(service: &Service) -> Vec<(Connectivity, u64)> {
         after: None,
         limit: 1000,
     };
-    let listed = service.list(Some(Phase::Approved), page).await.unwrap();
+    let listed = service.list(Some(Phase::Approved), page).await.unwrap().devices;
     let mut counts = Connectivity::ALL.map(|connectivity| (connectivity, 0));
     for device in listed.into_iter().map(|entry| entry.device().unwrap()) {
         let alone = service.show(device.id.clone()).await.unwrap();

@@ -167,6 +167,19 @@ async fn what_is_wrong_is_said() {
 }
 
 #[tokio::test]
+async fn a_question_of_too_many_devices_is_refused_whole() {
+    let fleet = one_of_each().await;
+    let ids = |count| vec!["a"; count];
+    let (status, answer) = compare(&fleet, json!(ids(65_537))).await;
+    assert_eq!(status, 400);
+    assert_eq!(
+        answer["message"],
+        "devices is not acceptable: there are 65537; ask for at most 65536 at a time"
+    );
+    assert_eq!(compare(&fleet, json!(ids(65_536))).await.0, 200);
+}
+
+#[tokio::test]
 async fn another_store_or_no_order_says_nothing_of_devices() {
     let fleet = Fleet::with_admission(Policy::default()).await;
     let answers = async || {

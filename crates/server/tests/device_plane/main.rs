@@ -7,6 +7,7 @@ mod anonymous;
 mod census;
 mod clock;
 mod comparison;
+mod excess;
 mod world;
 
 use contract::{DeviceId, Namespace};

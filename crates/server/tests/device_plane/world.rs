@@ -237,7 +237,7 @@ impl Fleet {
             after: None,
             limit: 100,
         };
-        let listed = self.service().list(None, page).await.unwrap();
+        let listed = self.service().list(None, page).await.unwrap().devices;
         listed.into_iter().map(|entry| entry.device().unwrap()).collect()
     }
 

@@ -60,7 +60,7 @@ async fn a_device_that_cannot_be_read_is_in_nobodys_way() {
             after: None,
             limit: 10,
         };
-        let listed = world.service().list(None, all.clone()).await.unwrap();
+        let listed = world.service().list(None, all.clone()).await.unwrap().devices;
         let ids: Vec<&str> = listed.iter().map(ListEntry::id).collect();
         assert_eq!(ids, ["one", "three", "two"], "{change}");
         // What is wrong with a report alone is found where the report is needed.

@@ -13,8 +13,8 @@ use contract::DeviceId;
 use fleet::{Phase, RecordedEvent, Stray, Watch};
 use jiff::Timestamp;
 use store::{
-    Census, Changed, Documents, DocumentsWrite, Examined, Identity, Listed, Page, Portion, Rekeyed, Revision,
-    Sighting, Store, StoreError, Stored, Unreadable, Write,
+    Census, Changed, Documents, DocumentsWrite, Examined, Identity, Listing, Page, Portion, Rekeyed,
+    Revision, Sighting, Store, StoreError, Stored, Unreadable, Write,
 };
 use tokio::sync::Notify;
 
@@ -209,15 +209,14 @@ impl Store for Faulty {
         }
         self.inner.observe(sightings, strays).await
     }
-    async fn list(
-        &self,
-        phase: Option<Phase>,
-        page: Page,
-    ) -> Result<Vec<Result<Listed, Unreadable>>, StoreError> {
+    async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Listing, StoreError> {
         self.faults.check("list")?;
         let done = self.inner.list(phase, page).await;
         self.faults.pause("list").await;
         done
+    }
+    async fn waiting(&self, limit: usize) -> Result<usize, StoreError> {
+        self.inner.waiting(limit).await
     }
     async fn phases(
         &self,

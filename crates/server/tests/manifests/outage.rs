@@ -38,7 +38,7 @@ async fn shown(world: &World) -> [Connectivity; 3] {
         after: None,
         limit: 10,
     };
-    let listed = world.service().list(None, all).await.unwrap();
+    let listed = world.service().list(None, all).await.unwrap().devices;
     let mut shown = [Connectivity::NeverSeen; 3];
     for (shown, id) in shown.iter_mut().zip(DEVICES) {
         let device = listed.iter().find(|entry| entry.id() == id).cloned();

@@ -61,8 +61,11 @@ async fn nothing_of_a_device_acts_on_a_terminal() {
                 assert!(longest < Some(2100), "{arguments:?}: {longest:?}");
             }
         }
-        // A program gets it as it came.
-        assert_eq!(server.show("one").unwrap()["report"]["status"], text.as_str());
+        // A program gets it as it came, as far as it is kept.
+        let one = server.show("one").unwrap();
+        let status = one["report"]["status"].as_str().unwrap();
+        assert!(text.starts_with(status), "{status}");
+        assert_eq!(status.len(), text.len().min(4096));
     }
     assert!(server.stop().unwrap().success());
 }

@@ -34,6 +34,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) const LIMITS: Limits = Limits {
     body: 1024,
+    bodies: 1 << 20,
     request: Duration::from_secs(10),
     header: Duration::from_secs(10),
     idle: Duration::from_hours(1),

@@ -16,7 +16,7 @@ use super::{
     pool::Lease,
     write::{self, Outcome},
 };
-use crate::{Bounds, Revision, StoreError, Write};
+use crate::{Bounds, Revision, StoreError, Write, model::COMMIT_BYTES};
 
 /// Most writes of one transaction.
 const GROUP: usize = 256;
@@ -53,7 +53,7 @@ impl Batcher {
                 return;
             }
             while !jobs.is_empty() {
-                let (batch, rest) = one_per_device(jobs);
+                let (batch, rest) = share(jobs);
                 self.perform(batch).await;
                 jobs = rest;
             }
@@ -112,11 +112,23 @@ pub(super) async fn retried<T, F: Future<Output = Result<T, Failure>>>(
     transaction.retry(AGAIN).when(Failure::can_be_retried).await
 }
 
-/// Of two writes of one device the later can only fail, or was decided on the earlier: it goes into the next batch.
-fn one_per_device(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
+/// The next transaction, and what is left. Of two writes of one device the later can only fail, or was decided on the
+/// earlier: it goes into a later one. So does what would make it too large; the first is in it whatever its size.
+fn share(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
     let mut seen = HashSet::<DeviceId>::new();
-    jobs.into_iter()
-        .partition(|job| seen.insert(job.write.id.clone()))
+    let mut bytes = 0;
+    jobs.into_iter().partition(|job| {
+        let first = seen.is_empty();
+        if !seen.insert(job.write.id.clone()) {
+            return false;
+        }
+        let with_it = bytes + job.write.weight();
+        let fits = first || with_it <= COMMIT_BYTES;
+        if fits {
+            bytes = with_it;
+        }
+        fits
+    })
 }
 
 fn answer(replies: Vec<oneshot::Sender<Result<Revision, StoreError>>>, outcomes: Vec<Outcome>) {

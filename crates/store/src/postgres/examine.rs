@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Examined, Portion, Revision, StoreError,
     checksum::Standing,
+    model::is_full,
     record::{DeviceRow, summed_report},
 };
 
@@ -34,8 +35,9 @@ pub(super) async fn devices(
     after: &str,
 ) -> Result<(Vec<String>, Vec<String>, Portion)> {
     let rows = read::whole(client, after, DEVICES).await?;
+    let bytes = rows.iter().map(DeviceRow::bytes).sum();
     let next = match rows.last() {
-        Some(last) if rows.len() == DEVICES => Portion::Devices(last.kept.id.clone()),
+        Some(last) if is_full(rows.len(), DEVICES, bytes) => Portion::Devices(last.kept.id.clone()),
         _ => Portion::Documents,
     };
     let (mut damaged, mut lacking) = (Vec::new(), Vec::new());

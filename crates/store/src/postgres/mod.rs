@@ -53,7 +53,7 @@ use self::{
     pool::{Known, Lease},
 };
 use crate::{
-    Bounds, Census, Changed, Documents, DocumentsWrite, Examined, Identity, Keyring, Listed, Page, Portion,
+    Bounds, Census, Changed, Documents, DocumentsWrite, Examined, Identity, Keyring, Listing, Page, Portion,
     Rekeyed, Revision, Sighting, Store, StoreError, Stored, Unreadable, Write, defects::Defects, record,
 };
 
@@ -210,12 +210,12 @@ impl Store for PostgresStore {
         Ok(())
     }
 
-    async fn list(
-        &self,
-        phase: Option<Phase>,
-        page: Page,
-    ) -> Result<Vec<Result<Listed, Unreadable>>, StoreError> {
+    async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Listing, StoreError> {
         call!(self, |client| read::list(client, phase, &page))
+    }
+
+    async fn waiting(&self, limit: usize) -> Result<usize, StoreError> {
+        call!(self, |client| read::waiting(client, limit))
     }
 
     async fn phases(

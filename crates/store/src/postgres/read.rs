@@ -9,7 +9,8 @@ use tokio_postgres::{GenericClient, IsolationLevel, Row, types::ToSql};
 
 use super::{documents::allow, failure::Failure};
 use crate::{
-    Census, Changed, Listed, Page, Revision, StoreError, Stored, Unreadable,
+    Census, Changed, Listing, Page, Revision, StoreError, Stored, Unreadable,
+    model::{LISTED_BYTES, ListedRow},
     record::{self, DeviceRow, EventRow, KeptDevice, LifeColumns, StrayRow},
 };
 
@@ -34,7 +35,7 @@ pub(super) const DEVICE: &str =
     "d.id, d.namespace, d.phase, d.spelling, d.revision, d.life, d.epoch, d.heartbeat_seconds, d.checksum";
 
 /// Those of a device with report and times, in the order of [`device_row`].
-const WHOLE: &str = "r.report, r.checksum, p.polled, p.asked, p.beat, p.beating_since";
+const WHOLE: &str = "r.report, r.checksum AS report_checksum, p.polled, p.asked, p.beat, p.beating_since";
 
 const JOINED: &str = "LEFT JOIN report r ON r.device_id = d.id LEFT JOIN presence p ON p.device_id = d.id";
 
@@ -103,34 +104,64 @@ fn unreadable(id: &str, error: &StoreError) -> Unreadable {
     }
 }
 
-pub(super) async fn list(
-    client: &ClientWrapper,
-    phase: Option<Phase>,
-    page: &Page,
-) -> Result<Vec<std::result::Result<Listed, Unreadable>>> {
-    let select = format!(
-        "SELECT {DEVICE}, NULL::text, NULL::bytea, p.polled, p.asked, p.beat, p.beating_since
+/// A page of rows, as far as the documents before each are not too many bytes already.
+fn bounded(rows: &str, document: &str, bound: &str) -> String {
+    format!(
+        "SELECT * FROM (
+            SELECT *, sum({document}) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - ({document}) AS before
+            FROM ({rows}) page) summed
+         WHERE before < {bound} ORDER BY id"
+    )
+}
+
+pub(super) async fn list(client: &ClientWrapper, phase: Option<Phase>, page: &Page) -> Result<Listing> {
+    let rows = format!(
+        "SELECT {DEVICE}, NULL::text AS report, NULL::bytea AS report_checksum, p.polled, p.asked, p.beat, p.beating_since
          FROM device d LEFT JOIN presence p ON p.device_id = d.id
          WHERE ($1::text IS NULL OR d.phase = $1) AND d.id > $2 ORDER BY d.id LIMIT $3"
     );
+    let select = bounded(&rows, "octet_length(life)", "$4");
     let after = page.after.as_deref().unwrap_or_default();
     let phase = phase.map(Phase::as_str);
-    let rows = query(client, &select, &[&phase, &after, &record::limit(page.limit)]).await?;
-    rows.iter()
-        .map(|row| {
-            let row = device_row(row)?;
-            let id = row.kept.id.clone();
-            Ok(row.listed().map_err(|error| unreadable(&id, &error)))
-        })
-        .collect()
+    let bound = record::limit(LISTED_BYTES);
+    let rows = query(
+        client,
+        &select,
+        &[&phase, &after, &record::limit(page.limit), &bound],
+    )
+    .await?;
+    let listed = rows.iter().map(|row| {
+        let row = device_row(row)?;
+        let (id, bytes) = (row.kept.id.clone(), row.bytes());
+        let entry = row.listed().map_err(|error| unreadable(&id, &error));
+        Ok(ListedRow { id, bytes, entry })
+    });
+    Listing::gather(page.limit, listed)
 }
 
-/// Devices with their reports, for a look at their checksums.
+pub(super) async fn waiting(client: &ClientWrapper, limit: usize) -> Result<usize> {
+    let rows = query(
+        client,
+        "SELECT count(*) FROM (SELECT 1 FROM device WHERE phase = $1 LIMIT $2) waiting",
+        &[&Phase::Waiting.as_str(), &record::limit(limit)],
+    )
+    .await?;
+    let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
+    Ok(usize::try_from(count).unwrap_or(limit))
+}
+
+/// Devices with their reports, for a look at their checksums: at most so many, and as many as their size allows.
 pub(super) async fn whole(client: &impl GenericClient, after: &str, limit: usize) -> Result<Vec<DeviceRow>> {
-    let select =
+    let rows =
         format!("SELECT {DEVICE}, {WHOLE} FROM device d {JOINED} WHERE d.id > $1 ORDER BY d.id LIMIT $2");
+    let select = bounded(
+        &rows,
+        "octet_length(life) + coalesce(octet_length(report), 0)",
+        "$3",
+    );
+    let bound = record::limit(LISTED_BYTES);
     let rows = client
-        .query(select.as_str(), &[&after, &record::limit(limit)])
+        .query(select.as_str(), &[&after, &record::limit(limit), &bound])
         .await?;
     rows.iter().map(device_row).collect()
 }

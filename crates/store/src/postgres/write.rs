@@ -188,7 +188,8 @@ async fn count_events(
                 event.kind.as_str(),
             );
             let entry = counted.entry(key).or_default();
-            *entry = (entry.0 + 1, nanos(write.at), record::event_body(event)?);
+            let count = entry.0.saturating_add(record::count(event.count));
+            *entry = (count, nanos(write.at), record::event_body(event)?);
         }
     }
     if counted.is_empty() {

@@ -117,9 +117,9 @@ fn count_event(connection: &Connection, id: &DeviceId, event: &Event, at: Timest
     connection
         .prepare_cached(
             "INSERT INTO event (device_id, origin, kind, count, first_at, last_at, body)
-             VALUES (?1, ?2, ?3, 1, ?4, ?4, ?5)
+             VALUES (?1, ?2, ?3, ?6, ?4, ?4, ?5)
              ON CONFLICT (device_id, origin, kind) DO UPDATE SET
-                 count = count + 1,
+                 count = count + excluded.count,
                  first_at = min(first_at, excluded.first_at),
                  last_at = max(last_at, excluded.last_at),
                  body = CASE WHEN excluded.last_at >= last_at THEN excluded.body ELSE body END",
@@ -129,7 +129,8 @@ fn count_event(connection: &Connection, id: &DeviceId, event: &Event, at: Timest
             record::origin(event.origin),
             event.kind,
             nanos(at),
-            record::event_body(event)?
+            record::event_body(event)?,
+            record::count(event.count)
         ])?;
     Ok(())
 }

@@ -27,6 +27,14 @@ pub(super) fn lossy(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
     })
 }
 
+/// Bytes of a text, whatever it holds.
+pub(super) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<usize> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+        _ => 0,
+    })
+}
+
 /// Whether a page of the database is damaged, so that rows on it cannot even be found.
 pub(super) fn is_corrupt(error: &Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
@@ -39,6 +47,9 @@ pub(super) const DEVICE: &str =
 /// How many these are.
 pub(super) const DEVICE_COLUMNS: usize = 9;
 
+/// Which of them is the document.
+pub(super) const LIFE: usize = 5;
+
 pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<KeptDevice> {
     Ok(KeptDevice {
         id: row.get(0)?,
@@ -47,7 +58,7 @@ pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<KeptDevice> {
             namespace: row.get(1)?,
             phase: row.get(2)?,
             spelling: row.get(3)?,
-            document: row.get(5)?,
+            document: row.get(LIFE)?,
             epoch: row.get(6)?,
             heartbeat_seconds: row.get(7)?,
         },

@@ -3,11 +3,16 @@
 
 use rusqlite::Connection;
 
-use super::{apply::Failure, read, stored, sums};
+use super::{
+    apply::Failure,
+    read::{self, Found},
+    stored, sums,
+};
 use crate::{
     Body, Examined, Keyring, Portion,
     checksum::Standing,
     documents::{Place, damaged_source},
+    model::is_full,
     record::{of_documents, unreadable_device},
 };
 
@@ -36,13 +41,14 @@ pub(super) fn look(connection: &Connection, portion: &Portion) -> Result<Seen> {
 }
 
 fn devices(connection: &Connection, after: &str) -> Result<Seen> {
-    let page = read::page(connection, None, after, DEVICES, true)?;
+    let rows = read::page(connection, None, after, DEVICES, true)?;
     let mut seen = Seen::default();
-    seen.examined.next = Some(match page.last() {
-        Some((last, _)) if page.len() == DEVICES => Portion::Devices(last.clone()),
+    let bytes = rows.iter().map(|found| found.bytes).sum();
+    seen.examined.next = Some(match rows.last() {
+        Some(last) if is_full(rows.len(), DEVICES, bytes) => Portion::Devices(last.id.clone()),
         _ => Portion::Documents,
     });
-    for (id, row) in page {
+    for Found { id, row, .. } in rows {
         let standing = row
             .map_err(|reason| unreadable_device(&id, &reason))
             .and_then(|row| {

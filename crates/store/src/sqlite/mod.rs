@@ -57,7 +57,7 @@ use self::{
     writer::{Job, Work, Writer},
 };
 use crate::{
-    Bounds, Census, Changed, Documents, DocumentsWrite, Examined, Identity, Keyring, Listed, Page, Portion,
+    Bounds, Census, Changed, Documents, DocumentsWrite, Examined, Identity, Keyring, Listing, Page, Portion,
     Rekeyed, Revision, Sighting, Store, StoreError, Stored, Unreadable, Write, defects::Defects, record,
 };
 
@@ -224,13 +224,13 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn list(
-        &self,
-        phase: Option<Phase>,
-        page: Page,
-    ) -> Result<Vec<Result<Listed, Unreadable>>, StoreError> {
-        let after = page.after.unwrap_or_default();
-        self.read(move |connection| read::list(connection, phase, &after, page.limit))
+    async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Listing, StoreError> {
+        self.read(move |connection| read::list(connection, phase, &page))
+            .await
+    }
+
+    async fn waiting(&self, limit: usize) -> Result<usize, StoreError> {
+        self.read(move |connection| read::waiting(connection, limit))
             .await
     }
 

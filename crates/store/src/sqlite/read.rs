@@ -6,11 +6,12 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
     apply::{Failure, read_stray, stray_row},
-    decode::{DEVICE, DEVICE_COLUMNS, decoded, device, is_corrupt, lossy, times},
+    decode::{DEVICE, DEVICE_COLUMNS, LIFE, bytes, decoded, device, is_corrupt, lossy, times},
     devices::kept_device,
 };
 use crate::{
-    Census, Changed, Listed, Revision, StoreError, Stored, Unreadable,
+    Census, Changed, Listing, Page, Revision, StoreError, Stored, Unreadable,
+    model::{LISTED_BYTES, ListedRow, is_full},
     record::{self, DeviceRow, EventRow, unreadable_device},
 };
 
@@ -31,8 +32,8 @@ pub(super) fn row(connection: &Connection, id: &str) -> Result<Option<DeviceRow>
     );
     let reason = match found(connection, &select, true, [id]).map(|mut rows| rows.pop()) {
         Ok(None) => return Ok(None),
-        Ok(Some((_, Ok(row)))) => return Ok(Some(row)),
-        Ok(Some((_, Err(reason)))) => reason,
+        Ok(Some(Found { row: Ok(row), .. })) => return Ok(Some(row)),
+        Ok(Some(Found { row: Err(reason), .. })) => reason,
         Err(error) if is_corrupt(&error) => error.to_string(),
         Err(error) => return Err(error.into()),
     };
@@ -40,8 +41,14 @@ pub(super) fn row(connection: &Connection, id: &str) -> Result<Option<DeviceRow>
 }
 
 /// A device by the id that is stored, or why it cannot be taken out of the database.
-type Found = (String, std::result::Result<DeviceRow, String>);
+pub(super) struct Found {
+    pub(super) id: String,
+    /// Of its documents.
+    pub(super) bytes: usize,
+    pub(super) row: std::result::Result<DeviceRow, String>,
+}
 
+/// The rows of a query, as many as their size allows.
 fn found(
     connection: &Connection,
     select: &str,
@@ -66,14 +73,39 @@ fn found(
             times: times(row, first)?,
         })
     };
-    connection
-        .prepare_cached(select)?
-        .query_map(parameters, |row| Ok((lossy(row, 0)?, decoded(read(row))?)))?
-        .collect()
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows = statement.query(parameters)?;
+    let (mut all, mut sum) = (Vec::new(), 0);
+    while sum < LISTED_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let report = if with_report {
+            bytes(row, DEVICE_COLUMNS)?
+        } else {
+            0
+        };
+        let found = Found {
+            id: lossy(row, 0)?,
+            bytes: bytes(row, LIFE)? + report,
+            row: decoded(read(row))?,
+        };
+        sum += found.bytes;
+        all.push(found);
+    }
+    Ok(all)
 }
 
-/// Devices behind an id, in the order of their ids, with their reports if it is said. Where a page of the database is damaged,
-/// each by itself, so that it is the damage of those on it alone.
+pub(super) fn waiting(connection: &Connection, limit: usize) -> Result<usize> {
+    let count: i64 = connection
+        .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM device WHERE phase = ?1 LIMIT ?2)")?
+        .query_row(params![Phase::Waiting.as_str(), record::limit(limit)], |row| {
+            row.get(0)
+        })?;
+    Ok(usize::try_from(count).unwrap_or(limit))
+}
+
+/// Devices behind an id, in the order of their ids, with their reports if it is said: at most so many, and as many as their size
+/// allows. Where a page of the database is damaged, each by itself, so that it is the damage of those on it alone.
 pub(super) fn page(
     connection: &Connection,
     phase: Option<Phase>,
@@ -113,12 +145,24 @@ pub(super) fn page(
         ))?
         .query_map(parameters, |row| lossy(row, 0))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut page = Vec::with_capacity(ids.len());
+    let (mut page, mut sum) = (Vec::with_capacity(ids.len()), 0);
     for id in ids {
-        match found(connection, &select("d.id = ?1"), with_report, [&id]) {
-            Ok(rows) => page.extend(rows),
-            Err(error) if is_corrupt(&error) => page.push((id, Err(error.to_string()))),
+        let row = match found(connection, &select("d.id = ?1"), with_report, [&id]) {
+            Ok(mut rows) => rows
+                .pop()
+                .ok_or_else(|| "its row is not found by its id".to_owned()),
+            Err(error) if is_corrupt(&error) => Err(error.to_string()),
             Err(error) => return Err(error.into()),
+        };
+        let row = row.unwrap_or_else(|reason| Found {
+            id,
+            bytes: 0,
+            row: Err(reason),
+        });
+        sum += row.bytes;
+        page.push(row);
+        if is_full(page.len(), usize::MAX, sum) {
+            break;
         }
     }
     ascending(after, page)
@@ -127,7 +171,7 @@ pub(super) fn page(
 /// Whoever goes on behind the last one must come to an end, whatever an index has become.
 fn ascending(after: &str, page: Vec<Found>) -> Result<Vec<Found>> {
     match page.last() {
-        Some((last, _)) if last.as_str() <= after => Err(StoreError::Corrupt {
+        Some(last) if last.id.as_str() <= after => Err(StoreError::Corrupt {
             what: "the index of devices".to_owned(),
             reason: "it is not in order; restore a backup".to_owned(),
         }
@@ -144,19 +188,17 @@ pub(super) fn unreadable(id: String, error: &StoreError) -> Unreadable {
     }
 }
 
-pub(super) fn list(
-    connection: &Connection,
-    phase: Option<Phase>,
-    after: &str,
-    limit: usize,
-) -> Result<Vec<std::result::Result<Listed, Unreadable>>> {
-    let page = page(connection, phase, after, limit, false)?;
-    let listed = page.into_iter().map(|(id, row)| {
-        row.map_err(|reason| unreadable_device(&id, &reason))
+pub(super) fn list(connection: &Connection, phase: Option<Phase>, part: &Page) -> Result<Listing> {
+    let after = part.after.as_deref().unwrap_or_default();
+    let rows = page(connection, phase, after, part.limit, false)?;
+    let listed = rows.into_iter().map(|Found { id, bytes, row }| {
+        let entry = row
+            .map_err(|reason| unreadable_device(&id, &reason))
             .and_then(DeviceRow::listed)
-            .map_err(|error| unreadable(id, &error))
+            .map_err(|error| unreadable(id.clone(), &error));
+        Ok(ListedRow { id, bytes, entry })
     });
-    Ok(listed.collect())
+    Listing::gather(part.limit, listed)
 }
 
 pub(super) fn phases(

@@ -8,6 +8,7 @@
 
 use std::{
     fs::{self, File},
+    iter::Peekable,
     path::PathBuf,
     sync::{
         Arc,
@@ -32,7 +33,10 @@ use super::{
     reserve::Reserve,
     sums,
 };
-use crate::{Bounds, DocumentsWrite, Identity, Keyring, Rekeyed, Revision, Sighting, StoreError, Write};
+use crate::{
+    Bounds, DocumentsWrite, Identity, Keyring, Rekeyed, Revision, Sighting, StoreError, Write,
+    model::COMMIT_BYTES,
+};
 
 /// Most jobs of one transaction: bounds how long the first of them waits for the last.
 const GROUP: usize = 512;
@@ -98,6 +102,15 @@ impl Work {
     }
 }
 
+impl Job {
+    fn weight(&self) -> usize {
+        match &self.work {
+            Work::Write(write) => write.weight(),
+            _ => 0,
+        }
+    }
+}
+
 type Reply = oneshot::Sender<Result<i64, StoreError>>;
 
 /// The state of the writer's thread.
@@ -138,8 +151,9 @@ impl Writer {
                     _ => jobs.push(job),
                 }
             }
-            if !jobs.is_empty() {
-                self.commit(jobs);
+            let mut jobs = jobs.into_iter().peekable();
+            while jobs.peek().is_some() {
+                self.commit(share(&mut jobs));
             }
             for report in rekeys {
                 let _ = report.send(self.rekey());
@@ -384,6 +398,19 @@ fn refuse(replies: Vec<Reply>, error: &StoreError) {
     for reply in replies {
         let _ = reply.send(Err(StoreError::unavailable(error.reason())));
     }
+}
+
+/// The next transaction: as many as are not too large together, and one whatever its size.
+fn share(jobs: &mut Peekable<impl Iterator<Item = Job>>) -> Vec<Job> {
+    let (mut share, mut bytes) = (Vec::new(), 0);
+    while let Some(job) = jobs.peek() {
+        bytes += job.weight();
+        if bytes > COMMIT_BYTES && !share.is_empty() {
+            break;
+        }
+        share.extend(jobs.next());
+    }
+    share
 }
 
 fn answer(replies: Vec<Reply>, outcomes: Vec<Result<i64, StoreError>>) {

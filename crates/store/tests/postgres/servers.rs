@@ -95,9 +95,9 @@ async fn increment(store: &dyn Store, name: &str) -> u64 {
                 let version: u32 = stored.device.report.version.parse().unwrap();
                 (WriteGuard::At(stored.revision), None, version)
             }
-            None => (WriteGuard::Absent, Some(approved()), 0),
+            None => (WriteGuard::Absent, Some(approved().into()), 0),
         };
-        let report = Some(report(&(version + 1).to_string()));
+        let report = Some(report(&(version + 1).to_string()).into());
         let events = vec![event("Step", "")];
         let presence = Some(fleet::Presence::default().polled(at(i64::from(version))));
         match store

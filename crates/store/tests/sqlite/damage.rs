@@ -21,7 +21,7 @@ async fn written() -> Written {
     let store = place.open().await;
     for name in NAMES {
         let write = Write {
-            report: Some(report("7")),
+            report: Some(report("7").into()),
             ..creation(name, with_period(Some(60)), at(0))
         };
         store.commit(write).await.unwrap();

@@ -22,7 +22,7 @@ async fn disk() -> Option<SmallDisk> {
     for number in 0..40 {
         let name = format!("device-{number}");
         let write = Write {
-            report: Some(report("v")),
+            report: Some(report("v").into()),
             events: vec![event("Created", "")],
             ..creation(&name, approved(), at(0))
         };
@@ -48,7 +48,7 @@ async fn until_refused(store: &dyn Store, disk: &SmallDisk) -> u64 {
         disk.fill().unwrap();
         let stored = store.load(&id("device-0")).await.unwrap().unwrap();
         let write = Write {
-            report: Some(report(&written.to_string().repeat(2000))),
+            report: Some(report(&written.to_string().repeat(2000)).into()),
             events: vec![event("Beat", "")],
             ..write("device-0", WriteGuard::At(stored.revision), at(1))
         };
@@ -68,8 +68,8 @@ async fn delete(store: &dyn Store, name: &str) -> Result<(), StoreError> {
 async fn delete_with(store: &dyn Store, name: &str, bytes: usize) -> Result<(), StoreError> {
     let stored = store.load(&id(name)).await?.unwrap();
     let write = Write {
-        life: Some(deleted(store.identity().epoch)),
-        report: (bytes > 0).then(|| report(&"x".repeat(bytes))),
+        life: Some(deleted(store.identity().epoch).into()),
+        report: (bytes > 0).then(|| report(&"x".repeat(bytes)).into()),
         events: vec![event("Deleted", "")],
         ..write(name, WriteGuard::At(stored.revision), at(2))
     };
@@ -149,7 +149,7 @@ async fn a_start_on_a_full_disk_serves_and_one_that_has_to_write_refuses() {
     disk.fill().unwrap();
     let path = database(&disk);
     let store = open(&path).unwrap();
-    assert_eq!(store.list(None, all()).await.unwrap().len(), 40);
+    assert_eq!(store.list(None, all()).await.unwrap().devices.len(), 40);
     store.answers().await.unwrap();
     delete(&store, "device-1").await.unwrap();
     store.close().await;

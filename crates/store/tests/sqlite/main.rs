@@ -296,7 +296,7 @@ async fn a_log_that_grew_large_is_truncated() {
         if size() > LARGE + (4 << 20) {
             break;
         }
-        let large = Some(report(&letter.repeat(1 << 20)));
+        let large = Some(report(&letter.repeat(1 << 20)).into());
         let write = Write {
             report: large,
             ..write("a", WriteGuard::At(revision), at(1))

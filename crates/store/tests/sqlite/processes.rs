@@ -179,7 +179,7 @@ fn meets_a_full_disk() {
         let kept = store.load(&id("a")).await.unwrap().unwrap();
         for _ in 0..3 {
             let large = Write {
-                report: Some(report(&"x".repeat(100_000))),
+                report: Some(report(&"x".repeat(100_000)).into()),
                 ..write("a", WriteGuard::At(kept.revision), at(99))
             };
             let refused = store.commit(large).await;

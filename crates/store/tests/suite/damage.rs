@@ -1,9 +1,7 @@
 //! Rows that are not what was written: unreadable, told, and in nobody's way.
 
 use fleet::Phase;
-use flotta_store::{
-    Body, DocumentsWrite, Page, Portion, Revision, Store, StoreError, Write, WriteGuard, cursor,
-};
+use flotta_store::{Body, DocumentsWrite, Page, Portion, Revision, Store, StoreError, Write, WriteGuard};
 
 use crate::support::{documents::*, place::Place, *};
 
@@ -34,7 +32,7 @@ fn is_corrupt<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
 
 async fn with_report(store: &dyn Store, name: &str) -> Revision {
     let write = Write {
-        report: Some(report("7")),
+        report: Some(report("7").into()),
         ..creation(name, with_period(Some(60)), at(0))
     };
     store.commit(write).await.unwrap()
@@ -67,10 +65,10 @@ pub(crate) async fn a_devices_row_that_was_changed_is_unreadable(place: &dyn Pla
         is_corrupt(store.load_beside_documents(&id(&name)).await);
 
         // It is among the others, and they are as they were.
-        let listed = store.list(None, all()).await.unwrap();
+        let listed = store.list(None, all()).await.unwrap().devices;
         let found: Vec<_> = listed
             .iter()
-            .map(|entry| (cursor(entry), entry.is_ok()))
+            .map(|entry| (listed_id(entry), entry.is_ok()))
             .filter(|(id, _)| *id == name || *id == "a" || *id == "z")
             .collect();
         assert_eq!([("a", true), (&*name, false), ("z", true)], found[..], "{change}");
@@ -84,10 +82,10 @@ pub(crate) async fn a_devices_row_that_was_changed_is_unreadable(place: &dyn Pla
         }
 
         // Nothing but the word of a person replaces it, and no checksum is put on it.
-        for life in [None, Some(approved())] {
+        for life in [None, Some(approved().into())] {
             let beat = Write {
                 life,
-                report: Some(report("8")),
+                report: Some(report("8").into()),
                 ..write(&name, WriteGuard::At(revision), at(9))
             };
             is_corrupt(store.commit(beat).await);
@@ -109,7 +107,7 @@ pub(crate) async fn a_devices_row_that_was_changed_is_unreadable(place: &dyn Pla
             "it says nothing of its life"
         );
         let replacement = Write {
-            life: Some(rejected()),
+            life: Some(rejected().into()),
             ..replacement
         };
         let revision = store.commit(replacement).await.unwrap();
@@ -153,7 +151,7 @@ pub(crate) async fn a_report_that_was_changed_makes_its_device_unreadable(place:
         .unwrap();
     is_corrupt(store.load(&id("d")).await);
     let replacement = Write {
-        life: Some(approved()),
+        life: Some(approved().into()),
         ..write("d", WriteGuard::Unreadable, at(2))
     };
     store.commit(replacement).await.unwrap();
@@ -166,7 +164,7 @@ pub(crate) async fn only_what_cannot_be_read_is_replaced(place: &dyn Place) {
     with_report(&*store, "d").await;
     for name in ["d", "nobody"] {
         let replacement = Write {
-            life: Some(rejected()),
+            life: Some(rejected().into()),
             ..write(name, WriteGuard::Unreadable, at(2))
         };
         let refused = store.commit(replacement).await;
@@ -195,9 +193,10 @@ pub(crate) async fn lists_go_on_behind_what_cannot_be_read(place: &dyn Place) {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = store.list(phase, Page { after, limit: 1 }).await.unwrap();
-            let Some(last) = page.last() else { break };
-            after = Some(cursor(last).to_owned());
-            found.extend(page.iter().map(|entry| (cursor(entry).to_owned(), entry.is_ok())));
+            let entries = page.devices.iter();
+            found.extend(entries.map(|entry| (listed_id(entry).to_owned(), entry.is_ok())));
+            let Some(next) = page.next else { break };
+            after = Some(next);
         }
         let expected = [
             ("C ", false),
@@ -437,8 +436,8 @@ pub(crate) async fn whatever_writes_a_row_writes_its_checksum(place: &dyn Place)
         .unwrap();
     all_is_sound(&*store).await;
     let moved = Write {
-        life: Some(waiting()),
-        report: Some(report("9")),
+        life: Some(waiting().into()),
+        report: Some(report("9").into()),
         ..write("d", WriteGuard::At(revision), at(7))
     };
     store.commit(moved).await.unwrap();

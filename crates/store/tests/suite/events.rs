@@ -98,7 +98,7 @@ pub(crate) async fn any_text_of_a_device_is_kept(place: &dyn Place) {
     let mut said = report(odd);
     said.hardware_labels.insert(odd.to_owned(), odd.to_owned());
     let write = Write {
-        report: Some(said.clone()),
+        report: Some(said.clone().into()),
         events: vec![event("Odd", odd)],
         ..creation("a", approved(), at(0))
     };
@@ -143,4 +143,23 @@ pub(crate) async fn events_are_bounded_by_their_bytes(place: &dyn Place) {
         kinds(&*store).await[..],
         "each device has its own"
     );
+}
+
+pub(crate) async fn an_event_counts_for_as_often_as_it_says(place: &dyn Place) {
+    let store = place.open().await;
+    create(&*store, "a", approved()).await;
+    let often = |count| fleet::Event {
+        count,
+        ..device_event("often")
+    };
+    record(&*store, at(1), vec![often(45_000)]).await;
+    record(&*store, at(2), vec![often(2), device_event("once"), often(3)]).await;
+    let counts: Vec<_> = store
+        .events(&id("a"))
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|event| (event.kind, event.count))
+        .collect();
+    assert_eq!([("often".to_owned(), 45_005), ("once".to_owned(), 1)], counts[..]);
 }

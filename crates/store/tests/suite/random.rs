@@ -1,5 +1,7 @@
 //! Any sequence of writes leaves what the model says.
 
+use std::sync::Arc;
+
 use contract::DeviceId;
 use fleet::{Epoch, Event, Life, Operation, Stray};
 use flotta_store::{Revision, Sighting, Store, StoreError, Write, WriteGuard};
@@ -37,13 +39,14 @@ fn any_life() -> impl Strategy<Value = Life> {
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
-    (0..2_u8, 0..6_u8).prop_map(|(origin, kind)| {
+    (0..2_u8, 0..6_u8, 1..4_u64).prop_map(|(origin, kind, count)| {
         let kind = format!("k{kind}");
-        if origin == 0 {
+        let event = if origin == 0 {
             event(&kind, "")
         } else {
             device_event(&kind)
-        }
+        };
+        Event { count, ..event }
     })
 }
 
@@ -112,8 +115,10 @@ pub(crate) async fn any_writes_leave_what_the_model_says(place: &dyn Place) {
                     (2, _) => WriteGuard::At(Revision(1)),
                     _ => WriteGuard::Absent,
                 };
-                let life = life.or_else(|| (guard == WriteGuard::Absent).then(waiting));
-                let report = version.map(|version| report(&version.to_string()));
+                let life = life
+                    .or_else(|| (guard == WriteGuard::Absent).then(waiting))
+                    .map(Arc::new);
+                let report = version.map(|version| report(&version.to_string()).into());
                 let write = Write {
                     id,
                     guard,

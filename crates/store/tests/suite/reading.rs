@@ -1,7 +1,7 @@
 //! Lists, the change feed, settings and the census.
 
 use fleet::{Connectivity, Epoch, Phase, Presence, Watch};
-use flotta_store::{Page, Revision, Store, Write, WriteGuard, cursor};
+use flotta_store::{Page, Revision, Store, Write, WriteGuard};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{documents::*, place::Place, *};
@@ -24,13 +24,15 @@ pub(crate) async fn lists_come_in_pages(place: &dyn Place) {
     let mut after = None;
     loop {
         let page = store.list(None, Page { after, limit: 2 }).await.unwrap();
-        assert!(page.len() <= 2);
-        let Some(last) = page.last() else { break };
-        after = Some(cursor(last).to_owned());
-        found.extend(page.into_iter().map(Result::unwrap));
+        assert!(page.devices.len() <= 2);
+        found.extend(page.devices.into_iter().map(Result::unwrap));
+        let Some(next) = page.next else { break };
+        after = Some(next);
     }
-    let ids: Vec<_> = found.iter().map(|listed| listed.id.as_str()).collect();
-    assert_eq!(names, ids[..]);
+    assert_eq!(
+        names,
+        found.iter().map(|listed| listed.id.as_str()).collect::<Vec<_>>()[..]
+    );
     assert_eq!(seen, found[0].presence);
     assert_eq!(approved(), *std::sync::Arc::new(found[0].life.clone()));
     assert_eq!(
@@ -38,8 +40,8 @@ pub(crate) async fn lists_come_in_pages(place: &dyn Place) {
         found[0].revision
     );
 
-    let only_waiting = store.list(Some(Phase::Waiting), all()).await.unwrap();
-    assert_eq!(["aa"], only_waiting.iter().map(cursor).collect::<Vec<_>>()[..]);
+    let only_waiting = store.list(Some(Phase::Waiting), all()).await.unwrap().devices;
+    assert_eq!(["aa"], ids(&only_waiting)[..]);
     let rest = store
         .list(
             Some(Phase::Approved),
@@ -49,8 +51,9 @@ pub(crate) async fn lists_come_in_pages(place: &dyn Place) {
             },
         )
         .await
-        .unwrap();
-    assert_eq!(["a.b", "a0"], rest.iter().map(cursor).collect::<Vec<_>>()[..]);
+        .unwrap()
+        .devices;
+    assert_eq!(["a.b", "a0"], ids(&rest)[..]);
 }
 
 pub(crate) async fn phases_are_those_of_the_devices_that_are_known(place: &dyn Place) {
@@ -203,7 +206,7 @@ pub(crate) async fn a_device_is_read_beside_the_revision_of_the_documents(place:
         store.load_beside_documents(&id("d")).await.unwrap()
     );
     let written = Write {
-        report: Some(report("7")),
+        report: Some(report("7").into()),
         presence: Some(Presence::default().polled(at(1))),
         ..creation("d", approved(), at(0))
     };
@@ -257,7 +260,7 @@ pub(crate) async fn the_periods_of_before_are_counted_by(place: &dyn Place) {
     // As when its life is written again.
     let revision = store.load(&id("d1")).await.unwrap().unwrap().revision;
     let again = Write {
-        life: Some(with_period(Some(60))),
+        life: Some(with_period(Some(60)).into()),
         ..write("d1", WriteGuard::At(revision), at(1))
     };
     store.commit(again).await.unwrap();
@@ -273,4 +276,99 @@ pub(crate) async fn the_periods_of_before_are_counted_by(place: &dyn Place) {
         .await;
     let store = place.open().await;
     assert_eq!([0, 0, 0, 2, 2, 3], silent(&*store).await[..]);
+}
+
+/// A device may say megabytes of itself: a page of five hundred of them must not be made.
+pub(crate) async fn a_page_ends_where_its_documents_are_many_bytes(place: &dyn Place) {
+    const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
+    let store = place.open().await;
+    for name in NAMES {
+        let mut life = if name == "g" { approved() } else { waiting() };
+        life.spelling = "x".repeat(1_500_000);
+        create(&*store, name, life).await;
+    }
+    for (phase, names) in [(None, &NAMES[..]), (Some(Phase::Waiting), &NAMES[..6])] {
+        let (mut found, mut parts) = (Vec::new(), Vec::new());
+        let mut page = all();
+        loop {
+            let listing = store.list(phase, page.clone()).await.unwrap();
+            parts.push(listing.devices.len());
+            found.extend(listing.devices);
+            let Some(next) = listing.next else { break };
+            page.after = Some(next);
+        }
+        assert_eq!(names, ids(&found));
+        assert_eq!([3, 3, names.len() - 6], parts[..]);
+    }
+    // A device that is too large for any page is a page.
+    let mut huge = approved();
+    huge.spelling = "x".repeat(5_000_000);
+    create(&*store, "aa", huge).await;
+    let after_first = Page {
+        after: Some("a".to_owned()),
+        limit: 5,
+    };
+    let alone = store.list(None, after_first).await.unwrap();
+    assert_eq!((1, Some("aa".to_owned())), (alone.devices.len(), alone.next));
+}
+
+/// Whatever its text has become, it is read.
+pub(crate) async fn a_page_ends_where_what_cannot_be_read_is_many_bytes(place: &dyn Place) {
+    let store = place.open().await;
+    let names = ["a", "b", "c", "d", "e"];
+    for name in names {
+        let mut life = waiting();
+        life.spelling = "x".repeat(1_500_000);
+        create(&*store, name, life).await;
+    }
+    place.run("UPDATE device SET spelling = 'damaged'").await;
+    let (mut found, mut parts) = (Vec::new(), Vec::new());
+    let mut page = all();
+    loop {
+        let listing = store.list(None, page.clone()).await.unwrap();
+        parts.push(listing.devices.len());
+        found.extend(listing.devices);
+        let Some(next) = listing.next else { break };
+        page.after = Some(next);
+    }
+    assert_eq!(names, ids(&found)[..]);
+    assert!(found.iter().all(Result::is_err));
+    assert_eq!([3, 2], parts[..]);
+}
+
+/// What it says of itself can take a hundred times its text.
+pub(crate) async fn a_page_ends_where_its_devices_take_much_memory(place: &dyn Place) {
+    let store = place.open().await;
+    let disks = vec![serde_json::json!({}); 700];
+    let said =
+        serde_json::json!({"at": at(0), "namespace": "default", "features": {"hardware": {"disks": disks}}});
+    for number in 0..40 {
+        let mut life = waiting();
+        life.enrolment = Some(serde_json::from_value(said.clone()).unwrap());
+        create(&*store, &format!("d{number:02}"), life).await;
+    }
+    let (mut page, mut found) = (all(), 0);
+    loop {
+        let listing = store.list(None, page.clone()).await.unwrap();
+        assert!(listing.devices.len() <= 20, "{}", listing.devices.len());
+        found += listing.devices.len();
+        let Some(next) = listing.next else { break };
+        page.after = Some(next);
+    }
+    assert_eq!(found, 40);
+}
+
+pub(crate) async fn those_who_wait_are_counted_as_far_as_it_matters(place: &dyn Place) {
+    let store = place.open().await;
+    for (name, life) in [
+        ("a", waiting()),
+        ("b", approved()),
+        ("c", waiting()),
+        ("d", rejected()),
+        ("e", waiting()),
+    ] {
+        create(&*store, name, life).await;
+    }
+    assert_eq!(3, store.waiting(100).await.unwrap());
+    assert_eq!(2, store.waiting(2).await.unwrap());
 }

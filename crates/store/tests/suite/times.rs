@@ -67,7 +67,7 @@ pub(crate) async fn unknown_devices_are_passed_over(place: &dyn Place) {
         seen,
         store.load(&id("known")).await.unwrap().unwrap().device.presence
     );
-    assert_eq!(1, store.list(None, all()).await.unwrap().len());
+    assert_eq!(1, store.list(None, all()).await.unwrap().devices.len());
 
     create(&*store, "unknown", approved()).await;
     let stored = store.load(&id("unknown")).await.unwrap().unwrap();
@@ -134,7 +134,7 @@ pub(crate) async fn an_approved_device_is_no_stray(place: &dyn Place) {
     let revision = create(&*store, "a", waiting()).await;
     assert!(store.stray(&id("a")).await.unwrap().is_some(), "it only waits");
     let approval = Write {
-        life: Some(approved()),
+        life: Some(approved().into()),
         ..write("a", flotta_store::WriteGuard::At(revision), at(2))
     };
     store.commit(approval).await.unwrap();

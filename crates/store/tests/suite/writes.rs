@@ -10,7 +10,7 @@ pub(crate) async fn what_was_written_is_read(place: &dyn Place) {
 
     let presence = fleet::Presence::default().polled(at(1)).beat(at(2));
     let full = Write {
-        report: Some(report("7")),
+        report: Some(report("7").into()),
         presence: Some(presence),
         ..creation("a", approved(), at(3))
     };
@@ -23,7 +23,7 @@ pub(crate) async fn what_was_written_is_read(place: &dyn Place) {
     assert_eq!(presence, stored.device.presence);
 
     let life_only = Write {
-        life: Some(rejected()),
+        life: Some(rejected().into()),
         ..write("a", WriteGuard::At(revision), at(4))
     };
     let revision = store.commit(life_only).await.unwrap();
@@ -57,8 +57,8 @@ pub(crate) async fn a_write_names_what_it_was_decided_on(place: &dyn Place) {
         .await
         .unwrap();
     let stale = Write {
-        life: Some(rejected()),
-        report: Some(report("9")),
+        life: Some(rejected().into()),
+        report: Some(report("9").into()),
         presence: Some(fleet::Presence::default().polled(at(9))),
         events: vec![event("Stale", "must not be counted")],
         ..write("a", WriteGuard::At(first), at(2))
@@ -95,7 +95,7 @@ pub(crate) async fn of_many_writers_one_wins_each_revision(place: &dyn Place) {
             .map(|writer| {
                 let store = std::sync::Arc::clone(&store);
                 let write = Write {
-                    report: Some(report(&writer.to_string())),
+                    report: Some(report(&writer.to_string()).into()),
                     events: vec![event("Won", "")],
                     ..write("a", WriteGuard::At(revision), now)
                 };
@@ -164,5 +164,35 @@ pub(crate) async fn revisions_grow_though_the_clock_does_not(place: &dyn Place) 
     if store.is_exclusive() {
         let other = store.commit(creation("b", waiting(), at(-5000))).await.unwrap();
         assert!(restarted < other, "one server's revisions are one order");
+    }
+}
+
+/// They wait together and are committed in several parts, in order for each device.
+pub(crate) async fn writes_that_are_too_large_for_one_commit_are_all_made(place: &dyn Place) {
+    let store = place.open().await;
+    let writes: Vec<_> = (0..12)
+        .map(|number| {
+            let store = std::sync::Arc::clone(&store);
+            let mut life = approved();
+            life.spelling = "x".repeat(1_500_000);
+            tokio::spawn(async move {
+                let name = format!("d{number}");
+                let first = store.commit(creation(&name, life, at(0))).await.unwrap();
+                store
+                    .commit(Write {
+                        report: Some(report("7").into()),
+                        ..write(&name, WriteGuard::At(first), at(1))
+                    })
+                    .await
+                    .unwrap();
+                name
+            })
+        })
+        .collect();
+    for write in writes {
+        let name = write.await.unwrap();
+        let stored = store.load(&id(&name)).await.unwrap().unwrap();
+        assert_eq!(1_500_000, stored.device.life.spelling.len());
+        assert_eq!("7", stored.device.report.version);
     }
 }

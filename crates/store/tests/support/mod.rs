@@ -9,7 +9,7 @@ use fleet::{
     DeletionMode, Epoch, Event, Life, Operation, Presence, Report, Severity, State, Stray, Tombstone, Watch,
     delivery::{Applied, Meanwhile},
 };
-use flotta_store::{Bounds, Page, Revision, Sighting, Store, Write, WriteGuard};
+use flotta_store::{Bounds, Listed, Page, Revision, Sighting, Store, Unreadable, Write, WriteGuard};
 use jiff::{SignedDuration, Timestamp};
 
 /// The beginning of a test's time; a multiple of a microsecond, with nanoseconds added by [`at`].
@@ -24,6 +24,19 @@ pub(crate) fn at(millis: i64) -> Timestamp {
 
 pub(crate) fn id(text: &str) -> DeviceId {
     DeviceId::parse(text).unwrap()
+}
+
+/// The id of an entry of a list, as it is stored.
+pub(crate) fn listed_id(entry: &Result<Listed, Unreadable>) -> &str {
+    match entry {
+        Ok(listed) => listed.id.as_str(),
+        Err(unreadable) => &unreadable.id,
+    }
+}
+
+/// The same of all.
+pub(crate) fn ids(entries: &[Result<Listed, Unreadable>]) -> Vec<&str> {
+    entries.iter().map(listed_id).collect()
 }
 
 pub(crate) fn namespace(text: &str) -> Namespace {
@@ -100,7 +113,7 @@ pub(crate) fn write(name: &str, guard: WriteGuard, at: Timestamp) -> Write {
 /// The write that makes a device known.
 pub(crate) fn creation(name: &str, life: Life, at: Timestamp) -> Write {
     Write {
-        life: Some(life),
+        life: Some(life.into()),
         ..write(name, WriteGuard::Absent, at)
     }
 }

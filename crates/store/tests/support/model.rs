@@ -46,16 +46,16 @@ impl Model {
             }
             None => Device {
                 id: write.id.clone(),
-                life: write.life.clone().unwrap().into(),
+                life: write.life.clone().unwrap(),
                 report: Report::default().into(),
                 presence: fleet::Presence::default(),
             },
         };
         if let Some(life) = &write.life {
-            device.life = life.clone().into();
+            device.life = life.clone();
         }
         if let Some(report) = &write.report {
-            device.report = report.clone().into();
+            device.report = report.clone();
         }
         if let Some(presence) = write.presence {
             device.presence = device.presence.join(presence);
@@ -81,7 +81,7 @@ impl Model {
                 first: write.at,
                 last: write.at,
             });
-            recorded.count += 1;
+            recorded.count += event.count;
             recorded.first = recorded.first.min(write.at);
             if write.at >= recorded.last {
                 recorded.last = write.at;

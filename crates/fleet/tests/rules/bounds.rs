@@ -1,0 +1,310 @@
+//! What follows where a device said more than is kept?
+
+use contract::{
+    Disk, EventInfo, Features, HardwareInfo, Heartbeat, Mount, PlaybookExecutionStatus, WorkloadStatus,
+};
+use fleet::{
+    MAX_REPORTED, Origin,
+    administration::Act,
+    condition::conditions,
+    playbooks::{PlaybookAnswer, Wanted},
+    register::RegistrationRequest,
+    registration::{LONGEST_REQUEST, VerifiedRequest},
+    runs::RunState,
+    stored,
+};
+use proptest::prelude::*;
+
+use crate::{
+    heartbeats::any_beat,
+    world::{World, hardware, namespace, request, running},
+};
+
+fn with_disks(count: usize) -> Heartbeat {
+    Heartbeat {
+        hardware: Some(HardwareInfo {
+            disks: Some(vec![Disk::default(); count]),
+            ..HardwareInfo::default()
+        }),
+        ..running("Running")
+    }
+}
+
+fn message(world: &World) -> Option<String> {
+    let found = conditions(world.known(), Vec::new(), &world.context());
+    let cut = found
+        .into_iter()
+        .find(|condition| condition.r#type == "ReportCut");
+    cut.map(|condition| condition.message)
+}
+
+#[test]
+fn a_person_is_told_what_was_cut_until_it_comes_whole() {
+    let mut world = World::in_service();
+    world.beat_in_part(&with_disks(3), &["disks", "events"]);
+    assert_eq!(
+        message(&world).unwrap(),
+        "it says more of itself than is kept: only the beginning of its disks, events is known"
+    );
+    world.pass(60);
+    // A heartbeat tells of all events, and of no hardware that it does not name.
+    world.beat(&Heartbeat {
+        hardware: Some(hardware("h")),
+        ..running("Running")
+    });
+    assert_eq!(
+        message(&world).unwrap(),
+        "it says more of itself than is kept: only the beginning of its disks is known"
+    );
+    world.pass(60);
+    world.beat(&with_disks(2));
+    assert_eq!(message(&world), None);
+}
+
+#[test]
+fn hardware_that_was_cut_at_the_enrolment_or_the_registration_is_told_too() {
+    let mut world = World::manual();
+    world.enrol();
+    let mut life = (*world.known().life).clone();
+    life.enrolment.as_mut().unwrap().cut = ["mounts"].into_iter().collect();
+    world.device.as_mut().unwrap().life = life.into();
+    assert!(message(&world).unwrap().contains("its mounts is known"));
+    world
+        .act(Act::Approve {
+            namespace: None,
+            set: None,
+        })
+        .unwrap();
+    assert!(message(&world).unwrap().contains("its mounts is known"));
+    let registration = |mounts, cut: &[&str]| RegistrationRequest {
+        namespace: namespace("default"),
+        certificate_request: Ok(request(1)),
+        hardware: Some(HardwareInfo {
+            mounts: Some(mounts),
+            ..HardwareInfo::default()
+        }),
+        cut: cut.iter().copied().collect(),
+    };
+    world
+        .register_with(&registration(vec![Mount::default()], &["mounts"]))
+        .unwrap();
+    assert!(message(&world).unwrap().contains("its mounts is known"));
+    world
+        .register_with(&registration(vec![Mount::default()], &[]))
+        .unwrap();
+    assert_eq!(message(&world), None);
+}
+
+/// What is not in a list that was cut may be on the device all the same.
+#[test]
+fn absence_from_a_list_that_was_cut_means_nothing() {
+    let mut world = World::in_service();
+    world.beat(&running("Running"));
+    world.pass(60);
+    let other = Heartbeat {
+        workloads: Some(vec![WorkloadStatus {
+            name: "db".into(),
+            ..WorkloadStatus::default()
+        }]),
+        ..Heartbeat::default()
+    };
+    world.beat_in_part(&other, &["workloads"]);
+    let report = &world.known().report;
+    assert_eq!(report.workloads.keys().collect::<Vec<_>>(), ["db", "web"]);
+    assert!(report.has_reported("anything", world.epoch));
+    assert!(
+        message(&world)
+            .unwrap()
+            .ends_with("none that is broken is left out on it")
+    );
+    world.pass(60);
+    world.beat(&other);
+    let report = &world.known().report;
+    assert_eq!(report.workloads.keys().collect::<Vec<_>>(), ["db"]);
+    assert!(
+        report.has_reported("anything", world.epoch),
+        "it may have been listed then"
+    );
+    assert_eq!(message(&world), None);
+}
+
+#[test]
+fn a_playbook_that_a_list_in_part_does_not_name_goes_on() {
+    let mut world = World::in_service();
+    world.pass(60);
+    world.poll();
+    let wanted = [Wanted {
+        config: "c",
+        content: "p",
+        retry: false,
+    }];
+    let PlaybookAnswer::Serve(offered) = world.ask_playbooks(&wanted) else {
+        panic!("it is approved");
+    };
+    let listed = |name: &str| Heartbeat {
+        playbook_executions: Some(vec![PlaybookExecutionStatus {
+            name: name.into(),
+            status: "Running".into(),
+            ..PlaybookExecutionStatus::default()
+        }]),
+        ..Heartbeat::default()
+    };
+    let state = |world: &World| world.known().report.runs.list[0].state;
+    world.beat(&listed(&offered[0].name));
+    assert_eq!(state(&world), RunState::Running);
+    world.pass(60);
+    world.beat_in_part(&listed("other"), &["playbook-executions"]);
+    assert_eq!(state(&world), RunState::Running);
+    world.pass(60);
+    world.beat(&listed("other"));
+    assert_eq!(state(&world), RunState::Interrupted);
+}
+
+#[test]
+fn workloads_of_lists_in_part_do_not_pile_up() {
+    let mut world = World::in_service();
+    for round in 0..20 {
+        let workloads = (0..1000).map(|n| WorkloadStatus {
+            name: format!("workload-{round}-{n}-{}", "x".repeat(100)),
+            ..WorkloadStatus::default()
+        });
+        world.beat_in_part(
+            &Heartbeat {
+                workloads: Some(workloads.collect()),
+                ..Heartbeat::default()
+            },
+            &["workloads"],
+        );
+        world.pass(60);
+    }
+    let workloads = &world.known().report.workloads;
+    assert!((1000..3000).contains(&workloads.len()), "{}", workloads.len());
+}
+
+fn events(count: usize, kinds: usize) -> Heartbeat {
+    let event = |n: usize| EventInfo {
+        r#type: "warn".into(),
+        reason: "Failed".into(),
+        message: format!("{}", n % kinds),
+    };
+    Heartbeat {
+        events: Some((0..count).map(event).collect()),
+        ..running("Running")
+    }
+}
+
+#[test]
+fn equal_events_of_a_heartbeat_are_one_with_a_count() {
+    let mut world = World::in_service();
+    world.beat(&events(45_000, 2));
+    let told: Vec<_> = world
+        .events
+        .iter()
+        .map(|event| (&*event.message, event.count))
+        .collect();
+    assert_eq!(told, [("0", 22_500), ("1", 22_500)]);
+    assert_eq!(message(&world), None);
+}
+
+#[test]
+fn no_more_kinds_of_events_are_written_than_are_kept() {
+    let mut world = World::in_service();
+    world.beat(&events(45_000, 45_000));
+    let told: Vec<_> = world
+        .events
+        .iter()
+        .filter(|event| event.origin == Origin::Device)
+        .map(|event| event.message.parse::<usize>().unwrap())
+        .collect();
+    assert_eq!(
+        told,
+        (45_000 - MAX_REPORTED..45_000).collect::<Vec<_>>(),
+        "the last ones"
+    );
+    assert!(message(&world).unwrap().contains("its events is known"));
+}
+
+#[test]
+fn of_a_certificate_request_that_is_very_long_the_key_is_kept() {
+    let mut world = World::approved();
+    for (pem, kept) in [
+        ("x".repeat(LONGEST_REQUEST), LONGEST_REQUEST),
+        ("x".repeat(LONGEST_REQUEST + 1), 0),
+    ] {
+        let sent = VerifiedRequest { pem, ..request(1) };
+        let registration = RegistrationRequest {
+            namespace: namespace("default"),
+            certificate_request: Ok(sent.clone()),
+            hardware: None,
+            cut: contract::Cut::default(),
+        };
+        world.register_with(&registration).unwrap();
+        assert_eq!(world.keys(), [1]);
+        assert_eq!(
+            world.known().life.registration.keys[0].certificate_request.len(),
+            kept
+        );
+    }
+}
+
+#[test]
+fn what_an_earlier_program_stored_whole_is_cut_when_it_is_read() {
+    let mut world = World::in_service();
+    world.beat(&running("Running"));
+    let device = world.known();
+    let mut report = (*device.report).clone();
+    report.hardware = Some(HardwareInfo {
+        disks: Some(vec![Disk::default(); 300_000]),
+        ..hardware("h")
+    });
+    for n in 0..30_000 {
+        report
+            .workloads
+            .insert(format!("workload-{n}"), fleet::report::WorkloadReport::default());
+    }
+    let read = stored::report(&serde_json::to_string(&report).unwrap()).unwrap();
+    assert_eq!(read.cut.fields().collect::<Vec<_>>(), ["disks", "workloads"]);
+    assert!((1000..10_000).contains(&read.hardware.as_ref().unwrap().disks.as_ref().unwrap().len()));
+    assert!(read.has_reported("anything", world.epoch));
+    assert_eq!(read.ever_reported.names, report.ever_reported.names);
+
+    let mut life = (*device.life).clone();
+    life.enrolment.as_mut().unwrap().features = Some(Features {
+        hardware: report.hardware,
+        ..Features::default()
+    });
+    life.registration.keys[0].certificate_request = "x".repeat(1 << 20);
+    for n in 0..30_000 {
+        life.assigned_labels.insert(format!("label-{n}"), "v".repeat(60));
+    }
+    let read = stored::life(&serde_json::to_string(&life).unwrap()).unwrap();
+    assert_eq!(
+        read.enrolment.as_ref().unwrap().cut.fields().collect::<Vec<_>>(),
+        ["disks"]
+    );
+    assert_eq!(
+        read.assigned_labels, life.assigned_labels,
+        "what was decided is whole"
+    );
+    assert_eq!(
+        read.registration.keys[0].fingerprint,
+        life.registration.keys[0].fingerprint
+    );
+    assert_eq!(read.registration.keys[0].certificate_request, "");
+}
+
+proptest! {
+    #[test]
+    fn what_comes_within_the_bounds_is_read_from_a_store_as_it_is(beats in prop::collection::vec(any_beat(), 1..5)) {
+        let mut world = World::in_service();
+        for beat in beats {
+            world.beat(&beat);
+            world.pass(60);
+        }
+        let device = world.known();
+        let report = stored::report(&serde_json::to_string(&device.report).unwrap()).unwrap();
+        prop_assert_eq!(&report, &*device.report);
+        let life = stored::life(&serde_json::to_string(&device.life).unwrap()).unwrap();
+        prop_assert_eq!(&life, &*device.life);
+    }
+}
