@@ -146,6 +146,61 @@ pub(crate) fn text(dice: &mut Dice) -> String {
     (*dice.pick(TEXTS)).to_owned()
 }
 
+/// A reference to an image that podman takes and that YAML may take for something else.
+pub(crate) fn image(dice: &mut Dice) -> &'static str {
+    dice.pick::<&str>(&[
+        "registry.example/image:1",
+        "Registry.Example:5000/a/b_c:V1_x.y",
+        "plain",
+        "yes",
+        "no",
+        "null",
+        "y:N",
+        "on:Off",
+        "true:False",
+        "1",
+        "007",
+        "0x1",
+        "1.5",
+        "1e3",
+        "12:30",
+        "190:20",
+        "2001-01-01",
+        "a@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "docker://example/a",
+    ])
+}
+
+/// An address of the device, or none.
+pub(crate) fn address(dice: &mut Dice) -> &'static str {
+    dice.pick::<&str>(&[
+        "",
+        "0.0.0.0",
+        "10.0.0.1",
+        "::",
+        "::1",
+        "fe80::a",
+        "1:2:3:4:5:6:7:8",
+    ])
+}
+
+/// A name of a host that podman takes.
+pub(crate) fn host_name(dice: &mut Dice) -> &'static str {
+    dice.pick::<&str>(&[
+        "",
+        "plain",
+        "yes",
+        "N",
+        "null",
+        "1",
+        "0x1F",
+        "1_000",
+        "1.5",
+        "1e3",
+        "2001-01-01",
+    ])
+}
+
 /// Keys of ConfigMaps and Secrets: `[-._a-zA-Z0-9]+`.
 const KEYS: &[&str] = &[
     "key",

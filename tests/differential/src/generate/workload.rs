@@ -151,6 +151,9 @@ impl Maker<'_> {
             pod[list] = json!(containers);
         }
         self.volumes(&mut pod);
+        if pod["hostname"].is_string() {
+            pod["hostname"] = json!(odd::host_name(&mut self.dice));
+        }
         for container in pod
             .get_mut("ephemeralContainers")
             .and_then(Value::as_array_mut)
@@ -191,6 +194,10 @@ impl Maker<'_> {
                 let mounts = container.get_mut("volumeMounts").and_then(Value::as_array_mut);
                 for (index, mount) in mounts.into_iter().flatten().enumerate() {
                     mount["mountPath"] = json!(format!("/mnt/{index}"));
+                    if mount["mountPropagation"].is_string() {
+                        let modes = ["None", "HostToContainer", "Bidirectional"];
+                        mount["mountPropagation"] = json!(self.dice.pick(&modes));
+                    }
                     if !names.is_empty() {
                         mount["name"] = json!(self.dice.pick(&names));
                     }
@@ -218,9 +225,29 @@ impl Maker<'_> {
             }
         }
         fields.insert("name".into(), json!(format!("c{index}")));
-        let image = fields.get("image").and_then(Value::as_str);
-        if image.is_none_or(str::is_empty) {
-            fields.insert("image".into(), json!("registry.example/image:1"));
+        let image = if fields.get("image").is_some_and(Value::is_string) {
+            odd::image(&mut self.dice)
+        } else {
+            "registry.example/image:1"
+        };
+        fields.insert("image".into(), json!(image));
+        if let Some(policy) = fields
+            .get_mut("imagePullPolicy")
+            .filter(|policy| policy.is_string())
+        {
+            *policy = json!(self.dice.pick(&["", "Always", "IfNotPresent", "Never", "newer"]));
+        }
+        if let Some(capabilities) = fields
+            .get_mut("securityContext")
+            .and_then(|context| context.get_mut("capabilities"))
+        {
+            let added = ["NET_ADMIN", "cap_kill", "CAP_SYS_TIME"];
+            for (list, names) in [("add", added), ("drop", ["ALL", "chown", "NET_RAW"])] {
+                let list = capabilities.get_mut(list).and_then(Value::as_array_mut);
+                for name in list.into_iter().flatten() {
+                    *name = json!(self.dice.pick(&names));
+                }
+            }
         }
         if fields.contains_key("ports") {
             let ports: Vec<Value> = (0..self.dice.count(0..3))
@@ -249,7 +276,7 @@ impl Maker<'_> {
             value["protocol"] = json!(self.dice.pick(&["TCP", "UDP", "SCTP"]));
         }
         if self.dice.percent(20) {
-            value["hostIP"] = json!(odd::text(&mut self.dice));
+            value["hostIP"] = json!(odd::address(&mut self.dice));
         }
         if self.dice.percent(20) {
             value["name"] = json!(format!("p{port}"));
