@@ -249,9 +249,13 @@ fn refused(name: &str) -> bool {
 fn of_field(of: &'static Structure, field: &'static Field) -> BoxedStrategy<Value> {
     match (of.name, field.name) {
         ("ContainerPort", "hostPort" | "containerPort") => (1..9_000_i64).prop_map(Value::from).boxed(),
-        ("ContainerPort", "protocol") => select(&["TCP", "UDP", "SCTP", "udp"][..])
-            .prop_map(Value::from)
-            .boxed(),
+        ("ContainerPort", "protocol") => one_of(&["TCP", "UDP", "SCTP", "udp", "TCP,UDP"]),
+        ("ContainerPort", "hostIP") => one_of(&["", "10.0.0.1", "::", "fe80::a"]),
+        ("Container", "imagePullPolicy") => one_of(&["", "Always", "IfNotPresent", "Never"]),
+        ("Capabilities", "add") => Just(json!(["NET_ADMIN", "cap_kill"])).boxed(),
+        ("Capabilities", "drop") => one_of(&["ALL", "chown"]).prop_map(|name| json!([name])).boxed(),
+        ("VolumeMount", "mountPropagation") => one_of(&["None", "HostToContainer", "Bidirectional"]),
+        ("PodSpec", "hostname") => one_of(&["", "yes", "0x1F", "a.b_c-"]),
         ("PodSpec", "containers") => structure_list(field, 1, 1),
         ("PodSpec", "volumes") => structure_list(field, 0, 2),
         ("LabelSelectorRequirement", "operator") => Just(json!("Exists")).boxed(),
@@ -264,6 +268,10 @@ fn of_field(of: &'static Structure, field: &'static Field) -> BoxedStrategy<Valu
         ("LabelSelector", "matchLabels") => Just(json!({"a/b": "c", "d": ""})).boxed(),
         _ => of_schema(field.schema),
     }
+}
+
+fn one_of(texts: &'static [&'static str]) -> BoxedStrategy<Value> {
+    select(texts).prop_map(Value::from).boxed()
 }
 
 fn structure_list(field: &Field, least: usize, most: usize) -> BoxedStrategy<Value> {

@@ -108,6 +108,41 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
             ]}),
             "hostPort",
         ),
+        container(json!({"image": "Registry/Image"}), "image"),
+        container(json!({"image": "a b"}), "image"),
+        container(json!({"image": "a:"}), "image"),
+        container(json!({"image": "a@sha256:abc"}), "image"),
+        container(json!({"imagePullPolicy": "Sometimes"}), "imagePullPolicy"),
+        container(json!({"name": "a b"}), "name"),
+        container(
+            json!({"securityContext": {"capabilities": {"add": ["NET_ADMN"]}}}),
+            "capabilities.add",
+        ),
+        container(
+            json!({"securityContext": {"capabilities": {"add": ["KILL"], "drop": ["CAP_KILL"]}}}),
+            "capabilities.drop",
+        ),
+        container(
+            json!({"ports": [{"containerPort": 80, "hostPort": 80, "hostIP": "eth0"}]}),
+            "hostIP",
+        ),
+        container(
+            json!({"ports": [
+                {"containerPort": 80, "hostPort": 8077, "hostIP": "10.0.0.1"},
+                {"containerPort": 81, "hostPort": 8077},
+            ]}),
+            "hostPort",
+        ),
+        pod(
+            &json!({"containers": [{"name": "c0", "image": "i"}], "hostname": "not valid"}),
+            "hostname",
+        ),
+        mounted(json!({"mountPath": "/export"}), "mountPath"),
+        mounted(json!({"mountPath": "/x:y"}), "mountPath"),
+        mounted(
+            json!({"mountPath": "/x", "mountPropagation": "Both"}),
+            "mountPropagation",
+        ),
         container(
             json!({"ports": [{"containerPort": 70000, "hostPort": 80}]}),
             "containerPort",
@@ -141,6 +176,14 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
 fn pod(spec: &Value, path: &'static str) -> (&'static str, Value, &'static str) {
     let spec = json!({"type": "pod", "deviceSelector": {"matchLabels": {"nobody": "has-it"}}, "pod": {"spec": spec}});
     ("EdgeWorkload", spec, path)
+}
+
+/// With a mount of a volume that the pod has.
+fn mounted(mut mount: Value, path: &'static str) -> (&'static str, Value, &'static str) {
+    mount["name"] = json!("v");
+    let container = json!({"name": "c0", "image": "i", "volumeMounts": [mount]});
+    let volume = json!({"name": "v", "hostPath": {"path": "/x"}});
+    pod(&json!({"containers": [container], "volumes": [volume]}), path)
 }
 
 fn selector(selector: &Value) -> (&'static str, Value, &'static str) {
