@@ -4,7 +4,10 @@
 //! the most that was resident is compared with the limit in any case.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
-#![allow(clippy::print_stderr, reason = "how close to the limit it came is worth knowing")]
+#![allow(
+    clippy::print_stderr,
+    reason = "how close to the limit it came is worth knowing"
+)]
 
 mod bodies;
 mod limited;
