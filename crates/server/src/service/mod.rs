@@ -30,7 +30,7 @@ use ::configuration::{Assembly, Refusal, WantedPlaybook};
 use bytes::Bytes;
 use contract::{DeviceId, HeapSize, Namespace};
 use fleet::{
-    Device, Offered, Operation, Phase, Policy, Verdict,
+    Approval, Context, Device, Offered, Operation, Phase, Policy, Verdict,
     configuration::{self, ConfigurationAnswer},
     enrolment::{self, Enrolment, EnrolmentAnswer},
     heartbeat::{self, HeartbeatAnswer},
@@ -190,21 +190,30 @@ impl Service {
     /// A device asks to join; `held` is the room that the request takes.
     pub async fn enrol(&self, request: Enrolment, held: Held) -> Result<EnrolmentAnswer, ServiceError> {
         let (id, namespace) = (request.id.clone(), request.namespace.clone());
-        let service = Arc::clone(&self.0);
+        let (service, documents) = (Arc::clone(&self.0), Arc::clone(&self.0.documents));
         let request = Holding::new(request, held);
         let (answer, joined) = self
             .decide_by_documents(Asker::Device, id.clone(), move |device, known, context| {
                 let mut request = request.content().clone();
-                request.preapproval = match known {
-                    Ok(current) => current.preapproval(&request.id).cloned(),
+                let mut policy = context.policy.clone();
+                let known = match known {
+                    Ok(current) => documents.released(Arc::clone(current), false),
+                    Err(reason) => Err(reason.clone()),
+                };
+                match known {
+                    Ok(current) => request.preapproval = current.preapproval(&request.id).cloned(),
                     // The device asks again in seconds, and what an approval says of its namespace is for good.
-                    Err(behind @ NotConfigured::Behind(_)) => return Err(behind.clone().into()),
-                    // The ordinary rules decide: it is asked again at the device's next enrolment.
-                    Err(_) => None,
+                    Err(behind @ NotConfigured::Behind(_)) => return Err(behind.into()),
+                    // For the same reason no setting approves it now. It is asked again at the device's next enrolment.
+                    Err(_) => policy.approval = Approval::Manual,
+                }
+                let context = Context {
+                    policy: &policy,
+                    ..*context
                 };
                 Ok(service
                     .waiting
-                    .admit(device, enrolment::enrol(device, request, context)))
+                    .admit(device, enrolment::enrol(device, request, &context)))
             })
             .await?;
         if joined {

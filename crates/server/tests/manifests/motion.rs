@@ -243,7 +243,7 @@ async fn the_first_reading_takes_nothing_off_a_device_that_reports() {
     let (first, whole) = halves("workloads.yaml", "metadata: {name: own}");
     world.write("workloads.yaml", &first);
     world.start().await;
-    assert_eq!(world.enrol("default", "two").await, 201);
+    world.join_by_hand("two").await;
     let listed = ["own", "press", "watch"].map(|name| json!({"name": name, "status": "Running"}));
     let beat = json!({"status": "up", "version": "7", "workloads": listed, "events": []});
     assert_eq!(world.heartbeat("two", &beat).await, 200);

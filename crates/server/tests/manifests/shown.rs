@@ -114,3 +114,26 @@ async fn an_approval_waits_for_manifests_that_cannot_be_read_or_names_the_namesp
         .await;
     assert_eq!((status, &shown["namespace"]), (200, &json!("plant")));
 }
+
+/// The setting approves at once, and the manifests that are still to come may say where.
+#[tokio::test]
+async fn no_setting_approves_a_device_before_manifests_were_taken_over() {
+    let mut world = World::stopped();
+    world.write(
+        "requests.yaml",
+        "apiVersion: management.project-flotta.io/v1alpha1\nkind: EdgeDeviceSignedRequest\n\
+         metadata: {name: early}\nspec: {approved: true, targetNamespace: plant}\n",
+    );
+    world.start().await;
+    for id in ["early", "other"] {
+        for _ in 0..2 {
+            assert_eq!(world.enrol("default", id).await, 201, "{id}");
+        }
+        assert_eq!(world.show(id).await.state.phase(), fleet::Phase::Waiting, "{id}");
+    }
+    world.take_over().await;
+    for (id, namespace) in [("early", "plant"), ("other", "default")] {
+        assert_eq!(world.enrol("default", id).await, 200, "{id}");
+        assert_eq!(world.show(id).await.namespace.as_str(), namespace, "{id}");
+    }
+}

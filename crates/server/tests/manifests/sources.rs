@@ -168,9 +168,7 @@ async fn nobody_is_configured_before_the_source_was_taken_over_once() {
     let mut world = World::stopped();
     std::fs::remove_dir_all(world.source()).unwrap();
     world.start().await;
-    for _ in 0..2 {
-        world.enrol("default", "one").await;
-    }
+    world.join_by_hand("one").await;
     let beat = json!({"status": "up", "version": "v", "workloads": [], "events": []});
     for looked in [false, true] {
         if looked {
@@ -248,9 +246,7 @@ async fn who_was_given_a_configuration_goes_on_with_it_until_the_source_is_taken
     world.report("two").await;
     world.service().forget_configurations();
     assert_eq!(world.poll("two").await, before);
-    for _ in 0..2 {
-        world.enrol("default", "new").await;
-    }
+    world.join_by_hand("new").await;
     assert_eq!(world.poll("new").await.0, 503);
     assert_eq!(world.not_ready_because().await, Vec::<String>::new());
     assert!(world.service().documents().switch_waits_for().is_some());

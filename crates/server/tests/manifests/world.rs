@@ -110,6 +110,16 @@ impl World {
         self.report(id).await;
     }
 
+    /// As `join`, where manifests cannot say yet into which namespace: an administrator does.
+    pub(crate) async fn join_by_hand(&self, id: &str) {
+        self.enrol("default", id).await;
+        let approval = Act::Approve {
+            namespace: Some(contract::Namespace::default()),
+            set: None,
+        };
+        self.act_as_confirmed(id, approval).await;
+    }
+
     /// The device reports that it runs what it was told, in the version that it was told.
     pub(crate) async fn report(&self, id: &str) {
         let (status, told) = self.poll(id).await;
