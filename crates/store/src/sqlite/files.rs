@@ -22,8 +22,8 @@ use std::{
 use uuid::Uuid;
 
 use super::{
-    mark,
-    open::{self, Access},
+    connection::{self, Access},
+    mark, open,
 };
 use crate::{StoreError, defects::Defects};
 
@@ -153,9 +153,9 @@ impl Files {
             }
         }
         // What cannot be read is told by whoever needs it.
-        let found = open::connect(&self.database, Access::Read)
+        let found = connection::connect(&self.database, Access::Read)
             .ok()
-            .and_then(|connection| open::meta(&connection, &self.database).ok().flatten());
+            .and_then(|connection| connection::meta(&connection, &self.database).ok().flatten());
         match found {
             Some(meta) if meta.identity.id != self.id => Err(self.another(&self.database, meta.identity.id)),
             _ => Ok(()),

@@ -18,9 +18,9 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
+    connection::{self, Access},
     files::Files,
     mark::{self, Mark},
-    open::{self, Access},
 };
 use crate::{Identity, defects::Defects};
 
@@ -161,7 +161,7 @@ impl House {
     fn checkpoint(&mut self) -> rusqlite::Result<()> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => open::connect(&self.path, Access::Write)?,
+            None => connection::connect(&self.path, Access::Write)?,
         };
         let (log, copied) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
             Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
@@ -178,7 +178,7 @@ impl House {
 pub(super) fn truncate(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(patience)?;
     let result = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    connection.busy_timeout(open::BUSY)?;
+    connection.busy_timeout(connection::BUSY)?;
     match result {
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(()),
         other => other,

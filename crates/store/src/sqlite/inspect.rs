@@ -6,10 +6,9 @@ use rusqlite::Connection;
 
 use super::{
     apply::Failure,
+    connection::{self, Access},
     decode::is_corrupt,
-    documents, examine, mark,
-    open::{self, Access},
-    read,
+    documents, examine, mark, read,
 };
 use crate::{Identity, Inspection, Portion, StoreError, migrations, record};
 
@@ -31,9 +30,9 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
             problems: Vec::new(),
         });
     }
-    let failed = |error: &rusqlite::Error| open::cannot_open(path, error);
-    let connection = open::connect(path, Access::Read).map_err(|error| failed(&error))?;
-    let meta = open::meta(&connection, path)?;
+    let failed = |error: &rusqlite::Error| connection::cannot_open(path, error);
+    let connection = connection::connect(path, Access::Read).map_err(|error| failed(&error))?;
+    let meta = connection::meta(&connection, path)?;
     let (schema, oldest_program) = meta.map_or((0, 0), |meta| (meta.schema, meta.oldest_program));
     let pending = migrations::pending(schema, oldest_program)?;
     let (key_ids, unsealed) = if schema < migrations::WITH_DOCUMENTS {

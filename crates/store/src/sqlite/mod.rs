@@ -15,6 +15,7 @@
 //! each with an `fsync` of its own; and `locking_mode=EXCLUSIVE` — it would shut out backups and `check`.
 
 mod apply;
+mod connection;
 mod decode;
 mod devices;
 mod documents;

@@ -10,9 +10,10 @@ use tokio::sync::Semaphore;
 
 use super::{
     apply::Failure,
-    closed, failure,
+    closed,
+    connection::{self, Access},
+    failure,
     files::Files,
-    open::{self, Access},
     unavailable,
 };
 use crate::StoreError;
@@ -67,7 +68,7 @@ impl Readers {
         let task = tokio::task::spawn_blocking(move || {
             readers.files.check()?;
             let connection =
-                open::connect(&readers.path, Access::Read).map_err(|error| unavailable(&error))?;
+                connection::connect(&readers.path, Access::Read).map_err(|error| unavailable(&error))?;
             *readers.long() = Some(connection.get_interrupt_handle());
             if readers.permits.is_closed() {
                 return Err(closed());
@@ -86,7 +87,7 @@ impl Readers {
             connection
         } else {
             self.files.check()?;
-            open::connect(&self.path, Access::Read).map_err(|error| unavailable(&error))?
+            connection::connect(&self.path, Access::Read).map_err(|error| unavailable(&error))?
         };
         let result = query(&connection);
         // After an error the connection is not used again: the next one may find the disk in order.

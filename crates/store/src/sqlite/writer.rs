@@ -24,12 +24,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     apply::{self, Failure},
+    connection::{self, Access},
     devices, documents,
     files::{Files, Watch},
     housekeeper::{self, Housekeeper},
     mark::{self, Mark},
-    open::{self, Access},
-    rekey,
+    open, rekey,
     reserve::Reserve,
     sums,
 };
@@ -201,7 +201,7 @@ impl Writer {
             }
         }
         // What was written is in the log, and its room is free again once it is in the database.
-        self.truncate_log(open::BUSY);
+        self.truncate_log(connection::BUSY);
         self.reserve.retake();
     }
 
@@ -255,7 +255,7 @@ impl Writer {
     ) -> rusqlite::Result<Vec<Result<i64, StoreError>>> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => open::connect(&self.path, Access::Write)?,
+            None => connection::connect(&self.path, Access::Write)?,
         };
         let result = self.transact_on(&mut connection, works, replies);
         self.connection = Some(connection);
@@ -343,7 +343,9 @@ impl Writer {
         self.files.forget_log();
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => open::connect(&self.path, Access::Write).map_err(|error| super::unavailable(&error))?,
+            None => {
+                connection::connect(&self.path, Access::Write).map_err(|error| super::unavailable(&error))?
+            }
         };
         // After an error it is not used again.
         let rekeyed = rekey::rekey(&mut connection, &self.keyring)?;
