@@ -87,6 +87,18 @@ fn is_within(server: &mut Server, limit: u64, after: &str) {
     assert!(peak < limit, "{after}: {} MiB of {}", peak >> 20, limit >> 20);
 }
 
+/// Starts the server under a limit; it has to be dropped first.
+async fn serve(folder: &Path, limit: u64) -> (Limited, Server) {
+    let limited = Limited::new(folder, limit);
+    eprintln!("{limited}");
+    // So that bodies are there together, however slow the machine is.
+    let settings = Settings::new(folder)
+        .binary(limited.program())
+        .flags(["--request-timeout", "30s"]);
+    let server = Server::start(settings).await.unwrap();
+    (limited, server)
+}
+
 /// Sends an attack on a connection of its own and returns the status of the answer, if there was one.
 async fn send(address: SocketAddr, attack: &Attack, number: usize) -> Option<u16> {
     let exchange = async {
@@ -167,13 +179,7 @@ impl Good {
 async fn no_body_takes_the_server_beyond_the_limit_of_the_chart() {
     let limit = limit_of_the_chart();
     let folder = tempfile::tempdir().unwrap();
-    let limited = Limited::new(folder.path(), limit);
-    eprintln!("{limited}");
-    // So that bodies are there together, however slow the machine is.
-    let settings = Settings::new(folder.path())
-        .binary(limited.program())
-        .flags(["--request-timeout", "30s"]);
-    let mut server = Server::start(settings).await.unwrap();
+    let (_limited, mut server) = serve(folder.path(), limit).await;
     let address = server.device_plane();
     let mut good = Good::join(address).await;
     for number in 0..8 {
@@ -232,13 +238,7 @@ async fn what_is_stored_takes_no_start_beyond_the_limit_of_the_chart() {
     const DEVICES: usize = 64;
     let limit = limit_of_the_chart();
     let folder = tempfile::tempdir().unwrap();
-    let limited = Limited::new(folder.path(), limit);
-    eprintln!("{limited}");
-    // So that bodies are there together, however slow the machine is.
-    let settings = Settings::new(folder.path())
-        .binary(limited.program())
-        .flags(["--request-timeout", "30s"]);
-    let mut server = Server::start(settings).await.unwrap();
+    let (_limited, mut server) = serve(folder.path(), limit).await;
     let mut caller = Caller::plain(server.device_plane(), Connections::KeptAlive);
     for number in 0..DEVICES {
         let id = format!("device-{number}");
