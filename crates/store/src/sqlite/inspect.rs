@@ -8,7 +8,7 @@ use super::{
     apply::Failure,
     connection::{self, Access},
     decode::is_corrupt,
-    documents, examine, mark, read,
+    documents, examine, mark, open, read,
 };
 use crate::{Identity, Inspection, Portion, StoreError, migrations, record};
 
@@ -44,10 +44,9 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
         && read::setting(&connection, record::UNERASED)
             .map_err(super::failure)?
             .is_some();
-    let mut problems: Vec<String> = meta
-        .and_then(|meta| odd_mark(path, meta.identity))
-        .into_iter()
-        .collect();
+    let several = open::other_names(path).map(|reason| format!("{}: {reason}", path.display()));
+    let odd = meta.and_then(|meta| odd_mark(path, meta.identity));
+    let mut problems: Vec<String> = several.into_iter().chain(odd).collect();
     problems.extend(pages(&connection).map_err(|error| failed(&error))?);
     match rows(&connection, schema) {
         Ok(damaged) => problems.extend(damaged),

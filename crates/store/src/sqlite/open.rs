@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -38,6 +39,9 @@ pub(super) fn open(path: &Path, restored: bool) -> Result<Opened, StoreError> {
         reason,
     };
     let lock = lock(&path)?;
+    if let Some(reason) = other_names(&path) {
+        return Err(refused(reason));
+    }
     let mark = match mark::read(&path) {
         Ok(mark) => mark,
         // A person says that the database is to count, whatever the mark said.
@@ -283,6 +287,19 @@ pub(super) fn lock_path(database: &Path) -> PathBuf {
 /// SQLite's log.
 pub(super) fn log_path(database: &Path) -> PathBuf {
     super::beside(database, "-wal")
+}
+
+/// Why a file with several names is not opened: lock, log and mark go by the name, so that a server on each name would write
+/// to the same database with a log of its own.
+pub(super) fn other_names(path: &Path) -> Option<String> {
+    let names = fs::metadata(path).ok()?.nlink();
+    (names > 1).then(|| {
+        format!(
+            "it has {names} names (hard links), and what keeps a second server away goes by the name; remove the others, which \
+             'find -samefile {}' shows, or put a copy in its place",
+            path.display()
+        )
+    })
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {

@@ -202,3 +202,24 @@ async fn an_emptied_file_is_no_new_fleet() {
     }
     assert!(!place.path().exists());
 }
+
+#[tokio::test]
+async fn a_file_of_two_names_is_not_opened_by_either() {
+    let (place, store) = running().await;
+    store.close().await;
+    let folder = TempDir::new().unwrap();
+    let link = folder.path().join("fleet.db");
+    fs::hard_link(place.path(), &link).unwrap();
+    for path in [&place.path(), &link] {
+        let refused = refusal(path);
+        assert!(
+            refused.contains("fleet.db cannot be opened: it has 2 names")
+                && refused.contains("find -samefile"),
+            "{refused}"
+        );
+        let problems = inspect(path).unwrap().problems;
+        assert!(problems[0].contains("it has 2 names"), "{problems:?}");
+    }
+    fs::remove_file(&link).unwrap();
+    place.open().await.close().await;
+}
