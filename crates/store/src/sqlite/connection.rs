@@ -24,6 +24,8 @@ pub(super) struct Meta {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Read,
+    /// What a look at the log needs, without changing how the database is kept.
+    Join,
     Write,
 }
 
@@ -31,7 +33,7 @@ pub(super) enum Access {
 pub(super) fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     let mode = match access {
         Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Join | Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
     let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;

@@ -4,6 +4,10 @@
 //! numbers of the files (by `stat`) are looked at around each commit, and every second together with the ids in the mark and,
 //! by a connection of SQLite's, in the database. The database file is never opened otherwise: closing any descriptor of it
 //! would drop SQLite's locks.
+//!
+//! A log that is cut off in place is the same file. So it is also looked at whether it holds what was written. Others may
+//! have emptied or begun it anew in order, by a checkpoint: what differs counts only if SQLite, which all of them tell, says
+//! that it has to be there.
 
 use std::{
     fs::{self, File},
@@ -19,16 +23,21 @@ use std::{
     time::Duration,
 };
 
+use rusqlite::{Connection, ErrorCode};
 use uuid::Uuid;
 
 use super::{
     connection::{self, Access},
+    log::Extent,
     mark, open,
 };
 use crate::{StoreError, defects::Defects};
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a log is looked at that others write meanwhile.
+const TRIES: usize = 3;
 
 /// Which file it is, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +70,8 @@ pub(super) struct Files {
     /// The log of the writer's connection. Without a connection there need not be one, and where the file system does not
     /// allow for it there never is.
     written: Mutex<Option<Inode>>,
+    /// What that log held after the last commit, if it could be seen.
+    extent: Mutex<Option<Extent>>,
     /// Whether there is something in `lost`: asked with every request.
     is_lost: AtomicBool,
     lost: Mutex<Option<String>>,
@@ -79,6 +90,7 @@ impl Files {
             opened: [(database.to_owned(), opened), (open::lock_path(database), locked)],
             log,
             written,
+            extent: Mutex::default(),
             is_lost: AtomicBool::new(false),
             lost: Mutex::default(),
         })
@@ -107,20 +119,121 @@ impl Files {
         found.map_err(StoreError::unavailable)
     }
 
+    /// The same for whoever is about to write the log: what is written behind a part that was cut off is found by nobody.
+    pub(super) fn check_log(&self, writer: Option<&Connection>) -> Result<(), StoreError> {
+        self.check()?;
+        if self.is_log_held() {
+            return Ok(());
+        }
+        writer.map_or(Ok(()), |writer| self.check_extent(writer))
+    }
+
     /// The same after a commit, which has written the log.
-    pub(super) fn check_written(&self) -> Result<(), StoreError> {
+    pub(super) fn check_written(&self, writer: Option<&Connection>) -> Result<(), StoreError> {
         {
             let mut written = lock(&self.written);
             if written.is_none() {
                 *written = Inode::at(&self.log);
             }
         }
-        self.check()
+        self.check()?;
+        writer.map_or(Ok(()), |writer| self.check_extent(writer))
     }
 
-    /// The writer's connection is about to be closed, and its log may go with it.
+    fn check_extent(&self, writer: &Connection) -> Result<(), StoreError> {
+        let found = self.extent_by(writer);
+        match found {
+            Ok(extent) => {
+                *lock(&self.extent) = extent;
+                Ok(())
+            }
+            Err(reason) => {
+                self.note(Some(reason.clone()));
+                Err(StoreError::unavailable(reason))
+            }
+        }
+    }
+
+    /// The writer's connection is about to be closed, and its log may go with it; or what is in the log is about to be
+    /// written anew.
     pub(super) fn forget_log(&self) {
         *lock(&self.written) = None;
+        *lock(&self.extent) = None;
+    }
+
+    /// Whether the log holds what it held. What cannot be looked at is told by whoever needs it.
+    fn is_log_held(&self) -> bool {
+        let extent = *lock(&self.extent);
+        extent.is_none_or(|extent| extent.is_held(&self.log).unwrap_or(true))
+    }
+
+    /// What the log holds; fails if that is not what SQLite says. `None` if it cannot be said.
+    fn extent_by(&self, connection: &Connection) -> Result<Option<Extent>, String> {
+        let before = *lock(&self.extent);
+        let Some(frames) = frames(connection) else {
+            return Ok(None);
+        };
+        let looked = |frames| match Extent::of(&self.log, frames) {
+            Ok(Some(extent)) => match before {
+                Some(before) if extent.continues(&before) && !before.is_held(&self.log).unwrap_or(true) => {
+                    Err(())
+                }
+                _ => Ok(Some(extent)),
+            },
+            Ok(None) => Err(()),
+            Err(_) => Ok(None),
+        };
+        if let Ok(extent) = looked(frames) {
+            return Ok(extent);
+        }
+        // Another program may be at it. Nobody is as long as this connection is the one that may write.
+        for _ in 0..TRIES {
+            let Some(frames) = self::frames(connection) else {
+                return Ok(None);
+            };
+            if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+                return if is_unreadable(&error) {
+                    Err(self.cut_off())
+                } else {
+                    Ok(None)
+                };
+            }
+            let extent = looked(frames);
+            let ended = connection.execute_batch("ROLLBACK");
+            match extent {
+                Ok(extent) => return Ok(extent),
+                Err(()) if ended.is_ok() && self::frames(connection) == Some(frames) => {
+                    return Err(self.cut_off());
+                }
+                Err(()) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same for the watch, by a connection of its own.
+    fn extent(&self) -> Result<(), String> {
+        if self.is_log_held() {
+            return Ok(());
+        }
+        let read = connection::connect(&self.database, Access::Join).and_then(|connection| {
+            // SQLite opens the log with the first read.
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+            Ok(connection)
+        });
+        match read {
+            Ok(connection) => self.extent_by(&connection).map(drop),
+            Err(error) if is_unreadable(&error) => Err(self.cut_off()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn cut_off(&self) -> String {
+        format!(
+            "{} does not hold what was written to it any more, so that what was written last may be lost; stop the server, \
+             restore the store and start it",
+            self.log.display()
+        )
     }
 
     fn numbers(&self) -> Result<(), String> {
@@ -133,7 +246,10 @@ impl Files {
 
     /// Looks at the files, the mark and the database's own word.
     fn look(&self) {
-        let found = self.numbers().and_then(|()| self.ids());
+        let found = self
+            .numbers()
+            .and_then(|()| self.extent())
+            .and_then(|()| self.ids());
         self.note(found.err());
     }
 
@@ -187,6 +303,21 @@ impl Files {
         self.is_lost.store(found.is_some(), Ordering::Release);
         *lost = found;
     }
+}
+
+/// How many frames SQLite says are in the log.
+fn frames(connection: &Connection) -> Option<u64> {
+    let frames = connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get::<_, i64>(1));
+    // Where there is no log they are -1.
+    frames.ok().and_then(|frames| u64::try_from(frames).ok())
+}
+
+/// Whether SQLite could not read what it had written, and does not merely wait for others.
+fn is_unreadable(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
 }
 
 fn same(path: &Path, opened: Inode) -> Result<(), String> {

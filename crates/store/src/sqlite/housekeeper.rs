@@ -132,7 +132,7 @@ struct House {
 impl House {
     fn round(&mut self) {
         // The mark beside another store's file is evidence, and that file is not ours to write.
-        if self.files.usable().is_err() || self.files.check().is_err() {
+        if self.files.usable().is_err() || self.files.check_log(self.connection.as_ref()).is_err() {
             return;
         }
         if let Err(error) = self.checkpoint() {

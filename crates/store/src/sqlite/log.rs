@@ -1,12 +1,15 @@
 //! What is left of the log (`-wal`) of a store that was not closed, before SQLite takes it over.
 //!
 //! SQLite reads a log up to the first frame that does not check and says nothing of the rest: right for the last
-//! transaction, which a crash may tear, and silent about a log that is missing or damaged further ahead. The format is
+//! transaction, which a crash may tear, and silent about a log that is missing or damaged further ahead. Under a running
+//! server it is asked of the file whether it still holds what SQLite has written ([`Extent`]): SQLite goes on behind what was
+//! cut off, and a start finds none of it. SQLite has no locks on this file, so it may be opened and closed. The format is
 //! <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
 use std::{
     fs::File,
     io::{self, BufReader, Read},
+    os::unix::fs::FileExt as _,
     path::Path,
 };
 
@@ -36,6 +39,64 @@ pub(super) fn look(path: &Path) -> io::Result<Log> {
     }
 }
 
+/// How far a log went when it was looked at: so many frames, of the log that was begun with these salts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    frames: u64,
+    salt: [u32; 2],
+}
+
+impl Extent {
+    /// Of a log that has to hold so many frames; `None` if it does not.
+    pub(super) fn of(path: &Path, frames: u64) -> io::Result<Option<Self>> {
+        if frames == 0 {
+            // SQLite reads nothing of it, whatever it is.
+            return Ok(Some(Self { frames, salt: [0; 2] }));
+        }
+        let log = File::open(path)?;
+        let (mut header, mut last) = ([0; HEADER], [0; FRAME_HEADER]);
+        if !filled_at(&log, &mut header, 0)? || sum_of_header(&header).is_none() {
+            return Ok(None);
+        }
+        let salt = [word(&header, 16), word(&header, 20)];
+        let frame = (FRAME_HEADER as u64) + u64::from(word(&header, 8));
+        let end = (HEADER as u64).saturating_add(frame.saturating_mul(frames));
+        let whole = log.metadata()?.len() >= end
+            && filled_at(&log, &mut last, end - frame)?
+            && [word(&last, 8), word(&last, 12)] == salt;
+        Ok(whole.then_some(Self { frames, salt }))
+    }
+
+    /// Whether the log still holds it.
+    pub(super) fn is_held(&self, path: &Path) -> io::Result<bool> {
+        Ok(Self::of(path, self.frames)? == Some(*self))
+    }
+
+    /// Whether this one was begun when the other was, so that it holds that one as well.
+    pub(super) fn continues(&self, other: &Self) -> bool {
+        self.salt == other.salt
+    }
+}
+
+/// The sum up to the end of a header; `None` if it is no header of a log.
+fn sum_of_header(header: &[u8; HEADER]) -> Option<Sum> {
+    let mut sum = Sum {
+        big_endian: word(header, 0) & 1 == 1,
+        at: (0, 0),
+    };
+    sum.add(&header[..24]);
+    (word(header, 0) & !1 == MAGIC && sum.at == (word(header, 24), word(header, 28))).then_some(sum)
+}
+
+/// Whether there was as much.
+fn filled_at(log: &File, buffer: &mut [u8], at: u64) -> io::Result<bool> {
+    match log.read_exact_at(buffer, at) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn read(mut log: impl Read) -> io::Result<Log> {
     let mut header = [0; HEADER];
     match filled(&mut log, &mut header)? {
@@ -44,15 +105,9 @@ fn read(mut log: impl Read) -> io::Result<Log> {
         HEADER => {}
         _ => return Ok(Log::Damaged("its header is cut off")),
     }
-    let big_endian = word(&header, 0) & 1 == 1;
-    let mut sum = Sum {
-        big_endian,
-        at: (0, 0),
-    };
-    sum.add(&header[..24]);
-    if word(&header, 0) & !1 != MAGIC || sum.at != (word(&header, 24), word(&header, 28)) {
+    let Some(mut sum) = sum_of_header(&header) else {
         return Ok(Log::Damaged("its header does not check"));
-    }
+    };
     let salt = [word(&header, 16), word(&header, 20)];
     let mut frame = vec![0; FRAME_HEADER + word(&header, 8) as usize];
     // The transactions that end behind the first frame that does not check.
@@ -173,6 +228,59 @@ mod tests {
         assert_eq!(Log::Whole, look(&log).unwrap());
         // Emptied.
         assert_eq!(Log::Whole, seen(&folder, b""));
+    }
+
+    #[test]
+    fn what_a_log_has_to_hold_is_missed_wherever_it_is_cut_off() {
+        let folder = TempDir::new().unwrap();
+        let (connection, log) = written(&folder, 5);
+        let frames = |connection: &Connection| {
+            let frames: i64 = connection
+                .query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))
+                .unwrap();
+            u64::try_from(frames).unwrap()
+        };
+        let before = Extent::of(&log, frames(&connection)).unwrap().unwrap();
+        assert!(before.frames > 4 && before.is_held(&log).unwrap());
+        connection.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+        let after = Extent::of(&log, frames(&connection)).unwrap().unwrap();
+        assert!(after.continues(&before) && after != before && before.is_held(&log).unwrap());
+
+        let bytes = fs::read(&log).unwrap();
+        let copy = folder.path().join("copy-wal");
+        for length in [0, 1, HEADER, HEADER + FRAME_HEADER, bytes.len() - 1] {
+            fs::write(&copy, &bytes[..length]).unwrap();
+            assert!(!after.is_held(&copy).unwrap(), "{length}");
+            // Written on behind what was cut off.
+            fs::File::options()
+                .write(true)
+                .open(&copy)
+                .unwrap()
+                .set_len(bytes.len() as u64 * 2)
+                .unwrap();
+            assert_eq!(
+                length == bytes.len() - 1,
+                after.is_held(&copy).unwrap(),
+                "{length}"
+            );
+        }
+
+        connection
+            .query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))
+            .unwrap();
+        connection.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        let anew = Extent::of(&log, frames(&connection)).unwrap().unwrap();
+        assert!(!anew.continues(&after) && !after.is_held(&log).unwrap());
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .unwrap();
+        assert!(
+            Extent::of(&log, frames(&connection))
+                .unwrap()
+                .unwrap()
+                .is_held(&log)
+                .unwrap()
+        );
     }
 
     #[test]

@@ -212,14 +212,14 @@ impl Writer {
         }
         let (works, mut replies): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
-        if let Err(error) = self.files.check() {
+        if let Err(error) = self.files.check_log(self.connection.as_ref()) {
             refuse(replies, &error);
             return None;
         }
         let error = match self.transact(&works, &mut replies) {
             Ok(outcomes) => {
                 // What went into a file that nobody finds again is not durable.
-                if let Err(error) = self.files.check_written() {
+                if let Err(error) = self.files.check_written(self.connection.as_ref()) {
                     refuse(replies, &error);
                     return None;
                 }
@@ -379,8 +379,11 @@ impl Writer {
             watch.stop();
         }
         self.housekeeper.stop();
-        self.truncate_log(Duration::ZERO);
-        let in_place = self.files.usable().is_ok() && self.files.check().is_ok();
+        let whole = self.files.usable().is_ok() && self.files.check_log(self.connection.as_ref()).is_ok();
+        if whole {
+            self.truncate_log(Duration::ZERO);
+        }
+        let in_place = whole && self.files.check().is_ok();
         // Where somebody reads, something may be left in it that belongs to the database.
         let left = fs::metadata(open::log_path(&self.path)).is_ok_and(|log| log.len() > 0);
         let mark = Mark {

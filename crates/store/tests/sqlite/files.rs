@@ -223,3 +223,70 @@ async fn a_file_of_two_names_is_not_opened_by_either() {
     fs::remove_file(&link).unwrap();
     place.open().await.close().await;
 }
+
+fn cut(path: &Path, length: u64) {
+    fs::File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_len(length)
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_went_behind_a_log_that_was_cut_off_is_not_acknowledged() {
+    for length in [0, 32, 5000] {
+        let (place, store) = running().await;
+        cut(&beside(&place.path(), "-wal"), length);
+        let told = "fleet.db-wal does not hold what was written to it";
+        is_unavailable(store.commit(creation("b", approved(), at(1))).await, told);
+        is_unavailable(store.load(&id("a")).await, told);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_was_cut_off_is_missed_without_a_write() {
+    let (place, store) = running().await;
+    cut(&beside(&place.path(), "-wal"), 0);
+    until_misplaced(&*store, Some("fleet.db-wal does not hold")).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_log_that_others_empty_or_write_in_order_is_no_fault() {
+    let (place, store) = running().await;
+    let path = place.path();
+    let others = std::thread::spawn(move || {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection
+            .busy_timeout(std::time::Duration::from_mins(1))
+            .unwrap();
+        for round in 0..200 {
+            let mode = ["TRUNCATE", "RESTART", "PASSIVE"][round % 3];
+            // It may be busy.
+            let _ = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
+            connection
+                .execute(
+                    "INSERT OR REPLACE INTO setting VALUES ('other', ?1)",
+                    [round.to_string()],
+                )
+                .unwrap();
+            if round % 50 == 7 {
+                connection.execute_batch("VACUUM").unwrap();
+            }
+        }
+        connection
+    });
+    let mut times = 0;
+    while !others.is_finished() || times < 50 {
+        // It may be busy as well.
+        let observed = store.observe(Vec::new(), vec![stray("s", at(times))]).await;
+        times += i64::from(observed.is_ok());
+        assert_eq!(None, store.misplaced());
+    }
+    drop(others.join().unwrap());
+    advance(&*store, 3).await;
+    assert_eq!(None, store.misplaced());
+    store.close().await;
+}
