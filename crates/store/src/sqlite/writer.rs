@@ -299,7 +299,7 @@ impl Writer {
     fn apply(&mut self, connection: &Connection, work: &Work) -> Result<i64, Failure> {
         match work {
             Work::Write(write) => {
-                let next = write.at.as_microsecond().max(self.revision + 1);
+                let next = self.next_revision(write.at)?;
                 apply::write(connection, write, Revision(next), &self.bounds)?;
                 self.revision = next;
                 Ok(next)
@@ -325,7 +325,7 @@ impl Writer {
                 Ok(0)
             }
             Work::Documents(write) => {
-                let next = Revision(write.at.as_microsecond().max(self.revision + 1));
+                let next = Revision(self.next_revision(write.at)?);
                 let made = documents::apply(connection, &self.keyring, write, next)?;
                 self.revision = self.revision.max(made.0);
                 Ok(made.0)
@@ -336,6 +336,18 @@ impl Writer {
             #[cfg(test)]
             Work::Defect => std::panic::panic_any("a defect"),
         }
+    }
+
+    /// Above all that were given away.
+    fn next_revision(&self, now: Timestamp) -> Result<i64, Failure> {
+        let above = self.revision.checked_add(1).ok_or_else(|| {
+            StoreError::unavailable(format!(
+                "it is damaged: a row has revision {}, and none comes after it; stop the server, run 'edge-config-server check', \
+                 which names damaged rows, and restore a backup",
+                self.revision
+            ))
+        })?;
+        Ok(now.as_microsecond().max(above))
     }
 
     fn rekey(&mut self) -> Result<Rekeyed, StoreError> {

@@ -138,3 +138,32 @@ async fn no_flipped_bit_anywhere_changes_what_is_read() {
     }
     assert!(damaged > 0);
 }
+
+#[tokio::test]
+async fn the_highest_of_all_revisions_is_damage_and_no_defect() {
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    advance(&*store, 1).await;
+    store.close().await;
+    place
+        .run(&format!("UPDATE device SET revision = {}", i64::MAX))
+        .await;
+    let store = place.open().await;
+    let create = store.commit(creation("b", approved(), at(1))).await.map(drop);
+    let documents = store
+        .apply_documents(DocumentsWrite {
+            put: vec![document("ConfigMap", "a", "1")],
+            ..change(Revision(0))
+        })
+        .await
+        .map(drop);
+    for refused in [create, documents] {
+        let told = refused.unwrap_err().to_string();
+        assert!(
+            told.contains("it is damaged: a row has revision") && told.contains("restore a backup"),
+            "{told}"
+        );
+    }
+    assert_eq!(None, store.defect());
+    store.close().await;
+}
