@@ -217,13 +217,13 @@ impl Writer {
             return None;
         }
         let error = match self.transact(&works, &mut replies) {
-            Ok(outcomes) => {
+            Ok((outcomes, reached)) => {
                 // What went into a file that nobody finds again is not durable.
                 if let Err(error) = self.files.check_written(self.connection.as_ref()) {
                     refuse(replies, &error);
                     return None;
                 }
-                self.durable.store(self.revision, Ordering::Release);
+                self.durable.fetch_max(reached, Ordering::AcqRel);
                 self.housekeeper.committed();
                 answer(replies, outcomes);
                 return None;
@@ -248,11 +248,12 @@ impl Writer {
         None
     }
 
+    /// The outcomes, and the highest revision among them: one that was given away in a transaction that failed is nowhere.
     fn transact(
         &mut self,
         works: &[Work],
         replies: &mut Vec<Reply>,
-    ) -> rusqlite::Result<Vec<Result<i64, StoreError>>> {
+    ) -> rusqlite::Result<(Vec<Result<i64, StoreError>>, i64)> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => connection::connect(&self.path, Access::Write)?,
@@ -267,14 +268,18 @@ impl Writer {
         connection: &mut Connection,
         works: &[Work],
         replies: &mut Vec<Reply>,
-    ) -> rusqlite::Result<Vec<Result<i64, StoreError>>> {
+    ) -> rusqlite::Result<(Vec<Result<i64, StoreError>>, i64)> {
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut outcomes = Vec::with_capacity(works.len());
+        let mut reached = 0;
         for work in works {
             let savepoint = transaction.savepoint()?;
             let outcome = match self.apply(&savepoint, work) {
                 Ok(value) => {
                     savepoint.commit()?;
+                    if matches!(work, Work::Write(_) | Work::Documents(_)) {
+                        reached = value.max(reached);
+                    }
                     Ok(value)
                 }
                 Err(Failure::Sqlite(error)) if savepoint.is_autocommit() || concerns_all(&error) => {
@@ -293,7 +298,7 @@ impl Writer {
             std::thread::sleep(SLOW_DISK);
         }
         transaction.commit()?;
-        Ok(outcomes)
+        Ok((outcomes, reached))
     }
 
     fn apply(&mut self, connection: &Connection, work: &Work) -> Result<i64, Failure> {

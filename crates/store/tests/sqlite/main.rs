@@ -205,6 +205,33 @@ async fn a_write_that_fails_half_way_leaves_nothing_and_harms_nobody() {
     assert!(store.load(&id("a")).await.unwrap().is_some() && store.stray(&id("s3")).await.unwrap().is_some());
 }
 
+#[tokio::test]
+async fn a_revision_of_a_transaction_that_failed_is_not_missed() {
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    let before = store.identity();
+    place
+        .run("CREATE TRIGGER all_of_it BEFORE INSERT ON stray WHEN NEW.id = 's' BEGIN SELECT RAISE(ROLLBACK, 'no'); END")
+        .await;
+    // Both may be in one transaction, which fails after the device was written.
+    for number in 0..50 {
+        let name = format!("d{number}");
+        let (_, refused) = tokio::join!(
+            store.commit(creation(&name, waiting(), at(1))),
+            store.observe(Vec::new(), vec![stray("s", at(1))])
+        );
+        assert!(refused.is_err());
+        if store.load(&id(&name)).await.unwrap().is_none() {
+            break;
+        }
+    }
+    store.probe().await.unwrap();
+    store.close().await;
+    let store = place.open().await;
+    assert_eq!(before, store.identity(), "no restore is seen in it");
+    store.close().await;
+}
+
 #[test]
 fn what_is_no_store_is_refused_and_left_alone() {
     let folder = TempDir::new().unwrap();
