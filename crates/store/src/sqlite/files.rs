@@ -2,7 +2,7 @@
 //!
 //! A file that is removed or replaced under a running server stays open, and what is written to it is found by nobody. So the
 //! numbers of the files (by `stat`) are looked at around each commit, and every second together with the ids in the mark and,
-//! by a connection of SQLite's, in the database. The database file is never opened otherwise: closing any descriptor of it
+//! by a connection of SQLite's, in the database, and its highest revision: a backup may be copied over it. The database file is never opened otherwise: closing any descriptor of it
 //! would drop SQLite's locks.
 //!
 //! A log that is cut off in place is the same file. So it is also looked at whether it holds what was written. Others may
@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
         mpsc,
     },
     thread::{self, JoinHandle},
@@ -65,6 +65,8 @@ impl Inode {
 pub(super) struct Files {
     database: PathBuf,
     id: Uuid,
+    /// The highest revision that was acknowledged.
+    durable: Arc<AtomicI64>,
     opened: [(PathBuf, Inode); 2],
     log: PathBuf,
     /// The log of the writer's connection. Without a connection there need not be one, and where the file system does not
@@ -79,7 +81,7 @@ pub(super) struct Files {
 
 impl Files {
     /// To be made while the lock is held and SQLite has the database open.
-    pub(super) fn new(database: &Path, lock: &File, id: Uuid) -> io::Result<Self> {
+    pub(super) fn new(database: &Path, lock: &File, id: Uuid, durable: Arc<AtomicI64>) -> io::Result<Self> {
         let opened = Inode::of(&fs::metadata(database)?);
         let locked = Inode::of(&lock.metadata()?);
         let log = open::log_path(database);
@@ -87,6 +89,7 @@ impl Files {
         Ok(Self {
             database: database.to_owned(),
             id,
+            durable,
             opened: [(database.to_owned(), opened), (open::lock_path(database), locked)],
             log,
             written,
@@ -268,14 +271,29 @@ impl Files {
                 ));
             }
         }
+        let acknowledged = self.durable.load(Ordering::Acquire);
         // What cannot be read is told by whoever needs it.
-        let found = connection::connect(&self.database, Access::Read)
-            .ok()
-            .and_then(|connection| connection::meta(&connection, &self.database).ok().flatten());
-        match found {
-            Some(meta) if meta.identity.id != self.id => Err(self.another(&self.database, meta.identity.id)),
+        let Ok(connection) = connection::connect(&self.database, Access::Read) else {
+            return Ok(());
+        };
+        match connection::meta(&connection, &self.database) {
+            Ok(Some(meta)) if meta.identity.id != self.id => {
+                Err(self.another(&self.database, meta.identity.id))
+            }
+            Ok(Some(_)) => match open::highest_revision(&connection) {
+                Ok(found) if found < acknowledged => Err(self.earlier(found, acknowledged)),
+                _ => Ok(()),
+            },
             _ => Ok(()),
         }
+    }
+
+    fn earlier(&self, found: i64, acknowledged: i64) -> String {
+        format!(
+            "{} is an earlier state of this store now (its highest revision is {found}, and {acknowledged} was written), as if a \
+             backup was copied over it while the server had it open; stop the server, restore the backup again and start it",
+            self.database.display()
+        )
     }
 
     fn another(&self, path: &Path, found: Uuid) -> String {

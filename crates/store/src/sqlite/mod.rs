@@ -109,10 +109,10 @@ impl SqliteStore {
                 "no thread could be started ({error}); raise the limit of processes"
             ))
         };
-        let files = Files::new(&path, &opened.lock, opened.identity.id)
+        let durable = Arc::new(AtomicI64::new(opened.revision));
+        let files = Files::new(&path, &opened.lock, opened.identity.id, Arc::clone(&durable))
             .map_err(|error| failed(format!("it went away while it was opened ({error}); start again")))?;
         let (files, defects) = (Arc::new(files), Defects::default());
-        let durable = Arc::new(AtomicI64::new(opened.revision));
         let housekeeper = Housekeeper::start(&files, &path, opened.identity, Arc::clone(&durable), &defects)
             .map_err(no_thread)?;
         let watch = files::Watch::start(Arc::clone(&files), &defects).map_err(no_thread)?;

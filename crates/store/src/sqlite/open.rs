@@ -244,7 +244,7 @@ fn left_behind(path: &Path, mark: Option<&Mark>, restored: bool) -> Option<Strin
     ))
 }
 
-fn highest_revision(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn highest_revision(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row(
         "SELECT max(revision, (SELECT coalesce(max(revision), 0) FROM device)) FROM document_revision",
         [],

@@ -290,3 +290,53 @@ async fn a_log_that_others_empty_or_write_in_order_is_no_fault() {
     assert_eq!(None, store.misplaced());
     store.close().await;
 }
+
+#[tokio::test]
+async fn a_backup_that_is_copied_over_the_file_is_an_earlier_state() {
+    let (place, store) = running().await;
+    store.close().await;
+    let backup = place.path().with_file_name("backup.db");
+    fs::copy(place.path(), &backup).unwrap();
+    let store = place.open().await;
+    let before = store.identity();
+    advance(&*store, 3).await;
+    // What is in the log counts before what is in the database.
+    let connection = rusqlite::Connection::open(place.path()).unwrap();
+    let left = || {
+        connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?)
+            })
+            .ok()
+    };
+    // The mark follows commits as well.
+    let mark = beside(&place.path(), ".mark");
+    let revision = store
+        .load(&id("a"))
+        .await
+        .unwrap()
+        .unwrap()
+        .revision
+        .0
+        .to_string();
+    while left() != Some(0) || !fs::read_to_string(&mark).unwrap().contains(&revision) {
+        tokio::task::yield_now().await;
+    }
+    drop(connection);
+    let copied = Command::new("cp").arg(&backup).arg(place.path()).status();
+    assert!(copied.unwrap().success());
+    until_misplaced(&*store, Some("fleet.db is an earlier state of this store now")).await;
+    is_unavailable(
+        store.commit(creation("b", approved(), at(1))).await,
+        "an earlier state",
+    );
+    is_unavailable(store.load(&id("a")).await, "an earlier state");
+    store.close().await;
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(beside(&place.path(), suffix));
+    }
+    fs::copy(&backup, place.path()).unwrap();
+    let store = place.open().await;
+    assert_ne!(before.epoch, store.identity().epoch);
+    store.close().await;
+}
