@@ -1,7 +1,8 @@
 //! Connections with the settings that all of them share, and what the database at the other end says about itself.
 
-use std::{path::Path, time::Duration};
+use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use crate::{Identity, StoreError, record};
@@ -24,6 +25,8 @@ pub(super) struct Meta {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Read,
+    /// Reads what is in the database alone, and makes no files beside it. Only where nobody has it open.
+    Frozen,
     /// What a look at the log needs, without changing how the database is kept.
     Join,
     Write,
@@ -33,9 +36,12 @@ pub(super) enum Access {
 pub(super) fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     let mode = match access {
         Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Frozen => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
         Access::Join | Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
-    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let frozen = (access == Access::Frozen).then(|| frozen_uri(path));
+    let name = frozen.as_deref().map_or(path, Path::new);
+    let connection = Connection::open_with_flags(name, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
     if access == Access::Write {
@@ -44,6 +50,19 @@ pub(super) fn connect(path: &Path, access: Access) -> rusqlite::Result<Connectio
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     }
     Ok(connection)
+}
+
+/// Of a path that is absolute.
+fn frozen_uri(path: &Path) -> String {
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.');
+    format!(
+        "file:{}?immutable=1",
+        percent_encode(path.as_os_str().as_bytes(), PLAIN)
+    )
 }
 
 /// What the database says about itself; `None` if it is empty.

@@ -30,8 +30,24 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
             problems: Vec::new(),
         });
     }
+    let path = &open::canonical(path)?;
+    let log = open::log_path(path);
+    // Before SQLite makes one: an empty log is no longer a missing one, and the next start would warn of nothing.
+    let lost = open::lost_log(path);
+    if lost.is_none() || log.exists() {
+        return inspect_by(path, Access::Read, lost);
+    }
+    let inspection = inspect_by(path, Access::Frozen, lost);
+    if log.exists() {
+        // A server has begun meanwhile, and wrote what was looked at.
+        return inspect_by(path, Access::Read, None);
+    }
+    inspection
+}
+
+fn inspect_by(path: &Path, access: Access, lost_log: Option<String>) -> Result<Inspection, StoreError> {
     let failed = |error: &rusqlite::Error| connection::cannot_open(path, error);
-    let connection = connection::connect(path, Access::Read).map_err(|error| failed(&error))?;
+    let connection = connection::connect(path, access).map_err(|error| failed(&error))?;
     let meta = connection::meta(&connection, path)?;
     let (schema, oldest_program) = meta.map_or((0, 0), |meta| (meta.schema, meta.oldest_program));
     let pending = migrations::pending(schema, oldest_program)?;
@@ -46,7 +62,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
             .is_some();
     let several = open::other_names(path).map(|reason| format!("{}: {reason}", path.display()));
     let odd = meta.and_then(|meta| odd_mark(path, meta.identity));
-    let mut problems: Vec<String> = several.into_iter().chain(odd).collect();
+    let mut problems: Vec<String> = several.into_iter().chain(odd).chain(lost_log).collect();
     problems.extend(pages(&connection).map_err(|error| failed(&error))?);
     match rows(&connection, schema) {
         Ok(damaged) => problems.extend(damaged),

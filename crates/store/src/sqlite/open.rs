@@ -244,6 +244,20 @@ fn left_behind(path: &Path, mark: Option<&Mark>, restored: bool) -> Option<Strin
     ))
 }
 
+/// The same for whoever only looks. Of the log of a server that is at work, or has just ended in order, nothing is told.
+pub(super) fn lost_log(path: &Path) -> Option<String> {
+    let seen = || left_behind(path, mark::read(path).ok().flatten().as_ref(), false);
+    seen()?;
+    match File::open(lock_path(path)) {
+        // Held for so long as there is doubt already: a server that starts just now would be refused.
+        Ok(lock) => match lock.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => None,
+            _ => seen(),
+        },
+        Err(_) => seen(),
+    }
+}
+
 pub(super) fn highest_revision(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row(
         "SELECT max(revision, (SELECT coalesce(max(revision), 0) FROM device)) FROM document_revision",
@@ -252,7 +266,7 @@ pub(super) fn highest_revision(connection: &Connection) -> rusqlite::Result<i64>
     )
 }
 
-fn canonical(path: &Path) -> Result<PathBuf, StoreError> {
+pub(super) fn canonical(path: &Path) -> Result<PathBuf, StoreError> {
     let failed = |reason: String| StoreError::Open {
         location: path.display().to_string(),
         reason,

@@ -340,3 +340,39 @@ async fn a_backup_that_is_copied_over_the_file_is_an_earlier_state() {
     assert_ne!(before.epoch, store.identity().epoch);
     store.close().await;
 }
+
+#[tokio::test]
+async fn a_look_at_a_store_leaves_the_proof_that_its_log_is_missing() {
+    let (place, store) = running().await;
+    store.close().await;
+    let store = place.open().await;
+    advance(&*store, 1).await;
+    assert!(inspect(&place.path()).unwrap().problems.is_empty());
+    // As after a crash, with a name that means something in a URI.
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a%20?b#.db");
+    for suffix in ["", ".mark", ".lock"] {
+        let copied = Command::new("cp")
+            .arg(beside(&place.path(), suffix))
+            .arg(beside(&path, suffix))
+            .status();
+        assert!(copied.unwrap().success());
+    }
+    store.close().await;
+    let names = || fs::read_dir(folder.path()).unwrap().count();
+    for _ in 0..2 {
+        let inspection = inspect(&path).unwrap();
+        assert_eq!(Some(store.identity()), inspection.identity);
+        let problems = inspection.problems;
+        assert!(
+            problems.len() == 1
+                && problems[0].contains("-wal is missing although the server was not stopped in order"),
+            "{problems:?}"
+        );
+        assert_eq!(3, names());
+    }
+    fs::write(beside(&path, "-wal"), "odd").unwrap();
+    let problems = inspect(&path).unwrap().problems;
+    assert!(problems[0].contains("-wal is damaged"), "{problems:?}");
+    assert!(inspect(&place.path()).unwrap().problems.is_empty());
+}
