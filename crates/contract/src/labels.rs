@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::HardwareInfo;
+use crate::{Cut, HardwareInfo};
 
 /// Longest label value, in bytes (Kubernetes).
 pub const MAX_VALUE: usize = 63;
@@ -26,18 +26,37 @@ pub const SYSTEM_SERIAL: &str = "device.system-serial";
 
 /// The labels that follow from this hardware; what it does not tell, or tells in no usable character, has no label.
 pub fn from_hardware(hardware: &HardwareInfo) -> BTreeMap<String, String> {
+    from_hardware_in_part(hardware, &Cut::default())
+}
+
+/// The same of hardware of which the fields in `cut` were longer than is kept. They have no label: that of a beginning is
+/// another one than that of the text, and takes workloads off a device.
+pub fn from_hardware_in_part(hardware: &HardwareInfo, cut: &Cut) -> BTreeMap<String, String> {
     let cpu = hardware.cpu.as_ref();
     let vendor = hardware.system_vendor.as_ref();
     [
-        (HOSTNAME, Some(&hardware.hostname)),
-        (CPU_ARCHITECTURE, cpu.map(|cpu| &cpu.architecture)),
-        (CPU_MODEL, cpu.map(|cpu| &cpu.model_name)),
-        (SYSTEM_MANUFACTURER, vendor.map(|vendor| &vendor.manufacturer)),
-        (SYSTEM_PRODUCT, vendor.map(|vendor| &vendor.product_name)),
-        (SYSTEM_SERIAL, vendor.map(|vendor| &vendor.serial_number)),
+        (HOSTNAME, "hostname", Some(&hardware.hostname)),
+        (CPU_ARCHITECTURE, "architecture", cpu.map(|cpu| &cpu.architecture)),
+        (CPU_MODEL, "model_name", cpu.map(|cpu| &cpu.model_name)),
+        (
+            SYSTEM_MANUFACTURER,
+            "manufacturer",
+            vendor.map(|vendor| &vendor.manufacturer),
+        ),
+        (
+            SYSTEM_PRODUCT,
+            "product_name",
+            vendor.map(|vendor| &vendor.product_name),
+        ),
+        (
+            SYSTEM_SERIAL,
+            "serial_number",
+            vendor.map(|vendor| &vendor.serial_number),
+        ),
     ]
     .into_iter()
-    .filter_map(|(label, text)| Some((label.to_owned(), normalise(text?)?)))
+    .filter(|(_, field, _)| !cut.contains(field))
+    .filter_map(|(label, _, text)| Some((label.to_owned(), normalise(text?)?)))
     .collect()
 }
 

@@ -128,7 +128,8 @@ pub fn heartbeat(
     })
 }
 
-/// Takes hardware over, from a heartbeat or a registration, with the labels that follow from it.
+/// Takes hardware over, from a heartbeat or a registration, with the labels that follow from it. Where a text was cut, the
+/// label that is known stays.
 pub(crate) fn take_hardware(report: &mut Report, news: &HardwareInfo, cut: &Cut) {
     let known = report.hardware.take().unwrap_or_default();
     report.hardware = Some(hardware::merge(&known, news));
@@ -138,7 +139,7 @@ pub(crate) fn take_hardware(report: &mut Report, news: &HardwareInfo, cut: &Cut)
         .for_each(|field| report.cut.insert(field));
     report
         .hardware_labels
-        .extend(contract::labels::from_hardware(news));
+        .extend(contract::labels::from_hardware_in_part(news, cut));
 }
 
 fn apply(report: &mut Report, beat: &Heartbeat, cut: &Cut, context: &Context<'_>) -> Option<Event> {

@@ -1,7 +1,8 @@
 //! What follows where a device said more than is kept?
 
 use contract::{
-    Disk, EventInfo, Features, HardwareInfo, Heartbeat, Mount, PlaybookExecutionStatus, WorkloadStatus,
+    Bounds, Disk, EventInfo, Features, HardwareInfo, Heartbeat, Mount, PlaybookExecutionStatus,
+    WorkloadStatus, bounded::from_slice, labels,
 };
 use fleet::{
     MAX_REPORTED, Origin,
@@ -93,6 +94,93 @@ fn hardware_that_was_cut_at_the_enrolment_or_the_registration_is_told_too() {
         .register_with(&registration(vec![Mount::default()], &[]))
         .unwrap();
     assert_eq!(message(&world), None);
+}
+
+/// Hardware with all texts that labels follow from, as a device sends it.
+fn labelled(text: impl Fn(&str) -> String) -> serde_json::Value {
+    serde_json::json!({
+        "hostname": text("hostname"),
+        "cpu": {"architecture": text("architecture"), "model_name": text("model_name")},
+        "system_vendor": {
+            "manufacturer": text("manufacturer"),
+            "product_name": text("product_name"),
+            "serial_number": text("serial_number"),
+        },
+    })
+}
+
+/// The label of a beginning is another one than that of the text, and takes workloads off the device.
+#[test]
+fn no_label_follows_from_a_text_that_was_cut() {
+    let fields = [
+        ("hostname", labels::HOSTNAME),
+        ("architecture", labels::CPU_ARCHITECTURE),
+        ("model_name", labels::CPU_MODEL),
+        ("manufacturer", labels::SYSTEM_MANUFACTURER),
+        ("product_name", labels::SYSTEM_PRODUCT),
+        ("serial_number", labels::SYSTEM_SERIAL),
+    ];
+    for (long, label) in fields {
+        let sent = labelled(|field| {
+            if field == long {
+                " ".repeat(Bounds::RECEIVED.text - 6) + "abcdefghij"
+            } else {
+                "new".to_owned()
+            }
+        });
+        let (sent, cut): (HardwareInfo, _) =
+            from_slice(sent.to_string().as_bytes(), Bounds::RECEIVED).unwrap();
+        assert_eq!(cut.fields().collect::<Vec<_>>(), [long]);
+        let before: HardwareInfo = serde_json::from_value(labelled(|_| "old".to_owned())).unwrap();
+
+        let mut beating = World::in_service();
+        beating.beat(&Heartbeat {
+            hardware: Some(before.clone()),
+            ..running("Running")
+        });
+        beating.pass(60);
+        beating.beat_in_part(
+            &Heartbeat {
+                hardware: Some(sent.clone()),
+                ..running("Running")
+            },
+            &[long],
+        );
+        let mut registering = World::approved();
+        for (hardware, cut) in [(before, contract::Cut::default()), (sent, cut)] {
+            let registration = RegistrationRequest {
+                namespace: namespace("default"),
+                certificate_request: Ok(request(1)),
+                hardware: Some(hardware),
+                cut,
+            };
+            registering.register_with(&registration).unwrap();
+        }
+        for world in [beating, registering] {
+            for (_, other) in fields {
+                let expected = if other == label { "old" } else { "new" };
+                assert_eq!(
+                    world.known().report.hardware_labels[other],
+                    expected,
+                    "{long}: {other}"
+                );
+            }
+            assert!(message(&world).unwrap().contains(long));
+        }
+    }
+}
+
+#[test]
+fn labels_of_a_report_that_is_cut_when_it_is_read_stay() {
+    let mut world = World::in_service();
+    let long = " ".repeat(100_000) + "abcdefghij";
+    world.beat(&Heartbeat {
+        hardware: Some(hardware(&long)),
+        ..running("Running")
+    });
+    let read = stored::report(&serde_json::to_string(&world.known().report).unwrap()).unwrap();
+    assert!(read.cut.contains("hostname"));
+    assert_eq!(read.hardware_labels[labels::HOSTNAME], "abcdefghij");
 }
 
 /// What is not in a list that was cut may be on the device all the same.
