@@ -38,7 +38,7 @@ heap_size! {
     Runs { list; left_out }
     Run {
         config, name, history;
-        playbook, requested, retries, state, since, offers, offered, retry, unwanted_since
+        playbook, requested, retries, state, since, offers, offered, retry, hidden, unwanted_since
     }
     Past { name; state, since }
     Presence {; polled, asked, beat, beating_since }

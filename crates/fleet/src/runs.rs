@@ -68,6 +68,10 @@ pub struct Run {
     /// Its playbook's strategy is `RetryOnFailure`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retry: bool,
+    /// A list that was read in part did not name it, and none has since: it may have ended, or go on. It is not begun again
+    /// but by a person, or what has ended could run twice.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
     /// When the device first asked after it was not wanted any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwanted_since: Option<Timestamp>,
@@ -164,6 +168,7 @@ impl Run {
             offers: 0,
             offered: None,
             retry,
+            hidden: false,
             unwanted_since: None,
             history: Vec::new(),
         }
@@ -174,15 +179,15 @@ impl Run {
         self.state.is_final() && !self.is_to_retry(policy)
     }
 
-    /// Nobody knows how far it came, and only an administrator can begin it again.
+    /// Nobody knows how far it came, and only an administrator can begin it again. A device that names it after all has it.
     pub fn needs_a_person(&self, policy: &Policy) -> bool {
-        self.state == RunState::Interrupted && !self.is_to_retry(policy)
+        self.hidden || self.state == RunState::Interrupted && !self.is_to_retry(policy)
     }
 
     /// It ended, or nothing more is done for it: a request begins it anew and not beside itself.
     pub(crate) fn is_over(&self, policy: &Policy) -> bool {
         let exhausted = self.state == RunState::Offered && !self.is_to_offer(policy);
-        self.state.is_final() || self.state == RunState::Interrupted || exhausted
+        self.state.is_final() || self.state == RunState::Interrupted || self.hidden || exhausted
     }
 
     pub(crate) fn is_to_retry(&self, policy: &Policy) -> bool {
@@ -192,7 +197,9 @@ impl Run {
     }
 
     pub(crate) fn is_to_offer(&self, policy: &Policy) -> bool {
-        matches!(self.state, RunState::Waiting | RunState::Offered) && self.offers < policy.playbook_offers
+        matches!(self.state, RunState::Waiting | RunState::Offered)
+            && !self.hidden
+            && self.offers < policy.playbook_offers
     }
 
     pub(crate) fn offer(&mut self, now: Timestamp) {
@@ -218,6 +225,7 @@ impl Run {
         self.name = name(device, &self.config, self.playbook, requested, retries);
         self.offers = 0;
         self.offered = None;
+        self.hidden = false;
     }
 
     fn enter(&mut self, state: RunState, now: Timestamp) {
@@ -239,14 +247,19 @@ impl Run {
     }
 
     /// A heartbeat names every playbook that the agent remembers. One that ended stays so, whatever is said of it later;
-    /// one that was given up goes on if the device has it after all.
+    /// one that was given up goes on if the device has it after all. One that a list in part may have named does not end by
+    /// what a later one lacks: the agent may have finished it, and forgotten it since.
     fn beat(&mut self, word: Option<&str>, all: bool, policy: &Policy, now: Timestamp) {
         if self.state.is_final() {
             return;
         }
         match word {
-            Some(word) => self.enter(RunState::reported(word), now),
-            None if !all => {}
+            Some(word) => {
+                self.hidden = false;
+                self.enter(RunState::reported(word), now);
+            }
+            None if !all => self.hidden |= self.state.is_under_way() || self.state == RunState::Offered,
+            None if self.hidden => {}
             None if self.state.is_under_way() || self.is_given_up(policy, now) => {
                 self.enter(RunState::Interrupted, now);
             }

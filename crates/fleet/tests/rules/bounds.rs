@@ -1,17 +1,15 @@
 //! What follows where a device said more than is kept?
 
 use contract::{
-    Bounds, Disk, EventInfo, Features, HardwareInfo, Heartbeat, Mount, PlaybookExecutionStatus,
-    WorkloadStatus, bounded::from_slice, labels,
+    Bounds, Disk, EventInfo, Features, HardwareInfo, Heartbeat, Mount, WorkloadStatus, bounded::from_slice,
+    labels,
 };
 use fleet::{
     MAX_REPORTED, Origin,
     administration::Act,
     condition::conditions,
-    playbooks::{PlaybookAnswer, Wanted},
     register::RegistrationRequest,
     registration::{LONGEST_REQUEST, VerifiedRequest},
-    runs::RunState,
     stored,
 };
 use proptest::prelude::*;
@@ -214,38 +212,6 @@ fn absence_from_a_list_that_was_cut_means_nothing() {
         "it may have been listed then"
     );
     assert_eq!(message(&world), None);
-}
-
-#[test]
-fn a_playbook_that_a_list_in_part_does_not_name_goes_on() {
-    let mut world = World::in_service();
-    world.pass(60);
-    world.poll();
-    let wanted = [Wanted {
-        config: "c",
-        content: "p",
-        retry: false,
-    }];
-    let PlaybookAnswer::Serve(offered) = world.ask_playbooks(&wanted) else {
-        panic!("it is approved");
-    };
-    let listed = |name: &str| Heartbeat {
-        playbook_executions: Some(vec![PlaybookExecutionStatus {
-            name: name.into(),
-            status: "Running".into(),
-            ..PlaybookExecutionStatus::default()
-        }]),
-        ..Heartbeat::default()
-    };
-    let state = |world: &World| world.known().report.runs.list[0].state;
-    world.beat(&listed(&offered[0].name));
-    assert_eq!(state(&world), RunState::Running);
-    world.pass(60);
-    world.beat_in_part(&listed("other"), &["playbook-executions"]);
-    assert_eq!(state(&world), RunState::Running);
-    world.pass(60);
-    world.beat(&listed("other"));
-    assert_eq!(state(&world), RunState::Interrupted);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Which playbooks does a device run, and how often?
 
 mod again;
+mod in_part;
 mod random;
 
 use contract::{Heartbeat, PlaybookExecutionStatus};
