@@ -7,13 +7,13 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    rc::Rc,
 };
 
 use serde::{
     Deserializer, Serialize,
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+use sha2::{Digest, Sha256};
 
 use crate::{
     EventInfo, HeapSize,
@@ -23,8 +23,10 @@ use crate::{
 /// An event, and how often it was told.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Repeated {
-    /// Its words.
+    /// Its words, as far as they are kept.
     pub event: EventInfo,
+    /// The kind of the words as they were told.
+    pub kind: Kind,
     /// How often.
     pub count: u64,
 }
@@ -34,6 +36,39 @@ impl HeapSize for Repeated {
         self.event.heap_size()
     }
 }
+
+/// What events of the same words have in common: a hash of the whole of them, so that two that differ only beyond what is
+/// kept are two, and no more than this is kept for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Kind(pub [u8; 16]);
+
+impl Kind {
+    /// That of an event whose words are whole.
+    pub fn of(event: &EventInfo) -> Self {
+        let mut hash = Sha256::new();
+        for part in [&event.r#type, &event.reason, &event.message] {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let mut kind = [0; 16];
+        kind.iter_mut()
+            .zip(hash.finalize())
+            .for_each(|(byte, hashed)| *byte = hashed);
+        Self(kind)
+    }
+}
+
+/// At most so many bytes of a text, of which the last three say that something was cut off.
+pub fn cut(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    format!("{}{CUT}", beginning(text, longest.saturating_sub(CUT.len())))
+}
+
+/// Stands for what was cut off.
+const CUT: &str = "…";
 
 /// Reads the events of a heartbeat and nothing else of it, and says whether all of their kinds are there.
 pub fn events(heartbeat: &[u8], bounds: Bounds) -> Result<(Vec<Repeated>, bool), serde_json::Error> {
@@ -48,62 +83,54 @@ pub fn events(heartbeat: &[u8], bounds: Bounds) -> Result<(Vec<Repeated>, bool),
     Ok(tally.finish())
 }
 
-/// Type, reason and message.
-type Words = [String; 3];
-
 struct Tally {
     bounds: Bounds,
-    counts: HashMap<Rc<Words>, u64>,
+    counts: HashMap<Kind, u64>,
     /// As they came first.
-    order: VecDeque<Rc<Words>>,
+    order: VecDeque<(Kind, EventInfo)>,
     bytes: usize,
     whole: bool,
 }
 
 impl Tally {
-    fn add(&mut self, event: EventInfo) {
-        let mut words = [event.r#type, event.reason, event.message];
-        for text in &mut words {
-            let kept = beginning(text, self.bounds.text).len();
-            self.whole &= kept == text.len();
-            text.truncate(kept);
-        }
-        if let Some(count) = self.counts.get_mut(&words) {
+    fn add(&mut self, mut event: EventInfo) {
+        let kind = Kind::of(&event);
+        if let Some(count) = self.counts.get_mut(&kind) {
             *count = count.saturating_add(1);
             return;
         }
-        self.bytes += size(&words);
-        let words = Rc::new(words);
-        self.counts.insert(Rc::clone(&words), 1);
-        self.order.push_back(words);
+        for text in [&mut event.r#type, &mut event.reason, &mut event.message] {
+            if text.len() > self.bounds.text {
+                self.whole = false;
+                *text = cut(text, self.bounds.text);
+            }
+        }
+        self.bytes += size(&event);
+        self.counts.insert(kind, 1);
+        self.order.push_back((kind, event));
         while self.bytes > self.bounds.list
-            && let Some(first) = self.order.pop_front()
+            && let Some((kind, first)) = self.order.pop_front()
         {
-            self.counts.remove(&first);
+            self.counts.remove(&kind);
             self.bytes -= size(&first);
             self.whole = false;
         }
     }
 
-    fn finish(mut self) -> (Vec<Repeated>, bool) {
+    fn finish(self) -> (Vec<Repeated>, bool) {
         let counts = self.counts;
-        let told = self.order.drain(..).map(|words| {
-            let count = counts.get(&words).copied().unwrap_or(1);
-            let [r#type, reason, message] = (*words).clone();
-            let event = EventInfo {
-                r#type,
-                reason,
-                message,
-            };
-            Repeated { event, count }
+        let told = self.order.into_iter().map(|(kind, event)| Repeated {
+            count: counts.get(&kind).copied().unwrap_or(1),
+            event,
+            kind,
         });
         (told.collect(), self.whole)
     }
 }
 
 /// As [`crate::bounded`] counts an event.
-fn size(words: &Words) -> usize {
-    size_of::<Option<EventInfo>>() + words.iter().map(String::len).sum::<usize>()
+fn size(event: &EventInfo) -> usize {
+    size_of::<Option<EventInfo>>() + event.r#type.len() + event.reason.len() + event.message.len()
 }
 
 struct Fields<'t>(&'t mut Tally);
@@ -195,5 +222,23 @@ mod tests {
         let (told, whole) = events(&heartbeat(2, |_| "x".repeat(5000)), Bounds::RECEIVED).unwrap();
         assert_eq!((told.len(), told[0].count, whole), (1, 2, false));
         assert_eq!(told[0].event.message.len(), Bounds::RECEIVED.text);
+        assert!(told[0].event.message.ends_with("x…"));
+    }
+
+    #[test]
+    fn texts_that_differ_only_beyond_what_is_kept_are_two_events() {
+        let message = |n: usize| format!("{}{}", "é".repeat(3000), n % 2);
+        let (told, whole) = events(&heartbeat(5, message), Bounds::RECEIVED).unwrap();
+        let counts: Vec<_> = told.iter().map(|told| told.count).collect();
+        assert_eq!((counts, whole), (vec![3, 2], false));
+        assert_eq!(told[0].event, told[1].event);
+        for (n, told) in told.iter().enumerate() {
+            let event = EventInfo {
+                message: message(n),
+                ..EventInfo::default()
+            };
+            assert_eq!(told.kind, Kind::of(&event), "as of an event that is read whole");
+            assert!(told.event.message.ends_with("é…"));
+        }
     }
 }

@@ -214,11 +214,11 @@ impl Delivery {
         }
     }
 
-    /// A heartbeat names this version and brings these messages of events.
+    /// A heartbeat names this version and brings these messages of events, each so often.
     pub(crate) fn beat<'a>(
         &mut self,
         version: &str,
-        messages: impl Iterator<Item = &'a str>,
+        messages: impl Iterator<Item = (&'a str, u64)>,
         now: Timestamp,
     ) {
         let pending = self.is_pending();
@@ -236,12 +236,12 @@ impl Delivery {
         self.echo(now);
         // Those of the heartbeat that ends the waiting happened before it.
         if pending || self.is_pending() {
-            for message in messages {
+            for (message, count) in messages {
                 self.meanwhile = Some(Meanwhile {
                     count: self
                         .meanwhile
                         .as_ref()
-                        .map_or(1, |meanwhile| meanwhile.count.saturating_add(1)),
+                        .map_or(count, |meanwhile| meanwhile.count.saturating_add(count)),
                     message: message.chars().take(LONGEST_MESSAGE).collect(),
                     last: now,
                 });

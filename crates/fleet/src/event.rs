@@ -5,10 +5,9 @@
 
 use std::collections::HashMap;
 
-use contract::EventInfo;
+use contract::{Bounds, EventInfo, Repeated, repeated};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// How many kinds of events of one report are recorded: as many as are kept of a device unless it is set.
 pub const MAX_REPORTED: usize = 256;
@@ -16,8 +15,9 @@ pub const MAX_REPORTED: usize = 256;
 /// Longest reason of a device's that is kept, in bytes. It is one word.
 const LONGEST_REASON: usize = 256;
 
-/// Longest message of a device's that is kept, in bytes. The agent's own are a sentence with an error of podman's.
-const LONGEST_MESSAGE: usize = 8 * 1024;
+/// Longest message of a device's that is kept, in bytes: what is read of any text. The agent's own are a sentence with an
+/// error of podman's.
+const LONGEST_MESSAGE: usize = Bounds::RECEIVED.text;
 
 /// Who says so. The bound on kept events counts for each origin, so that no device can push out the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,40 +93,48 @@ impl Event {
     /// Something that a device reported. Only `warn` is a warning, as in Flotta; the same words are the same kind. What is kept
     /// of them is cut.
     pub fn device(info: &EventInfo) -> Self {
-        let mut hash = Sha256::new();
-        for part in [&info.r#type, &info.reason, &info.message] {
-            hash.update(part.len().to_be_bytes());
-            hash.update(part.as_bytes());
-        }
+        Self::told(info, repeated::Kind::of(info), 1)
+    }
+
+    /// The same, told so often; `info` may have been cut, and the kind was not.
+    fn told(info: &EventInfo, kind: repeated::Kind, count: u64) -> Self {
         Self {
             origin: Origin::Device,
-            kind: crate::hex(&hash.finalize()[..16]),
+            kind: crate::hex(&kind.0),
             severity: if info.r#type == "warn" {
                 Severity::Warning
             } else {
                 Severity::Normal
             },
-            reason: cut(&info.reason, LONGEST_REASON),
-            message: cut(&info.message, LONGEST_MESSAGE),
-            count: 1,
+            reason: repeated::cut(&info.reason, LONGEST_REASON),
+            message: repeated::cut(&info.message, LONGEST_MESSAGE),
+            count,
         }
+    }
+}
+
+impl From<&EventInfo> for Event {
+    fn from(info: &EventInfo) -> Self {
+        Self::device(info)
+    }
+}
+
+impl From<&Repeated> for Event {
+    fn from(told: &Repeated) -> Self {
+        Self::told(&told.event, told.kind, told.count)
     }
 }
 
 /// The events of one report, those of the same words added up, and whether all of them are there: of more than
 /// [`MAX_REPORTED`] kinds the last are kept. As many as there are rows to write, so that one report never takes the time in
 /// which all others are written.
-pub(crate) fn added_up<'a>(reported: impl Iterator<Item = (&'a EventInfo, u64)>) -> (Vec<Event>, bool) {
+pub(crate) fn added_up(reported: impl Iterator<Item = Event>) -> (Vec<Event>, bool) {
     let mut events: Vec<Event> = Vec::new();
     let mut places = HashMap::new();
-    for (info, count) in reported {
-        let event = Event {
-            count,
-            ..Event::device(info)
-        };
+    for event in reported {
         if let Some(&place) = places.get(&event.kind) {
             let known: &mut Event = &mut events[place];
-            known.count = known.count.saturating_add(count);
+            known.count = known.count.saturating_add(event.count);
         } else {
             places.insert(event.kind.clone(), events.len());
             events.push(event);
@@ -136,18 +144,6 @@ pub(crate) fn added_up<'a>(reported: impl Iterator<Item = (&'a EventInfo, u64)>)
     events.drain(..excess);
     (events, excess == 0)
 }
-
-/// At most so many bytes of it, of which the last three say that something was cut off.
-fn cut(text: &str, longest: usize) -> String {
-    if text.len() <= longest {
-        return text.to_owned();
-    }
-    let end = text.floor_char_boundary(longest.saturating_sub(CUT.len()));
-    format!("{}{CUT}", &text[..end])
-}
-
-/// Stands for what was cut off.
-const CUT: &str = "…";
 
 #[cfg(test)]
 mod tests {

@@ -95,11 +95,15 @@ pub fn heartbeat(
     report.settle(now);
     let mut delivery = device.life.delivery.clone();
     delivery.settle(now);
-    let messages = beat.events.iter().flatten().map(|event| event.message.as_str());
-    delivery.beat(&beat.version, messages, now);
-    let (events, all) = match events {
-        Some(events) => event::added_up(events.iter().map(|told| (&told.event, told.count))),
-        None => event::added_up(beat.events.iter().flatten().map(|event| (event, 1))),
+    let (events, all) = if let Some(events) = events {
+        let messages = events.iter().map(|told| (&*told.event.message, told.count));
+        delivery.beat(&beat.version, messages, now);
+        event::added_up(events.iter().map(Event::from))
+    } else {
+        let events = beat.events.as_deref().unwrap_or_default();
+        let messages = events.iter().map(|event| (&*event.message, 1));
+        delivery.beat(&beat.version, messages, now);
+        event::added_up(events.iter().map(Event::from))
     };
     change.events = events;
     change.events.extend(apply(&mut report, beat, cut, context));

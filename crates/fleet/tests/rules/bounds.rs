@@ -2,7 +2,7 @@
 
 use contract::{
     Bounds, Disk, EventInfo, Features, HardwareInfo, Heartbeat, Mount, WorkloadStatus, bounded::from_slice,
-    labels,
+    labels, repeated,
 };
 use fleet::{
     MAX_REPORTED, Origin,
@@ -15,6 +15,7 @@ use fleet::{
 use proptest::prelude::*;
 
 use crate::{
+    delivery::version,
     heartbeats::any_beat,
     world::{World, hardware, namespace, request, running},
 };
@@ -276,6 +277,52 @@ fn no_more_kinds_of_events_are_written_than_are_kept() {
         "the last ones"
     );
     assert!(message(&world).unwrap().contains("its events is known"));
+}
+
+/// A heartbeat as a server reads it: its beginning, and its events added up.
+fn beat_as_received(world: &mut World, beat: &Heartbeat) {
+    let text = serde_json::to_vec(beat).unwrap();
+    let (beginning, cut) = from_slice::<Heartbeat>(&text, Bounds::RECEIVED).unwrap();
+    assert!(cut.contains("events"));
+    let (told, _) = repeated::events(&text, Bounds::RECEIVED).unwrap();
+    world.beat_telling(&beginning, &told);
+}
+
+#[test]
+fn of_a_configuration_that_waits_all_events_count_and_not_the_beginning_of_them() {
+    let mut world = World::in_service();
+    world.offered = Some((version(1), 60));
+    world.pass(60);
+    world.poll();
+    world.pass(60);
+    beat_as_received(&mut world, &events(45_000, 3));
+    let meanwhile = world.known().life.delivery.meanwhile.clone().unwrap();
+    assert_eq!((meanwhile.count, &*meanwhile.message), (45_000, "2"));
+}
+
+#[test]
+fn events_that_differ_only_beyond_what_is_kept_are_two() {
+    let mut world = World::in_service();
+    let event = |end: &str| EventInfo {
+        message: "x".repeat(5000) + end,
+        ..EventInfo::default()
+    };
+    let list = vec![event("1"), event("2"), event("1")];
+    beat_as_received(
+        &mut world,
+        &Heartbeat {
+            events: Some(list.clone()),
+            ..running("Running")
+        },
+    );
+    let told: Vec<_> = world
+        .events
+        .iter()
+        .filter(|event| event.origin == Origin::Device)
+        .map(|event| (event.kind.clone(), event.count, event.message.ends_with("x…")))
+        .collect();
+    let kind = |n: usize| fleet::Event::device(&list[n]).kind;
+    assert_eq!(told, [(kind(0), 2, true), (kind(1), 1, true)]);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A fleet of one id, for tests: keeps what the rules want recorded, and reads it anew for every request.
 
 use contract::{
-    Cut, DeviceId, EnrolmentInfo, EventInfo, Features, HardwareInfo, Heartbeat, Namespace, WorkloadStatus,
+    Cut, DeviceId, EnrolmentInfo, EventInfo, Features, HardwareInfo, Heartbeat, Namespace, Repeated,
+    WorkloadStatus,
 };
 use fleet::{
     Admission, Approval, Change, Context, DeletionMode, Device, Digest, Epoch, Event, Offered, Operation,
@@ -245,6 +246,14 @@ impl World {
         self.heard(&namespace("default"), Operation::Heartbeat);
         let cut: Cut = cut.iter().copied().collect();
         self.rule(|device, context| heartbeat::heartbeat(device, beat, &cut, None, context).unwrap())
+    }
+
+    /// A heartbeat of whose events more was told than is in it.
+    pub(crate) fn beat_telling(&mut self, beat: &Heartbeat, told: &[Repeated]) -> HeartbeatAnswer {
+        self.heard(&namespace("default"), Operation::Heartbeat);
+        self.rule(|device, context| {
+            heartbeat::heartbeat(device, beat, &Cut::default(), Some(told), context).unwrap()
+        })
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "an act is written where it is done")]
