@@ -32,7 +32,8 @@ pub(crate) fn has(field: &str) -> bool {
     FIELDS.iter().any(|(name, _)| *name == field)
 }
 
-/// Whether this says anything of the field, so that what it says counts from now on.
+/// Whether this says anything of the field, so that what it says counts from now on: where [`merge`] takes it over, and not
+/// where only another field of the same object is said.
 pub(crate) fn says(news: &HardwareInfo, field: &str) -> bool {
     FIELDS
         .iter()
@@ -43,23 +44,41 @@ type IsSaid = fn(&HardwareInfo) -> bool;
 
 /// Lists, and the texts that are in none.
 const FIELDS: [(&str, IsSaid); 14] = [
-    ("hostname", |news| !news.hostname.is_empty()),
-    ("current_boot_mode", |news| news.boot.is_some()),
-    ("pxe_interface", |news| news.boot.is_some()),
-    ("architecture", |news| news.cpu.is_some()),
-    ("model_name", |news| news.cpu.is_some()),
+    ("hostname", |news| is_told(Some(&news.hostname))),
+    ("current_boot_mode", |news| {
+        is_told(news.boot.as_ref().map(|boot| &boot.current_boot_mode))
+    }),
+    ("pxe_interface", |news| {
+        is_told(news.boot.as_ref().map(|boot| &boot.pxe_interface))
+    }),
+    ("architecture", |news| {
+        is_told(news.cpu.as_ref().map(|cpu| &cpu.architecture))
+    }),
+    ("model_name", |news| {
+        is_told(news.cpu.as_ref().map(|cpu| &cpu.model_name))
+    }),
     ("flags", |news| {
         is_listed(news.cpu.as_ref().and_then(|cpu| cpu.flags.as_ref()))
     }),
-    ("manufacturer", |news| news.system_vendor.is_some()),
-    ("product_name", |news| news.system_vendor.is_some()),
-    ("serial_number", |news| news.system_vendor.is_some()),
+    ("manufacturer", |news| {
+        is_told(news.system_vendor.as_ref().map(|vendor| &vendor.manufacturer))
+    }),
+    ("product_name", |news| {
+        is_told(news.system_vendor.as_ref().map(|vendor| &vendor.product_name))
+    }),
+    ("serial_number", |news| {
+        is_told(news.system_vendor.as_ref().map(|vendor| &vendor.serial_number))
+    }),
     ("disks", |news| is_listed(news.disks.as_ref())),
     ("gpus", |news| is_listed(news.gpus.as_ref())),
     ("interfaces", |news| is_listed(news.interfaces.as_ref())),
     ("host_devices", |news| is_listed(news.host_devices.as_ref())),
     ("mounts", |news| is_listed(news.mounts.as_ref())),
 ];
+
+fn is_told(news: Option<&String>) -> bool {
+    news.is_some_and(|news| !news.is_empty())
+}
 
 fn is_listed<T>(news: Option<&Vec<T>>) -> bool {
     news.is_some_and(|news| !news.is_empty())

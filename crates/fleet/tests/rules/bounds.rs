@@ -61,6 +61,67 @@ fn a_person_is_told_what_was_cut_until_it_comes_whole() {
     assert_eq!(message(&world), None);
 }
 
+/// The mark of a text is taken off by that text, and not by another one of the same object.
+#[test]
+fn of_a_text_that_was_cut_a_person_is_told_until_that_very_text_comes_whole() {
+    let fields = [
+        ("", "hostname"),
+        ("boot", "current_boot_mode"),
+        ("boot", "pxe_interface"),
+        ("cpu", "architecture"),
+        ("cpu", "model_name"),
+        ("cpu", "flags"),
+        ("system_vendor", "manufacturer"),
+        ("system_vendor", "product_name"),
+        ("system_vendor", "serial_number"),
+        ("", "disks"),
+        ("", "gpus"),
+        ("", "interfaces"),
+        ("", "host_devices"),
+        ("", "mounts"),
+    ];
+    let saying = |(object, field): (&str, &str)| {
+        let said = match field {
+            "flags" => serde_json::json!([field]),
+            "disks" | "gpus" | "interfaces" | "host_devices" | "mounts" => serde_json::json!([{}]),
+            _ => serde_json::json!(field),
+        };
+        let said = serde_json::json!({ field: said });
+        let said = if object.is_empty() {
+            said
+        } else {
+            serde_json::json!({ object: said })
+        };
+        Heartbeat {
+            hardware: Some(serde_json::from_value(said).unwrap()),
+            ..running("Running")
+        }
+    };
+    let others = [
+        serde_json::json!({"boot": {}, "cpu": {}, "system_vendor": {}}),
+        serde_json::json!({"cpu": {"count": 4, "flags": []}, "system_vendor": {"virtual": true}, "disks": []}),
+    ];
+    for long in fields {
+        let mut world = World::in_service();
+        world.beat_in_part(&saying(long), &[long.1]);
+        let others = others.iter().map(|other| Heartbeat {
+            hardware: Some(serde_json::from_value(other.clone()).unwrap()),
+            ..running("Running")
+        });
+        for other in others.chain(fields.into_iter().filter(|other| *other != long).map(saying)) {
+            world.pass(60);
+            world.beat(&other);
+            assert!(
+                message(&world).is_some_and(|told| told.contains(long.1)),
+                "{long:?}: {other:?}"
+            );
+        }
+        world.pass(60);
+        world.beat(&saying(long));
+        assert_eq!(message(&world), None);
+    }
+}
+
 #[test]
 fn hardware_that_was_cut_at_the_enrolment_or_the_registration_is_told_too() {
     let mut world = World::manual();
