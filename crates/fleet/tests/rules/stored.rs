@@ -161,6 +161,19 @@ fn a_report_with_runs_of_playbooks() {
     insta::assert_snapshot!(stored::<Report>(&world.known().report));
 }
 
+#[test]
+fn a_report_with_a_run_that_a_list_in_part_did_not_name() {
+    let mut world = World::in_service();
+    world.ask_playbooks(&[Wanted {
+        config: "setup",
+        content: "a",
+        retry: true,
+    }]);
+    world.pass(60);
+    world.beat_in_part(&running("Running"), &["playbook-executions"]);
+    insta::assert_snapshot!(stored::<Report>(&world.known().report));
+}
+
 /// Written by the version before deliveries, labels of approvals, reported names and runs were kept.
 #[test]
 fn a_device_of_an_older_store_is_read_and_goes_on() {
