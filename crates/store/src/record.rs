@@ -209,6 +209,14 @@ impl DeviceRow {
     pub(crate) fn verify(&self) -> Result<Standing, StoreError> {
         let standing = self.kept.verify()?;
         let Some((report, checksum)) = &self.report else {
+            // What a device was told and reported decides what it gets, so nothing is no report: one is written with
+            // each approval. Programs without checksums did not always do so.
+            if standing == Standing::Verified && self.kept.columns.phase == Phase::Approved.as_str() {
+                return Err(StoreError::Corrupt {
+                    what: format!("the report of device {}", self.kept.id.escape_debug()),
+                    reason: "it is missing".to_owned(),
+                });
+            }
             return Ok(standing);
         };
         let reported = summed_report(&self.kept.id, report)

@@ -14,7 +14,7 @@ use crate::http_client::{self, Answer};
 use crate::net::free_port;
 use crate::process::{Process, Program};
 
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_mins(2);
 
 /// How the server is to run. Everything that is not set keeps the server's default.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use super::{
     apply::Failure,
     connection::{self, Access},
     decode::is_corrupt,
-    documents, examine, mark, open, read,
+    documents, examine, keys, mark, open, read,
 };
 use crate::{Identity, Inspection, Portion, StoreError, migrations, record};
 
@@ -64,6 +64,10 @@ fn inspect_by(path: &Path, access: Access, lost_log: Option<String>) -> Result<I
     let odd = meta.and_then(|meta| odd_mark(path, meta.identity));
     let mut problems: Vec<String> = several.into_iter().chain(odd).chain(lost_log).collect();
     problems.extend(pages(&connection).map_err(|error| failed(&error))?);
+    if schema >= migrations::WITH_CHECKSUMS {
+        let lacking = keys::lacking(&connection).map_err(|error| failed(&error))?;
+        problems.extend(lacking.iter().map(keys::Lacking::describe));
+    }
     match rows(&connection, schema) {
         Ok(damaged) => problems.extend(damaged),
         // The pages have told it.

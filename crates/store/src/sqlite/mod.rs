@@ -23,6 +23,7 @@ mod examine;
 mod files;
 mod housekeeper;
 mod inspect;
+mod keys;
 mod log;
 mod mark;
 mod open;

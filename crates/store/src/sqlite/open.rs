@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     connection::{self, APPLICATION_ID, Access, Meta, cannot_open},
+    keys,
     log::{self, Log},
     mark::{self, Mark},
     reserve::Reserve,
@@ -114,6 +115,7 @@ fn open_with(
         }
         before => prepare(&mut writer, path, before, pending, kept, restored).map_err(failed)?,
     };
+    keys::restore(&mut writer, path)?;
     let revision = highest_revision(&writer).map_err(failed)?;
     let mark = Mark {
         store: identity,

@@ -70,7 +70,8 @@ impl Written {
                     (&stored.device.life, &stored.device.report),
                     "{what}"
                 ),
-                Ok(None) | Err(_) => damaged += 1,
+                Ok(None) => panic!("{what}: {name} is absent"),
+                Err(_) => damaged += 1,
             }
         }
         if let Ok(kept) = store.documents().await {
@@ -166,4 +167,22 @@ async fn the_highest_of_all_revisions_is_damage_and_no_defect() {
     }
     assert_eq!(None, store.defect());
     store.close().await;
+}
+
+/// The head of each page says how many rows are on it, and where: of a table and of an index alike.
+#[tokio::test]
+async fn no_flipped_bit_in_the_head_of_a_page_makes_a_row_absent() {
+    let written = written().await;
+    // Pages have 4 KiB. The first begins with the head of the file.
+    let pages = (1..written.bytes.len() / 4096).map(|page| page * 4096);
+    for page in pages {
+        for offset in 0..16 {
+            for bit in [offset % 8, (offset + 4) % 8] {
+                written.with_flipped(page + offset, bit).await;
+            }
+        }
+        for bit in 0..8 {
+            written.with_flipped(page + 4, bit).await;
+        }
+    }
 }

@@ -152,11 +152,21 @@ pub(crate) async fn a_report_that_was_changed_makes_its_device_unreadable(place:
     is_corrupt(store.load(&id("d")).await);
     let replacement = Write {
         life: Some(approved().into()),
+        report: Some(report("9").into()),
         ..write("d", WriteGuard::Unreadable, at(2))
     };
     store.commit(replacement).await.unwrap();
     assert!(store.load(&id("d")).await.unwrap().is_some());
     all_is_sound(&*store).await;
+
+    // One that is gone is none that says nothing: what the device has would count as never reported.
+    place.run("DELETE FROM report WHERE device_id = 'd'").await;
+    let said = is_corrupt(store.load(&id("d")).await);
+    assert!(
+        said.contains("report of device d") && said.contains("missing"),
+        "{said}"
+    );
+    assert_eq!(1, examined(&*store).await.0.len());
 }
 
 pub(crate) async fn only_what_cannot_be_read_is_replaced(place: &dyn Place) {
@@ -323,7 +333,7 @@ pub(crate) async fn rows_without_a_checksum_are_accepted_and_get_one(place: &dyn
         store.load(&id("d")).await.unwrap(),
         store.documents().await.unwrap(),
     );
-    assert_eq!((Vec::new(), 2 + 1 + 2 + 1 + 1), examined(&*store).await);
+    assert_eq!((Vec::new(), 2 + 2 + 2 + 1 + 1), examined(&*store).await);
     all_is_sound(&*store).await;
     assert_eq!(
         before,

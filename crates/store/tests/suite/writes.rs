@@ -170,7 +170,7 @@ pub(crate) async fn revisions_grow_though_the_clock_does_not(place: &dyn Place) 
 /// They wait together and are committed in several parts, in order for each device.
 pub(crate) async fn writes_that_are_too_large_for_one_commit_are_all_made(place: &dyn Place) {
     let store = place.open().await;
-    let writes: Vec<_> = (0..12)
+    let writes: Vec<_> = (0..7)
         .map(|number| {
             let store = std::sync::Arc::clone(&store);
             let mut life = approved();

@@ -114,6 +114,7 @@ pub(crate) fn write(name: &str, guard: WriteGuard, at: Timestamp) -> Write {
 pub(crate) fn creation(name: &str, life: Life, at: Timestamp) -> Write {
     Write {
         life: Some(life.into()),
+        report: Some(Report::default().into()),
         ..write(name, WriteGuard::Absent, at)
     }
 }
