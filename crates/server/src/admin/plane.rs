@@ -19,7 +19,7 @@ use crate::{
     documents::{ApplyError, Consent, NotConfigured, SourceStatus, WATCHED, Watched},
     service::{Service, ServiceError},
     telemetry,
-    transport::{Handler, answer},
+    transport::{Handler, Pieces, answer},
 };
 
 /// So many characters of why a body is refused are told: it may quote the body.
@@ -85,7 +85,7 @@ impl AdminPlane {
         }
     }
 
-    async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
+    async fn answer(&self, request: Request<Bytes>) -> Result<Response<Pieces>, AdminError> {
         let path = request.uri().path().trim_matches('/').to_owned();
         let parts: Vec<&str> = path.split('/').collect();
         match (request.method(), parts.as_slice()) {
@@ -141,7 +141,7 @@ impl AdminPlane {
         }
     }
 
-    fn objects(&self) -> Result<Response<Bytes>, AdminError> {
+    fn objects(&self) -> Result<Response<Pieces>, AdminError> {
         let current = self.service.documents().catalogue()?;
         let objects: Vec<ListedObject> = current
             .keys()
@@ -156,7 +156,7 @@ impl AdminPlane {
     }
 
     /// Takes texts over as a source of an administrator's.
-    async fn apply(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
+    async fn apply(&self, request: &Request<Bytes>) -> Result<Response<Pieces>, AdminError> {
         let apply: Apply = read(request)?;
         if apply.source == WATCHED && self.watched.is_some() {
             return Err(AdminError::Refused(format!(
@@ -181,7 +181,7 @@ impl AdminPlane {
     }
 
     /// Hands the objects of a source over to `--manifests`, as far as that holds them too.
-    async fn hand_over(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
+    async fn hand_over(&self, request: &Request<Bytes>) -> Result<Response<Pieces>, AdminError> {
         let HandOver { from, confirm } = read(request)?;
         let Some(watched) = &self.watched else {
             return Err(AdminError::Refused(
@@ -204,7 +204,7 @@ impl AdminPlane {
     }
 
     /// Empties a source, since somebody says that this is meant.
-    async fn empty(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
+    async fn empty(&self, request: &Request<Bytes>) -> Result<Response<Pieces>, AdminError> {
         let Emptying { source, confirm } = read(request)?;
         let watched = self.watched.as_ref().filter(|_| source == WATCHED);
         if let Some(watched) = watched
@@ -229,7 +229,7 @@ impl AdminPlane {
     }
 
     /// Finished even if its caller goes away.
-    async fn take_over(&self, act: BySource, reading: SourceReading) -> Result<Response<Bytes>, AdminError> {
+    async fn take_over(&self, act: BySource, reading: SourceReading) -> Result<Response<Pieces>, AdminError> {
         let keeper = Arc::clone(self.service.documents());
         let applied = tokio::spawn(async move {
             let consent = Consent {
@@ -252,7 +252,7 @@ impl AdminPlane {
         document(&applied)
     }
 
-    fn confirm(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, AdminError> {
+    fn confirm(&self, request: &Request<Bytes>) -> Result<Response<Pieces>, AdminError> {
         let digest: String = read(request)?;
         let view = self.manifests();
         let waits = |source: &SourceStatus| {
@@ -273,7 +273,7 @@ impl AdminPlane {
     }
 
     /// Finished even if its caller goes away.
-    async fn rekey(&self) -> Result<Response<Bytes>, AdminError> {
+    async fn rekey(&self) -> Result<Response<Pieces>, AdminError> {
         let store = Arc::clone(self.service.store());
         let rekeyed = tokio::spawn(async move { store.rekey().await });
         let store::Rekeyed {
@@ -315,7 +315,7 @@ fn read<T: DeserializeOwned>(request: &Request<Bytes>) -> Result<T, AdminError> 
 }
 
 impl Handler for AdminPlane {
-    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Pieces> {
         self.answer(request).await.unwrap_or_else(|error| fail(&error))
     }
 }
@@ -350,12 +350,12 @@ fn selection(query: &str) -> Result<(Option<Phase>, Page), AdminError> {
     Ok((phase, page))
 }
 
-fn document<T: Serialize>(value: &T) -> Result<Response<Bytes>, AdminError> {
+fn document<T: Serialize>(value: &T) -> Result<Response<Pieces>, AdminError> {
     let text = serde_json::to_vec(value).map_err(ServiceError::from)?;
     Ok(answer::json(StatusCode::OK, text))
 }
 
-fn fail(error: &AdminError) -> Response<Bytes> {
+fn fail(error: &AdminError) -> Response<Pieces> {
     use fleet::administration::ActError;
     let status = match error {
         AdminError::NotFound

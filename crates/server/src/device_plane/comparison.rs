@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bytes::Bytes;
 use contract::DeviceId;
 use fleet::Phase;
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
@@ -19,7 +18,7 @@ use super::operations::{self, CallError};
 use crate::{
     metrics::Metrics,
     service::{NotRead, Service},
-    transport::answer,
+    transport::{Pieces, answer},
 };
 
 /// Where it begins, on the port of the Edge Configuration API.
@@ -117,7 +116,7 @@ pub(super) async fn answer(
     metrics: &Metrics,
     parts: &Parts,
     body: &[u8],
-) -> (&'static str, Response<Bytes>) {
+) -> (&'static str, Response<Pieces>) {
     let path = parts.uri.path().strip_prefix(COMPANION_PATH);
     let (name, outcome) = match path {
         Some("/comparison") => ("comparison", compare(service, &parts.method, body).await),
@@ -133,7 +132,7 @@ pub(super) async fn answer(
     )
 }
 
-async fn compare(service: &Service, method: &Method, body: &[u8]) -> Result<Response<Bytes>, Refusal> {
+async fn compare(service: &Service, method: &Method, body: &[u8]) -> Result<Response<Pieces>, Refusal> {
     if method != Method::POST {
         return Err(Refusal::Method("POST"));
     }
@@ -167,7 +166,7 @@ async fn compare(service: &Service, method: &Method, body: &[u8]) -> Result<Resp
     }))
 }
 
-async fn list(service: &Service, method: &Method, query: &str) -> Result<Response<Bytes>, Refusal> {
+async fn list(service: &Service, method: &Method, query: &str) -> Result<Response<Pieces>, Refusal> {
     if method != Method::GET {
         return Err(Refusal::Method("GET"));
     }
@@ -216,14 +215,14 @@ fn page(query: &str) -> Result<Page, Refusal> {
     Ok(page)
 }
 
-fn written(document: &impl Serialize) -> Response<Bytes> {
+fn written(document: &impl Serialize) -> Response<Pieces> {
     match serde_json::to_vec(document) {
         Ok(document) => answer::json(StatusCode::OK, document),
         Err(_) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, "the answer cannot be written"),
     }
 }
 
-fn refuse(metrics: &Metrics, name: &'static str, refusal: &Refusal) -> Response<Bytes> {
+fn refuse(metrics: &Metrics, name: &'static str, refusal: &Refusal) -> Response<Pieces> {
     match refusal {
         Refusal::NotFound => answer::error(StatusCode::NOT_FOUND, &refusal.to_string()),
         Refusal::Parameter { .. } => answer::error(StatusCode::BAD_REQUEST, &refusal.to_string()),

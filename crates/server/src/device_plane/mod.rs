@@ -24,7 +24,7 @@ use crate::{
     metrics::Metrics,
     ops::Probes,
     service::Service,
-    transport::{Handler, Peer, answer},
+    transport::{Handler, Peer, Pieces, answer},
 };
 
 /// Answers the Edge API.
@@ -46,7 +46,7 @@ impl DevicePlane {
 }
 
 impl Handler for DevicePlane {
-    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Pieces> {
         let begun = Instant::now();
         let (parts, body) = request.into_parts();
         let (operation, response) = match Route::parse(&parts.method, parts.uri.path()) {
@@ -103,7 +103,7 @@ impl Handler for DevicePlane {
     }
 }
 
-fn refuse(refusal: &NoRoute) -> Response<Bytes> {
+fn refuse(refusal: &NoRoute) -> Response<Pieces> {
     let status = match refusal {
         NoRoute::NotFound => StatusCode::NOT_FOUND,
         NoRoute::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,

@@ -21,7 +21,7 @@ use crate::{
     metrics::Metrics,
     service::{ConfigurationOutcome, NotRead, Received, Service, ServiceError},
     telemetry,
-    transport::answer,
+    transport::{Pieces, answer},
 };
 
 /// So many characters of why a body is refused are told: it may quote the body, which may have a mebibyte.
@@ -57,7 +57,7 @@ pub(super) async fn call(
     metrics: &Metrics,
     operation: Operation,
     call: Call,
-) -> Result<Response<Bytes>, CallError> {
+) -> Result<Response<Pieces>, CallError> {
     // Before the body is looked at: whatever is wrong with it, nobody is served.
     service.serving().map_err(ServiceError::from)?;
     match operation {
@@ -107,7 +107,7 @@ pub(super) async fn call(
     }
 }
 
-async fn enrol(service: &Service, metrics: &Metrics, call: Call) -> Result<Response<Bytes>, CallError> {
+async fn enrol(service: &Service, metrics: &Metrics, call: Call) -> Result<Response<Pieces>, CallError> {
     let Call {
         id,
         namespace,
@@ -139,7 +139,7 @@ async fn enrol(service: &Service, metrics: &Metrics, call: Call) -> Result<Respo
     })
 }
 
-async fn register(service: &Service, metrics: &Metrics, call: Call) -> Result<Response<Bytes>, CallError> {
+async fn register(service: &Service, metrics: &Metrics, call: Call) -> Result<Response<Pieces>, CallError> {
     let received = read::<RegistrationInfo>(service, call.body, "registration").await?;
     let Received {
         content: info,
@@ -182,7 +182,7 @@ fn noted(metrics: &Metrics, operation: Operation, put_off: PutOff) {
     tracing::debug!(because, "put off");
 }
 
-fn status(answer: &StatusAnswer) -> Response<Bytes> {
+fn status(answer: &StatusAnswer) -> Response<Pieces> {
     let document = RegistrationStatus {
         status: answer.status.as_str().to_owned(),
         namespace: answer.namespace.to_string(),
@@ -195,7 +195,7 @@ fn status(answer: &StatusAnswer) -> Response<Bytes> {
 }
 
 /// A verification call is about nobody: it is answered as an id that was never seen, and leaves no trace in the fleet.
-pub(super) fn probe(operation: Operation, namespace: &Namespace) -> Response<Bytes> {
+pub(super) fn probe(operation: Operation, namespace: &Namespace) -> Response<Pieces> {
     match operation {
         Operation::RegistrationStatus => status(&StatusAnswer {
             status: Status::Unknown,
@@ -210,7 +210,7 @@ pub(super) fn probe(operation: Operation, namespace: &Namespace) -> Response<Byt
 }
 
 /// The one place where an error of the fleet becomes an answer. What a caller hears carries no internal detail.
-pub(super) fn fail(metrics: &Metrics, operation: &'static str, error: &CallError) -> Response<Bytes> {
+pub(super) fn fail(metrics: &Metrics, operation: &'static str, error: &CallError) -> Response<Pieces> {
     match error {
         CallError::Service(ServiceError::NotServing(reason)) => not_serving(metrics, operation, reason),
         CallError::Service(ServiceError::NotConfigured(reason)) => {
@@ -253,7 +253,7 @@ pub(super) fn not_serving(
     metrics: &Metrics,
     operation: &'static str,
     reason: &NotServing,
-) -> Response<Bytes> {
+) -> Response<Pieces> {
     metrics.put_off(operation, reason.because());
     answer::busy(&format!("no device is served: {reason}"))
 }

@@ -26,7 +26,7 @@ use crate::{
     metrics::Metrics,
     service::Service,
     telemetry,
-    transport::{Handler, Limits, answer},
+    transport::{Handler, Limits, Pieces, answer},
 };
 
 /// Numbers of devices are counted anew when the last count is older.
@@ -73,7 +73,7 @@ impl OpsPlane {
         }
     }
 
-    async fn metrics(&self) -> Response<Bytes> {
+    async fn metrics(&self) -> Response<Pieces> {
         self.count().await;
         let Ok(text) = self.metrics.encode() else {
             return answer::error(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");
@@ -94,7 +94,7 @@ impl OpsPlane {
         self.counted.ask(CENSUS_TIME, count).await;
     }
 
-    fn alive(&self) -> Response<Bytes> {
+    fn alive(&self) -> Response<Pieces> {
         let Some(reason) = self.health.dead_because() else {
             return typed("text/plain; charset=utf-8", "alive\n");
         };
@@ -103,7 +103,7 @@ impl OpsPlane {
         response
     }
 
-    async fn ready(&self) -> Response<Bytes> {
+    async fn ready(&self) -> Response<Pieces> {
         let (reasons, not_writable) =
             tokio::join!(self.health.not_ready_because(), self.health.store_not_writable());
         if reasons.is_empty() {
@@ -127,7 +127,7 @@ impl OpsPlane {
     }
 
     /// With `?probe=NONCE` only the verification calls with this nonce are listed, and all that are remembered.
-    async fn status(&self, query: Option<&str>) -> Response<Bytes> {
+    async fn status(&self, query: Option<&str>) -> Response<Pieces> {
         let nonce = query
             .into_iter()
             .flat_map(|query| query.split('&'))
@@ -141,7 +141,7 @@ impl OpsPlane {
 }
 
 impl Handler for OpsPlane {
-    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Pieces> {
         let path = request.uri().path();
         if !matches!(path, "/healthz" | "/readyz" | "/status" | "/metrics") {
             return answer::error(
@@ -183,7 +183,7 @@ async fn count(service: &Service, metrics: &Metrics) {
     }
 }
 
-fn typed(content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+fn typed(content_type: &'static str, body: impl Into<Pieces>) -> Response<Pieces> {
     let mut response = Response::new(body.into());
     response
         .headers_mut()

@@ -17,7 +17,7 @@ async fn ask(plane: &OpsPlane, method: Method, path: &str) -> (StatusCode, Strin
     let response = plane.handle(request).await;
     (
         response.status(),
-        String::from_utf8(response.into_body().to_vec()).unwrap(),
+        String::from_utf8(response.body().whole().to_vec()).unwrap(),
     )
 }
 

@@ -6,7 +6,7 @@ use contract::DeviceId;
 use fleet::{Device, Phase, administration::ActError, condition::Condition};
 use serde_json::Value;
 
-use super::{Service, ServiceError, configured, joined};
+use super::{Service, ServiceError, configured, pieces};
 
 /// What is shown in place of a secret.
 const HIDDEN: &str = "(not shown)";
@@ -85,7 +85,7 @@ impl Service {
             Ok(assembly) => assembly,
             Err(refusal) => return Err(ServiceError::Refused(refusal.message.clone())),
         };
-        let mut document: Value = serde_json::from_slice(&joined(assembly))?;
+        let mut document: Value = serde_json::from_slice(&pieces(assembly).whole())?;
         if !secrets {
             hide(&mut document);
         }

@@ -27,7 +27,6 @@ mod workloads;
 use std::{sync::Arc, time::Duration};
 
 use ::configuration::{Assembly, Refusal, WantedPlaybook};
-use bytes::Bytes;
 use contract::{DeviceId, HeapSize, Namespace};
 use fleet::{
     Approval, Context, Device, Offered, Operation, Phase, Policy, Verdict,
@@ -46,6 +45,7 @@ use crate::{
     admission::{self, NotServing},
     documents::{self, NotConfigured},
     room::{Held, Holding},
+    transport::Pieces,
 };
 
 pub(crate) use configured::holdings;
@@ -98,7 +98,7 @@ struct Inner {
 #[derive(Clone, Debug)]
 pub enum ConfigurationOutcome {
     /// The rendered answer.
-    Serve(Bytes),
+    Serve(Pieces),
     /// None: it is no approved device.
     NotApproved,
     /// None: it was adopted and keeps what it has.
@@ -304,7 +304,7 @@ impl Service {
         self.note_stray(phase, id, path, Operation::Configuration);
         match answer {
             (ConfigurationAnswer::Serve, Some(outcome)) => Ok(match &*outcome? {
-                Ok(assembly) => ConfigurationOutcome::Serve(joined(assembly)),
+                Ok(assembly) => ConfigurationOutcome::Serve(pieces(assembly)),
                 Err(refusal) => ConfigurationOutcome::Refused(refusal.clone()),
             }),
             (ConfigurationAnswer::Withheld, _) => Ok(ConfigurationOutcome::Withheld),
@@ -435,9 +435,6 @@ fn with_phase<A>(device: Option<&Device>, verdict: Verdict<A>) -> Verdict<(A, Op
 }
 
 /// The answer to a configuration poll, byte for byte.
-fn joined(assembly: &Assembly) -> Bytes {
-    match assembly.segments.as_slice() {
-        [only] => only.clone(),
-        segments => segments.concat().into(),
-    }
+fn pieces(assembly: &Assembly) -> Pieces {
+    assembly.segments.iter().cloned().collect()
 }

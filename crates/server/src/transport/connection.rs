@@ -2,9 +2,7 @@
 
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
-use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use seats::{Seat, Seats, Source, Taken};
@@ -21,6 +19,7 @@ use super::{
     guard::{Guarded, Patience, Phase},
     handshake::{Metered, handshake},
     listener::Stream,
+    pieces::Pieces,
     quiet::Quiet,
     request,
     tenure::{Caller, Tenure},
@@ -253,13 +252,11 @@ pub(super) async fn serve<H: Handler>(
     }
 }
 
-/// The form in which hyper writes an answer in one piece, and never without a length.
-fn finish(answer: Response<Bytes>) -> Response<Full<Bytes>> {
-    let (mut parts, body) = answer.into_parts();
-    parts
-        .headers
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-    Response::from_parts(parts, Full::new(body))
+/// Never without a length.
+fn finish(mut answer: Response<Pieces>) -> Response<Pieces> {
+    let length = HeaderValue::from(answer.body().len());
+    answer.headers_mut().insert(header::CONTENT_LENGTH, length);
+    answer
 }
 
 /// Counts a connection that a limit ended; the rest is the caller's business and only of interest when looking closely.

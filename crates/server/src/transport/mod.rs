@@ -14,6 +14,7 @@ mod connection;
 mod guard;
 mod handshake;
 mod listener;
+mod pieces;
 mod quiet;
 mod request;
 mod tenure;
@@ -29,6 +30,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use listener::Listener;
+pub use pieces::Pieces;
 
 use crate::{metrics::Metrics, tls};
 
@@ -38,7 +40,7 @@ use crate::{metrics::Metrics, tls};
 /// when [`Limits::request`] is over or the caller has gone; a panic in it becomes a 500.
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request. `Content-Length` is set by the transport, `Content-Type` is not.
-    fn handle(&self, request: Request<Bytes>) -> impl Future<Output = Response<Bytes>> + Send;
+    fn handle(&self, request: Request<Bytes>) -> impl Future<Output = Response<Pieces>> + Send;
 }
 
 /// Who is at the other end of a connection.

@@ -14,7 +14,7 @@ use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Handler, answer,
+    Handler, Pieces, answer,
     body::{self, Fault},
     connection::Shared,
     tenure::Caller,
@@ -25,7 +25,7 @@ pub(super) async fn respond<H: Handler>(
     shared: &Shared<H>,
     caller: &Caller,
     request: Request<Incoming>,
-) -> Response<Bytes> {
+) -> Response<Pieces> {
     let deadline = Instant::now() + shared.limits.request;
     let (mut parts, body) = request.into_parts();
     if parts.version != Version::HTTP_11 {
@@ -76,7 +76,7 @@ async fn receive<H: Handler>(
     caller: &Caller,
     body: Incoming,
     deadline: Instant,
-) -> Result<Bytes, Response<Bytes>> {
+) -> Result<Bytes, Response<Pieces>> {
     let limit = shared.limits.body;
     let too_large = || {
         shared.metrics.limit_hit(shared.plane, "body_size");
@@ -147,7 +147,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// An answer to a request whose body was not read: what is left of it must not be taken for the next request.
-fn closing(mut answer: Response<Bytes>) -> Response<Bytes> {
+fn closing(mut answer: Response<Pieces>) -> Response<Pieces> {
     answer
         .headers_mut()
         .insert(header::CONNECTION, HeaderValue::from_static("close"));

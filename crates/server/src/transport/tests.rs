@@ -39,7 +39,7 @@ struct Scripted {
 }
 
 impl Handler for Scripted {
-    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Pieces> {
         match request.uri().path() {
             "/empty" => answer::empty(StatusCode::OK),
             "/echo" => answer::json(StatusCode::OK, request.into_body()),

@@ -52,7 +52,7 @@ async fn devices_are_not_counted_for_each_who_asks() {
     let plane = OpsPlane::new(Arc::new(health), Arc::new(Metrics::default()));
     let counted = async || {
         let request = Request::builder().uri("/metrics").body(Bytes::new()).unwrap();
-        let text = plane.handle(request).await.into_body();
+        let text = plane.handle(request).await.into_body().whole();
         let text = String::from_utf8(text.to_vec()).unwrap();
         let lines = text
             .lines()

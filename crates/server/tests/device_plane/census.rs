@@ -78,7 +78,7 @@ async fn scraped(health: &Arc<Health>) -> Vec<(Connectivity, u64)> {
         .body(bytes::Bytes::new())
         .unwrap();
     let answer = plane.handle(request).await;
-    let text = String::from_utf8(answer.into_body().to_vec()).unwrap();
+    let text = String::from_utf8(answer.body().whole().to_vec()).unwrap();
     let value = |connectivity: Connectivity| {
         let sample = format!(
             "edge_config_approved_devices{{connectivity=\"{}\"}} ",

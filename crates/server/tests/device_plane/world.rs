@@ -176,7 +176,7 @@ impl Fleet {
             return (parts.status, Value::Null);
         }
         assert_eq!(parts.headers["content-type"], "application/json");
-        (parts.status, serde_json::from_slice(&body).unwrap())
+        (parts.status, serde_json::from_slice(&body.whole()).unwrap())
     }
 
     pub(crate) async fn enrol(&self, namespace: &str, id: &str) -> u16 {

@@ -131,7 +131,7 @@ async fn asked(world: &World, metrics: &Arc<Metrics>, path: &str) -> (u16, Strin
     health.set_store(Arc::clone(world.service().store()));
     let plane = OpsPlane::new(Arc::new(health), Arc::clone(metrics));
     let answer = plane.handle(Request::get(path).body(Bytes::new()).unwrap()).await;
-    let text = String::from_utf8(answer.body().to_vec()).unwrap();
+    let text = String::from_utf8(answer.body().whole().to_vec()).unwrap();
     (answer.status().as_u16(), text)
 }
 

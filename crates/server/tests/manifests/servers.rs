@@ -98,7 +98,7 @@ impl Server {
             .unwrap();
         request.extensions_mut().insert(Peer::Anybody);
         let response = self.plane.handle(request).await;
-        let body = serde_json::from_slice(response.body()).unwrap_or_default();
+        let body = serde_json::from_slice(&response.body().whole()).unwrap_or_default();
         (response.status().as_u16(), body)
     }
 

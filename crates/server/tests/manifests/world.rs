@@ -309,7 +309,7 @@ impl World {
         let request = Request::builder().method(method).uri(path);
         let request = request.body(Bytes::from(body.to_string())).unwrap();
         let response = self.running.as_ref().unwrap().admin.handle(request).await;
-        let value = serde_json::from_slice(response.body()).unwrap();
+        let value = serde_json::from_slice(&response.body().whole()).unwrap();
         (response.status().as_u16(), value)
     }
 
@@ -332,7 +332,7 @@ impl World {
         let body = if response.body().is_empty() {
             Value::Null
         } else {
-            serde_json::from_slice(response.body()).unwrap()
+            serde_json::from_slice(&response.body().whole()).unwrap()
         };
         (response.status().as_u16(), body)
     }

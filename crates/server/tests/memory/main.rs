@@ -11,8 +11,11 @@
 
 mod bodies;
 mod limited;
+mod unread;
 
-use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, convert::identity, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration,
+};
 
 use bytes::Bytes;
 use contract::{DeviceId, Disk, Features, HardwareInfo};
@@ -88,14 +91,14 @@ fn is_within(server: &mut Server, limit: u64, after: &str) {
 }
 
 /// Starts the server under a limit; it has to be dropped first.
-async fn serve(folder: &Path, limit: u64) -> (Limited, Server) {
+async fn serve(folder: &Path, limit: u64, further: impl FnOnce(Settings) -> Settings) -> (Limited, Server) {
     let limited = Limited::new(folder, limit);
     eprintln!("{limited}");
     // So that bodies are there together, however slow the machine is.
     let settings = Settings::new(folder)
         .binary(limited.program())
         .flags(["--request-timeout", "30s"]);
-    let server = Server::start(settings).await.unwrap();
+    let server = Server::start(further(settings)).await.unwrap();
     (limited, server)
 }
 
@@ -179,7 +182,7 @@ impl Good {
 async fn no_body_takes_the_server_beyond_the_limit_of_the_chart() {
     let limit = limit_of_the_chart();
     let folder = tempfile::tempdir().unwrap();
-    let (_limited, mut server) = serve(folder.path(), limit).await;
+    let (_limited, mut server) = serve(folder.path(), limit, identity).await;
     let address = server.device_plane();
     let mut good = Good::join(address).await;
     for number in 0..8 {
@@ -238,7 +241,7 @@ async fn what_is_stored_takes_no_start_beyond_the_limit_of_the_chart() {
     const DEVICES: usize = 64;
     let limit = limit_of_the_chart();
     let folder = tempfile::tempdir().unwrap();
-    let (_limited, mut server) = serve(folder.path(), limit).await;
+    let (_limited, mut server) = serve(folder.path(), limit, identity).await;
     let mut caller = Caller::plain(server.device_plane(), Connections::KeptAlive);
     for number in 0..DEVICES {
         let id = format!("device-{number}");

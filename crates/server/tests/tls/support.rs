@@ -59,7 +59,7 @@ pub(crate) struct Mirror {
 }
 
 impl Handler for Mirror {
-    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+    async fn handle(&self, request: Request<Bytes>) -> Response<edge_config_server::transport::Pieces> {
         if request.uri().path() == "/wait" {
             self.begun.notify_one();
             self.go_on.notified().await;
