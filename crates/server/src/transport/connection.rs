@@ -33,8 +33,8 @@ use crate::{
 /// Most bytes of a request's head. The Edge API sends some hundred.
 const HEAD: usize = 16 * 1024;
 
-/// Most bytes that are read from a connection at once; a head has to fit in.
-const BUFFER: usize = 32 * 1024;
+/// Most bytes that are read from a connection at once, or copied to be written; a head has to fit in.
+pub(super) const BUFFER: usize = 32 * 1024;
 
 /// What the connections of a listener share.
 pub(super) struct Shared<H> {

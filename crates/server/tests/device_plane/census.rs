@@ -58,7 +58,7 @@ fn written(number: usize, (times, period, approved): &Known) -> Write {
         id: DeviceId::parse(&format!("d{number}")).unwrap(),
         guard: WriteGuard::Absent,
         life: Some(Arc::new(serde_json::from_value(life).unwrap())),
-        report: None,
+        report: Some(Arc::default()),
         presence: Some(Presence {
             polled,
             asked,
