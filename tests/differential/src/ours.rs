@@ -77,13 +77,23 @@ impl Ours {
     pub async fn enrol(&self, devices: &[Member]) -> Result<()> {
         let address = self.server.device_plane();
         let caller = move || Caller::plain(address, Connections::KeptAlive);
-        pool::each(devices.to_vec(), caller, EnrolOne).await?;
+        pool::each(devices.to_vec(), caller, EnrolOne { registers: true }).await?;
+        Ok(())
+    }
+
+    /// Each device asks to join, and waits: nobody is approved before manifests were taken over.
+    pub async fn ask_to_join(&self, devices: &[Member]) -> Result<()> {
+        let address = self.server.device_plane();
+        let caller = move || Caller::plain(address, Connections::KeptAlive);
+        pool::each(devices.to_vec(), caller, EnrolOne { registers: false }).await?;
         Ok(())
     }
 }
 
 #[derive(Clone)]
-struct EnrolOne;
+struct EnrolOne {
+    registers: bool,
+}
 
 impl AsyncWork<Member, Caller, ()> for EnrolOne {
     async fn call(&self, device: Member, caller: &mut Caller) -> Result<()> {
@@ -96,6 +106,9 @@ impl AsyncWork<Member, Caller, ()> for EnrolOne {
             "the enrolment of {id} was answered {}",
             answer.status
         );
+        if !self.registers {
+            return Ok(());
+        }
         let request = device.certificate.key().certificate_request(id)?;
         let body = json!({"hardware": hardware, "certificate_request": request});
         let answer = caller.register(namespace, id, &body).await?;

@@ -98,12 +98,12 @@ impl Stratum {
                 said.text()
             ));
         }
-        ours.enrol(members).await?;
+        ours.ask_to_join(members).await?;
         let address = ours.server.device_plane();
         let caller = move || Caller::plain(address, Connections::KeptAlive);
         let answers = pool::each(members.to_vec(), caller, AskDirectly).await?;
         for (member, status) in members.iter().zip(answers) {
-            if status == 503 {
+            if status == 404 {
                 self.judged.waiting += 1;
             } else {
                 self.complain(&format!(
@@ -117,6 +117,7 @@ impl Stratum {
 
         write_fleets(&ours.manifests(), &self.fleets)?;
         ours.server.wait_until_ready().await?;
+        ours.enrol(members).await?;
         Ok(ours)
     }
 
@@ -201,7 +202,7 @@ impl fmt::Display for Refusals {
         let rows = [
             ("refused objects, judged by a running server", self.objects),
             ("  cases that they are in", self.fleets),
-            ("  devices answered 503 as nothing was loaded", self.waiting),
+            ("  devices that waited as nothing was loaded", self.waiting),
             ("  devices that kept what they had", self.keeping),
         ];
         rows.iter()
