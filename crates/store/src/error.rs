@@ -62,7 +62,8 @@ impl StoreError {
     /// As a sentence about a device, with what to do.
     pub(crate) fn of_device(&self) -> String {
         format!(
-            "{self}; it gets no answers until an administrator replaces it: 'edge-config-server device adopt' or 'device delete'"
+            "{self}; it gets no answers until an administrator replaces it: 'edge-config-server device adopt ID --namespace \
+             NAMESPACE', or 'device delete ID', with which it removes its workloads"
         )
     }
 

@@ -18,11 +18,12 @@ const MAX_NAME: usize = 255;
 const MAX_TAG: usize = 128;
 
 const NO_REFERENCE: &str = "is no reference to an image; write it as registry/repository:tag";
-const CAPITALS: &str = "has capital letters in its repository; write it in small ones";
+const CAPITALS: &str = "has capital letters in its repository; use lower-case letters";
 const TOO_LONG: &str = "has a repository of more than 255 characters; give it a shorter name";
 const NO_TAG: &str =
     "has no tag behind its colon; write up to 128 letters, digits, -, _ and . there, or take the colon out";
-const NO_DIGEST: &str = "has no digest behind its @; write sha256: and 64 hexadecimal digits in small letters there, or take the @ out";
+const NO_DIGEST: &str =
+    "has no digest behind its @; write sha256: and 64 lower-case hexadecimal digits there, or take the @ out";
 
 /// Whether podman may pull it, and why not.
 pub(super) fn check(image: &str) -> Result<(), &'static str> {
