@@ -293,6 +293,8 @@ fn inspected(location: &StoreLocation, inspection: &Inspection) -> Vec<Finding> 
                 findings.push(warning(text));
             }
         }
+        // Where there has been one, that is a problem.
+        _ if !inspection.problems.is_empty() => {}
         _ => findings.push(fine(format!(
             "store: there is none yet at {location}; a start makes one"
         ))),

@@ -82,7 +82,7 @@ pub struct Page {
     pub limit: usize,
 }
 
-/// A part of a list, as it is answered: by [`Page::limit`] and by [`LISTED_BYTES`].
+/// A part of a list, as it is answered: by [`Page::limit`] and by the bytes of its documents.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
     /// In the order of their ids, those that cannot be read among them.

@@ -27,7 +27,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
             key_ids: Vec::new(),
             unsealed: 0,
             unerased: false,
-            problems: Vec::new(),
+            problems: odd_mark(path, Err("is gone")).into_iter().collect(),
         });
     }
     let path = &open::canonical(path)?;
@@ -61,7 +61,7 @@ fn inspect_by(path: &Path, access: Access, lost_log: Option<String>) -> Result<I
             .map_err(super::failure)?
             .is_some();
     let several = open::other_names(path).map(|reason| format!("{}: {reason}", path.display()));
-    let odd = meta.and_then(|meta| odd_mark(path, meta.identity));
+    let odd = odd_mark(path, meta.map(|meta| meta.identity).ok_or("is empty"));
     let mut problems: Vec<String> = several.into_iter().chain(odd).chain(lost_log).collect();
     problems.extend(pages(&connection).map_err(|error| failed(&error))?);
     if schema >= migrations::WITH_CHECKSUMS {
@@ -111,9 +111,13 @@ fn rows(connection: &Connection, schema: u32) -> Result<Vec<String>, Failure> {
 }
 
 /// Why a start would refuse the database for what its mark says.
-fn odd_mark(path: &Path, found: Identity) -> Option<String> {
-    match mark::read(path) {
-        Ok(kept) => kept?.contradicts(path, found),
-        Err(reason) => Some(mark::unreadable(path, &reason)),
+fn odd_mark(path: &Path, found: Result<Identity, &str>) -> Option<String> {
+    let kept = match mark::read(path) {
+        Ok(kept) => kept?,
+        Err(reason) => return Some(mark::unreadable(path, &reason)),
+    };
+    match found {
+        Ok(found) => kept.contradicts(path, found),
+        Err(how) => (kept.revision > 0).then(|| open::gone(path, &kept, how)),
     }
 }

@@ -370,11 +370,12 @@ fn create_file(path: &Path, mark: Option<&Mark>) -> Result<(), StoreError> {
     }
 }
 
-fn gone(path: &Path, mark: &Mark, how: &str) -> String {
+pub(super) fn gone(path: &Path, mark: &Mark, how: &str) -> String {
+    let (mark, store) = (mark::path(path), mark.store.id);
     format!(
-        "it {how}, though {} shows that store {} was kept here; restore it, or remove that file to begin with an empty fleet",
-        mark::path(path).display(),
-        mark.store.id
+        "it {how}, though {mark} shows that store {store} was kept here; restore a backup, or remove {mark} to begin with an empty \
+         fleet, to which every device is unknown",
+        mark = mark.display()
     )
 }
 

@@ -194,6 +194,13 @@ async fn an_emptied_file_is_no_new_fleet() {
         let refused = place.open_as(Bounds::default(), restored).await.unwrap_err();
         assert!(refused.to_string().contains("is empty, though"), "{refused}");
     }
+    let problems = place.inspect().await.problems;
+    assert!(
+        problems
+            .iter()
+            .any(|told| told.starts_with("it is empty, though")),
+        "{problems:?}"
+    );
     fs::remove_file(place.path()).unwrap();
     fs::write(beside(&place.path(), ".mark"), "{").unwrap();
     for restored in [false, true] {

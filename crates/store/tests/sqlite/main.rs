@@ -157,11 +157,14 @@ async fn a_database_that_went_missing_is_not_replaced_by_an_empty_one() {
     fs::remove_file(place.path()).unwrap();
     let refused = refusal(&place.path());
     assert!(
-        refused.contains(".mark") && refused.contains("restore it"),
+        refused.contains(".mark") && refused.contains("restore a backup"),
         "{refused}"
     );
     assert!(!place.path().exists());
+    let problems = place.inspect().await.problems;
+    assert!(problems[0].starts_with("it is gone, though"), "{problems:?}");
     fs::remove_file(beside(&place.path(), ".mark")).unwrap();
+    assert_eq!(place.inspect().await.problems, [""; 0]);
     place.open().await.close().await;
 }
 
