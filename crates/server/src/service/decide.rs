@@ -274,7 +274,9 @@ impl Inner {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let guard = entry.map_or(WriteGuard::Absent, |entry| WriteGuard::At(entry.revision()));
-        let (lives, reports, presence) = (change.life.is_some(), change.report.is_some(), change.presence);
+        // Of a new device everything is written, so that what is kept in memory is never more than the store has.
+        let reports = change.report.is_some() || device.is_none();
+        let (lives, presence) = (change.life.is_some(), change.presence);
         let events = std::mem::take(&mut change.events);
         let after = applied(id, device, change);
         // What is written and what is kept in memory afterwards are one.
