@@ -3,7 +3,8 @@
 //! HTTP/1.1 only, with hyper 1. Everything that a caller could hold is bounded ([`Limits`]): connections, handshakes, heads,
 //! bodies, requests under way, idle time, time to take an answer. Where a stranger could take all there is of something, it is
 //! taken from the address that holds most of it (`seats`); a caller with a pinned key shares nothing with strangers but the
-//! handshakes. A request ends within [`Limits::request`], whatever the handler does. Head and body of an answer leave in one write as far as a buffer takes them: two cost the Edge API 40 ms each (delayed acknowledgement).
+//! handshakes. A request ends within [`Limits::request`], whatever the handler does. Head and body of an answer leave in one
+//! write as far as a buffer takes them: two cost the Edge API 40 ms each (delayed acknowledgement).
 //!
 //! Rejected: a framework (axum, dropshot) over hyper. Six routes do not repay it, and the bounds below are where it ends.
 

@@ -1,9 +1,9 @@
 //! Whether the files of an open store are still those that were opened.
 //!
 //! A file that is removed or replaced under a running server stays open, and what is written to it is found by nobody. So the
-//! numbers of the files (by `stat`) are looked at around each commit, and every second together with the ids in the mark and,
-//! by a connection of SQLite's, in the database, and its highest revision: a backup may be copied over it. The database file is never opened otherwise: closing any descriptor of it
-//! would drop SQLite's locks.
+//! numbers of the files (by `stat`) are looked at around each commit. Every second so are the id in the mark and, by a
+//! connection of SQLite's, the id and the highest revision in the database: a backup may be copied over it. The database file
+//! is never opened otherwise: closing any descriptor of it would drop SQLite's locks.
 //!
 //! A log that is cut off in place is the same file. So it is also looked at whether it holds what was written. Others may
 //! have emptied or begun it anew in order, by a checkpoint: what differs counts only if SQLite, which all of them tell, says

@@ -8,7 +8,7 @@ use super::{
     apply::Failure,
     connection::{self, Access},
     decode::is_corrupt,
-    documents, examine, keys, mark, open, read,
+    documents, examine, indexes, mark, open, read,
 };
 use crate::{Identity, Inspection, Portion, StoreError, migrations, record};
 
@@ -65,8 +65,8 @@ fn inspect_by(path: &Path, access: Access, lost_log: Option<String>) -> Result<I
     let mut problems: Vec<String> = several.into_iter().chain(odd).chain(lost_log).collect();
     problems.extend(pages(&connection).map_err(|error| failed(&error))?);
     if schema >= migrations::WITH_CHECKSUMS {
-        let lacking = keys::lacking(&connection).map_err(|error| failed(&error))?;
-        problems.extend(lacking.iter().map(keys::Lacking::describe));
+        let lacking = indexes::lacking(&connection).map_err(|error| failed(&error))?;
+        problems.extend(lacking.iter().map(indexes::Lacking::describe));
     }
     match rows(&connection, schema) {
         Ok(damaged) => problems.extend(damaged),

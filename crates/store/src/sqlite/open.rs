@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     connection::{self, APPLICATION_ID, Access, Meta, cannot_open},
-    keys,
+    indexes,
     log::{self, Log},
     mark::{self, Mark},
     reserve::Reserve,
@@ -115,7 +115,7 @@ fn open_with(
         }
         before => prepare(&mut writer, path, before, pending, kept, restored).map_err(failed)?,
     };
-    keys::restore(&mut writer, path)?;
+    indexes::restore(&mut writer, path)?;
     let revision = highest_revision(&writer).map_err(failed)?;
     let mark = Mark {
         store: identity,
