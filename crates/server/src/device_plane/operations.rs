@@ -19,7 +19,7 @@ use store::StoreError;
 use crate::{
     admission::NotServing,
     metrics::Metrics,
-    service::{ConfigurationOutcome, NotRead, Received, Service, ServiceError},
+    service::{self, ConfigurationOutcome, NotRead, Received, Service, ServiceError},
     telemetry,
     transport::{Pieces, answer},
 };
@@ -277,14 +277,8 @@ fn not_read(what: &'static str) -> impl FnOnce(NotRead) -> CallError {
 /// Reads a body; an error names the field that it is about.
 pub(super) fn decode<T: DeserializeOwned>(body: &[u8], what: &'static str) -> Result<T, CallError> {
     let mut document = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut document).map_err(|error| {
-        let reason = if error.path().iter().next().is_some() {
-            error.to_string()
-        } else {
-            error.into_inner().to_string()
-        };
-        refused(what, &reason)
-    })?;
+    let value = serde_path_to_error::deserialize(&mut document)
+        .map_err(|error| refused(what, &service::reason(error)))?;
     document
         .end()
         .map_err(|error| refused(what, &error.to_string()))?;

@@ -59,6 +59,7 @@ use serving::Serving;
 pub use views::{DeviceView, ListEntry, ListedPage, ListedView, StrayView, UnreadableView};
 use waiting::Waiting;
 use work::Work;
+pub(crate) use work::reason;
 pub use work::{Beat, MemoryLimits, NotRead, Received};
 pub use workloads::{WorkloadDevice, WorkloadView};
 

@@ -99,9 +99,7 @@ impl Work {
         }
         Ok(Received { content, cut, held })
     }
-}
 
-impl Work {
     /// The same of a heartbeat, with all its events.
     pub(super) async fn read_heartbeat(&self, body: &[u8]) -> Result<Received<Beat>, NotRead> {
         let Received {
@@ -129,15 +127,19 @@ impl Work {
 fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<(T, Cut), NotRead> {
     let reader = bounded::Reader::new(Bounds::RECEIVED);
     let mut document = serde_json::Deserializer::from_slice(body);
-    let content = serde_path_to_error::deserialize(reader.bound(&mut document)).map_err(|error| {
-        NotRead::Other(if error.path().iter().next().is_some() {
-            error.to_string()
-        } else {
-            error.into_inner().to_string()
-        })
-    })?;
+    let content = serde_path_to_error::deserialize(reader.bound(&mut document))
+        .map_err(|error| NotRead::Other(reason(error)))?;
     document
         .end()
         .map_err(|error| NotRead::Other(error.to_string()))?;
     Ok((content, reader.finish()))
+}
+
+/// Why a body is another thing than it should be, with the field if there is one.
+pub(crate) fn reason(error: serde_path_to_error::Error<serde_json::Error>) -> String {
+    if error.path().iter().next().is_some() {
+        error.to_string()
+    } else {
+        error.into_inner().to_string()
+    }
 }
