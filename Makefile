@@ -1,4 +1,5 @@
-# The front door: `make` alone says what there is. Each target does its own set-up, also on a fresh machine.
+# The front door: `make` alone says what there is. Each target does its own set-up, also on a fresh
+# machine.
 #
 #   CARGO_TARGET_DIR   where builds go (default: target in this folder)
 #   FLOTTA_CACHE       where programs of others are built, outside the clone (default: ~/.cache/flotta-companion)
@@ -23,7 +24,8 @@ run: ## Start a server with an example fleet in ./data; DATA=folder ARGS='--for 
 	cargo build --locked -p edge-config-server -p example-fleet
 	@$(BUILT:release=debug)/example-fleet --data '$(DATA)' $(ARGS)
 
-# Programs in the images of clusters are those of the tests; those that ship and are measured are optimised.
+# Programs in the images of clusters are those of the tests; those that ship and are measured are
+# optimised.
 demo e2e: export IMAGE_PROFILE ?= dev
 demo: ## Show what the chart does, on a throwaway Kubernetes that stays for a look around; needs root
 	@scripts/setup.sh cc go cluster

@@ -1,9 +1,11 @@
 #!/bin/bash
-# Renders deploy/flotta-companion.yaml from the chart: what `helm install` installs, for those who use no Helm.
+# Renders deploy/flotta-companion.yaml from the chart: what `helm install` installs, for those who
+# use no Helm.
 #
 # usage: deploy/render.sh [HELM] [VALUE...]        (values are arguments of helm template, such as --values FILE)
 #
-# Hooks are left out: nothing but Helm runs them. So before this is deleted, the RemoteBackend has to be told mode Crd.
+# Hooks are left out: nothing but Helm runs them. So before this is deleted, the RemoteBackend has
+# to be told mode Crd.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs what a make target needs and this machine lacks. Does nothing, and asks nobody, when everything is there.
+# Installs what a make target needs and this machine lacks. Does nothing, and asks nobody, when
+# everything is there.
 #
 # usage: scripts/setup.sh NEED...
 #   cc:         C and C++ compilers (SQLite, the cryptography and libFuzzer are compiled from C and C++)
@@ -11,7 +12,8 @@
 #   cluster:    what a node of a throwaway Kubernetes needs of the system: containerd, runc, network plugins, nftables
 #   deny:       cargo-deny, compiled by cargo: some minutes, once
 #
-# System packages come from apt, so elsewhere than on Debian and its kin this says what to install by hand.
+# System packages come from apt, so elsewhere than on Debian and its kin this says what to install
+# by hand.
 set -euo pipefail
 
 deny_version=0.20.2
@@ -43,7 +45,8 @@ install_packages() {
         root=(sudo)
     fi
     say "installing ${packages[*]} with apt-get"
-    # Debian's package would make a cluster and start it; tests start servers of their own. Only for this installation.
+    # Debian's package would make a cluster and start it; tests start servers of their own. Only for
+    # this installation.
     local no_cluster=
     if [[ " ${packages[*]} " == *" postgresql "* ]]; then
         no_cluster=/etc/postgresql-common/createcluster.d/flotta-companion.conf
@@ -89,7 +92,8 @@ for need in "$@"; do
         # cargo also looks into its own bin folder, which may not be in PATH.
         cargo deny --version >/dev/null 2>&1 && continue
         say "compiling cargo-deny $deny_version, once; some minutes on two cores"
-        # Its own profile optimises the whole program as one piece, which takes longer than all that it will ever check here.
+        # Its own profile optimises the whole program as one piece, which takes longer than all that
+        # it will ever check here.
         CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0 \
             cargo install --locked "cargo-deny@$deny_version" >&2
         ;;

@@ -1,5 +1,6 @@
 #!/bin/bash
-# All checks, or some of them, several at a time: every one runs, also after a failure, and the last line counts.
+# All checks, or some of them, several at a time: every one runs, also after a failure, and the last
+# line counts.
 #
 # usage: scripts/test.sh [lint | test | ci]     (default: test; what each is stands in scripts/checks/checks.mk)
 #   JOBS     how many checks at a time (default: three times as many as there are processors, since most wait)
@@ -38,7 +39,8 @@ trap 'kill "$progress" 2>/dev/null; [ -z "$temporary" ] || rm -rf "$CHECKS"' EXI
 
 jobs=${JOBS:-$(($(nproc) * 3))}
 make --no-print-directory --keep-going --jobs "$jobs" --file scripts/checks/checks.mk "$what" 2>"$CHECKS/make"
-# What make itself has to say is said again by the report, check by check; where a target is missing, only here.
+# What make itself has to say is said again by the report, check by check; where a target is
+# missing, only here.
 grep -v '^make.*: \*\*\* \[\|not remade because of errors' "$CHECKS/make" >&2
 mapfile -t asked < <(
     make --silent --file scripts/checks/checks.mk "list-$what"

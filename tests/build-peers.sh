@@ -14,11 +14,13 @@
 #
 # usage: tests/build-peers.sh [PROGRAM | cluster | chart]...
 #
-# Without a name: kubernetes and edge-api. cluster: what a whole cluster needs. chart: what the chart's tests need.
+# Without a name: kubernetes and edge-api. cluster: what a whole cluster needs. chart: what the
+# chart's tests need.
 #
-# Prints one line "name=path" per program on stdout; progress goes to stderr. The binaries are kept outside the
-# clone in $FLOTTA_CACHE (default ~/.cache/flotta-companion), each under a hash of everything that goes into it,
-# so a second run costs nothing and a changed version is never mistaken for the old one.
+# Prints one line "name=path" per program on stdout; progress goes to stderr. The binaries are kept
+# outside the clone in $FLOTTA_CACHE (default ~/.cache/flotta-companion), each under a hash of
+# everything that goes into it, so a second run costs nothing and a changed version is never
+# mistaken for the old one.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -33,7 +35,8 @@ export CGO_ENABLED=0 GOFLAGS='-mod=readonly -buildvcs=false'
 version_package=k8s.io/component-base/version
 kubernetes_version=$(awk '$2 == "k8s.io/kubernetes" { print $3 } $1 == "k8s.io/kubernetes" { print $2 }' "$here/kubernetes/go.mod")
 minor=${kubernetes_version#v*.}
-# Nobody debugs these programs; without what a debugger reads they compile in nine tenths of the time.
+# Nobody debugs these programs; without what a debugger reads they compile in nine tenths of the
+# time.
 compiler_flags=(-trimpath '-gcflags=all=-dwarf=false')
 kubernetes_flags=(
     "${compiler_flags[@]}" -tags grpcnotrace
@@ -42,7 +45,8 @@ kubernetes_flags=(
 )
 small_flags=("${compiler_flags[@]}" -ldflags '-s -w')
 
-# key FOLDER PACKAGE FLAGS...: a hash of the package's sources, its module's versions, the flags and the toolchain.
+# key FOLDER PACKAGE FLAGS...: a hash of the package's sources, its module's versions, the flags and
+# the toolchain.
 key() {
     local folder=$1 package=$2 sources
     shift 2
@@ -89,7 +93,8 @@ build() {
         if [ ! -x "$home/$binary" ]; then
             local staging
             staging=$(mktemp -d "$cache/.$name.XXXXXX")
-            # The trap would outlive this function otherwise, so the staging folder is removed by hand on failure.
+            # The trap would outlive this function otherwise, so the staging folder is removed by
+            # hand on failure.
             if ! with_progress "$text" go -C "$folder" build "$@" -o "$staging/$binary" "$package"; then
                 rm -rf "$staging"
                 echo "build-peers: building $name failed; the reason is above" >&2

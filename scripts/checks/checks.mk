@@ -1,10 +1,11 @@
-# The checks, what each needs, and in which order they are begun where there is a choice: what others wait for first, then
-# what takes long. scripts/test.sh runs this with several jobs, so that what waits runs beside what computes; that make knows
-# how to do it is why this is no script.
+# The checks, what each needs, and in which order they are begun where there is a choice: what
+# others wait for first, then what takes long. scripts/test.sh runs this with several jobs, so that
+# what waits runs beside what computes; that make knows how to do it is why this is no script.
 #
-# What compiles or only computes has a NICENESS, so that tests beside it meet their deadlines. Most of it runs in two lines, one check after the other:
-# cargo's (cargo lets one build at a time into a folder) and the fuzzing. Were all of it begun at once, make would have no job left
-# for what becomes ready later and takes longest.
+# What compiles or only computes has a NICENESS, so that tests beside it meet their deadlines. Most
+# of it runs in two lines, one check after the other: cargo's (cargo lets one build at a time into a
+# folder) and the fuzzing. Were all of it begun at once, make would have no job left for what
+# becomes ready later and takes longest.
 
 CHECKS ?= $(error scripts/test.sh says where results go)
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -47,7 +48,8 @@ dependencies: cargo-deny
 vulnerabilities: dependencies
 	$(run) scripts/checks/vulnerabilities.sh
 
-# Programs of others, compiled from Go modules: what tests start first, one after the other, since each takes all processors.
+# Programs of others, compiled from Go modules: what tests start first, one after the other, since
+# each takes all processors.
 go-programs:
 	$(run) tests/build-peers.sh kubernetes edge-api operator helm helm3
 go-programs-of-clusters: | go-programs
@@ -58,7 +60,8 @@ go-programs-of-the-chart: | go-programs $(if $(filter ci,$(MAKECMDGOALS)),go-pro
 # Everything of ours once, with the features that tests want: programs and tests.
 programs:
 	$(run) bash -c '$(cargo) build --locked --workspace --all-targets --message-format json >"$$CHECKS/targets.json"'
-# The server as it ships, without what other crates ask of its dependencies; see tests/testkit/src/binary.rs.
+# The server as it ships, without what other crates ask of its dependencies; see
+# tests/testkit/src/binary.rs.
 server-under-test: programs
 	$(run) scripts/checks/server-under-test.sh
 # Who waits for the images is what takes longest.
@@ -101,7 +104,8 @@ images: export IMAGE_PROFILE := dev
 images: | server-under-test
 	$(run) bash -c 'tests/cluster/images/build.sh >"$$CHECKS/images"'
 cluster: export IMAGE_ARCHIVES = $(CHECKS)/images
-# After the tests: both at once are more than two processors do in time, and what compiles goes on beside either.
+# After the tests: both at once are more than two processors do in time, and what compiles goes on
+# beside either.
 cluster: images programs go-programs-of-clusters | tests-ended
 	$(run) tests/cluster/parts.sh $(PARTS) $(TARGET)/debug/cluster-e2e
 

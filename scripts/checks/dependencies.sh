@@ -1,5 +1,6 @@
 #!/bin/bash
-# Whether licences, sources and versions of dependencies are as deny.toml allows, in both workspaces.
+# Whether licences, sources and versions of dependencies are as deny.toml allows, in both
+# workspaces.
 #
 # usage: scripts/checks/dependencies.sh
 set -euo pipefail

@@ -1,16 +1,19 @@
 #!/bin/bash
-# Makes a makefile of the test programs that cargo has built: one check for each, so that they run side by side.
+# Makes a makefile of the test programs that cargo has built: one check for each, so that they run
+# side by side.
 #
 # usage: scripts/checks/list-tests.sh FOLDER <MESSAGES     (MESSAGES: of cargo build --message-format json)
 #   FOLDER     gets tests.mk, and tests.list with the names of the checks
 #
-# Each is run as `cargo test` runs it, in the folder of its package. Those that take long are listed first.
+# Each is run as `cargo test` runs it, in the folder of its package. Those that take long are listed
+# first.
 set -euo pipefail
 
 # What takes long is begun first, in this order.
 long='flotta-e2e/ flotta-differential/ flotta-companion/ edge-config-server/ flotta-store/ flotta-manifests/'
 
-# Cargo also says of other programs that their sources could have tests; one that is a test says so in its profile.
+# Cargo also says of other programs that their sources could have tests; one that is a test says so
+# in its profile.
 messages=$(grep -E '"reason":"compiler-artifact".*"profile":\{[^}]*"test":true\}.*"executable":"' || true)
 
 # FOLDER PACKAGE TARGET PROGRAM

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Says of a run of checks what was slowest, what was built and why, what failed, and, in the last line, how many passed.
+# Says of a run of checks what was slowest, what was built and why, what failed, and, in the last
+# line, how many passed.
 #
 # usage: scripts/checks/report.sh FOLDER CHECK...
 #   FOLDER     where run.sh has left NAME.result (passed, failed, seconds, seconds of processors, name) and NAME.log
@@ -18,7 +19,8 @@ slowest() {
     echo
 }
 
-# What cargo has compiled, by reason; what stands in its logs is "Dirty NAME VERSION (PATH): REASON".
+# What cargo has compiled, by reason; what stands in its logs is "Dirty NAME VERSION (PATH):
+# REASON".
 built() {
     local log name
     while read -r log; do

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs one check and notes how it went. What it says is shown when it has ended, so that checks side by side do not mix.
+# Runs one check and notes how it went. What it says is shown when it has ended, so that checks side
+# by side do not mix.
 #
 # usage: scripts/checks/run.sh NAME COMMAND...
 #   CHECKS     folder of this run: NAME.log is what the command said, NAME.result how it went (see report.sh)

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds the servers that tests start, as tests/testkit/src/binary.rs does for a test that was started by itself: when many
-# run side by side, none waits for cargo.
+# Builds the servers that tests start, as tests/testkit/src/binary.rs does for a test that was
+# started by itself: when many run side by side, none waits for cargo.
 #
 # usage: scripts/checks/server-under-test.sh
 set -euo pipefail

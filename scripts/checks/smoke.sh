@@ -3,7 +3,8 @@
 #
 # usage: scripts/checks/smoke.sh        (after `make run` has built its programs)
 #
-# The fleet's own check of what was acknowledged is taken, and beside it the list of devices as an administrator sees it.
+# The fleet's own check of what was acknowledged is taken, and beside it the list of devices as an
+# administrator sees it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

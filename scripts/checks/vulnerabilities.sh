@@ -1,6 +1,6 @@
 #!/bin/bash
-# Whether a dependency has a known vulnerability. The database is fetched, which not everybody who builds can do: then it
-# says so, and the report lists it as skipped.
+# Whether a dependency has a known vulnerability. The database is fetched, which not everybody who
+# builds can do: then it says so, and the report lists it as skipped.
 #
 # usage: scripts/checks/vulnerabilities.sh    (CHECKS: folder of this run)
 set -euo pipefail

@@ -5,8 +5,8 @@
 #        tests/chart/run.sh --write    write what is made from the chart anew: golden files, README.md, deploy/
 #   EDGE_CONFIG_SERVER, FLOTTA_COMPANION   our programs, where they were built already (default: cargo is asked)
 #
-# What others have written and is used here is built or installed once, in $FLOTTA_CACHE: some five minutes on two idle cores of a
-# fresh machine, nothing later. Each build says how long it took.
+# What others have written and is used here is built or installed once, in $FLOTTA_CACHE: some five
+# minutes on two idle cores of a fresh machine, nothing later. Each build says how long it took.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 
@@ -125,7 +125,8 @@ alerts() {
     done < <(names_of_alerts)
 }
 
-# An alert that says something else must not pass: the tests of alerts are tested, once, with every threshold turned round.
+# An alert that says something else must not pass: the tests of alerts are tested, once, with every
+# threshold turned round.
 alerts_are_tested() {
     sed 's/ == 1$/ == 7/; s/ == 0$/ == 7/; s/ > \([0-9.]*\)$/ > 1e18/; s/ < [0-9]* \* 86400$/ < -1e18/; s/absent(/absent(up) and absent(/' \
         "$work/rules.yaml" >"$work/mutant.yaml"

@@ -3,8 +3,9 @@
 #
 # usage: tests/cluster/component.sh FOLDER stop|start|restart NAME...
 #
-# NAME: etcd, containerd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy, coredns.
-# It does not wait until the component serves again: how long that may take is the test's business.
+# NAME: etcd, containerd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet,
+# kube-proxy, coredns. It does not wait until the component serves again: how long that may take is
+# the test's business.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

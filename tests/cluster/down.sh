@@ -1,10 +1,11 @@
 #!/bin/bash
-# Takes a cluster down and leaves nothing of it: processes, mounts, network, control groups, its folder.
+# Takes a cluster down and leaves nothing of it: processes, mounts, network, control groups, its
+# folder.
 #
 # usage: tests/cluster/down.sh FOLDER
 #
-# Does nothing where there is none. The kernel does the work: with the first process of their namespace all others end,
-# and with the last of them go mounts, links, routes and rules.
+# Does nothing where there is none. The kernel does the work: with the first process of their
+# namespace all others end, and with the last of them go mounts, links, routes and rules.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

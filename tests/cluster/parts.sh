@@ -1,6 +1,6 @@
 #!/bin/bash
-# Plays scenarios on several clusters side by side: they wait for probes most of the time. Each cluster takes the next scenario
-# when it is done with one. The last line counts.
+# Plays scenarios on several clusters side by side: they wait for probes most of the time. Each
+# cluster takes the next scenario when it is done with one. The last line counts.
 #
 # usage: tests/cluster/parts.sh N PROGRAM [ARGUMENT...]      (PROGRAM: cluster-e2e)
 set -uo pipefail
@@ -59,8 +59,8 @@ for ((part = 1; part <= parts; part++)); do
     [ $ended -le 1 ] || clusters=$((clusters + 1))
 done
 
-# Side by side on a busy machine a deadline of Kubernetes' own can pass, so what did not pass is played once more, alone. It is
-# said. The same for what was left because clusters broke.
+# Side by side on a busy machine a deadline of Kubernetes' own can pass, so what did not pass is
+# played once more, alone. It is said. The same for what was left because clusters broke.
 mapfile -t again < <(find "$queue" -type f -printf '%P\n' | sed 's/\.taken$//' | sort)
 alone=0
 if [ ${#again[@]} -gt 0 ]; then

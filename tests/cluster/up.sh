@@ -3,17 +3,19 @@
 #
 # usage: tests/cluster/up.sh FOLDER [IMAGE.tar...]
 #
-# FOLDER (made when missing, otherwise empty) holds all of the cluster's state; the images are loaded into it. Progress
-# goes to stderr. Where FOLDER already holds a running cluster nothing is done. Needs root.
+# FOLDER (made when missing, otherwise empty) holds all of the cluster's state; the images are
+# loaded into it. Progress goes to stderr. Where FOLDER already holds a running cluster nothing is
+# done. Needs root.
 #
 #   tests/cluster/enter.sh FOLDER COMMAND...   runs a command where the cluster can be reached, with kubectl in PATH
 #   tests/cluster/load.sh FOLDER IMAGE.tar...  loads more images
 #   tests/cluster/component.sh FOLDER stop|start|restart NAME...
 #   tests/cluster/down.sh FOLDER               takes it down
 #
-# The whole cluster lives in network, mount and process namespaces of its own: several stand side by side with the same
-# addresses, and whatever it starts, mounts or routes ends with its first process. Only its control groups are outside.
-# A cluster that was built by cleaning up after itself, process by process, was rejected: pods outlive their kubelet.
+# The whole cluster lives in network, mount and process namespaces of its own: several stand side by
+# side with the same addresses, and whatever it starts, mounts or routes ends with its first
+# process. Only its control groups are outside. A cluster that was built by cleaning up after
+# itself, process by process, was rejected: pods outlive their kubelet.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -58,7 +60,8 @@ chmod +x "$folder/bin/kubectl"
 
 touch "$folder/log/progress"
 
-# One cluster's kubelet removes control groups of pods that it does not know, so each has a root of its own.
+# One cluster's kubelet removes control groups of pods that it does not know, so each has a root of
+# its own.
 make_control_groups
 
 # --kill-child: should this script die, so does the node. Once it is ready it is on its own.

@@ -1,14 +1,16 @@
 #!/bin/bash
-# Fuzzes what reads a request: every target over its committed corpus, then a bounded number of new inputs.
+# Fuzzes what reads a request: every target over its committed corpus, then a bounded number of new
+# inputs.
 #
 # usage: tests/fuzz/run.sh [target ...]        (all targets when none is named)
 #        tests/fuzz/run.sh --build             builds them and runs none
 #   FUZZ_RUNS   new inputs per target, 0 for the corpus alone (default below)
 #   FUZZ_SEED   seed of the new inputs; the same seed tries the same inputs
 #
-# Works on the stable toolchain: the compiler passes that libFuzzer needs are asked for by hand, where cargo-fuzz would
-# want a nightly one. Nothing is written into the clone: the build, new inputs and the input of a crash are kept in
-# $FLOTTA_CACHE (default ~/.cache/flotta-companion). Prints one line per target; ends with 1 if one crashed.
+# Works on the stable toolchain: the compiler passes that libFuzzer needs are asked for by hand,
+# where cargo-fuzz would want a nightly one. Nothing is written into the clone: the build, new
+# inputs and the input of a crash are kept in $FLOTTA_CACHE (default ~/.cache/flotta-companion).
+# Prints one line per target; ends with 1 if one crashed.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -34,7 +36,8 @@ RUSTFLAGS='-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm
 
 failed=0
 for target in "${targets[@]}"; do
-    # New inputs go to the first folder; it is emptied so that a run does not depend on the one before.
+    # New inputs go to the first folder; it is emptied so that a run does not depend on the one
+    # before.
     found=$cache/found/$target crashes=$cache/crashes/$target log=$cache/$target.log
     rm -rf "$found"
     mkdir -p "$found" "$crashes"

@@ -13,8 +13,9 @@ import (
 
 var dateTime = reflect.TypeOf(strfmt.DateTime{})
 
-// fill gives a value of any model random content. Every kind of absence that Go knows comes up often: zero values, nil
-// and empty lists and maps, nil pointers, pointers to zero values, nil elements of lists.
+// fill gives a value of any model random content. Every kind of absence that Go knows comes up
+// often: zero values, nil and empty lists and maps, nil pointers, pointers to zero values, nil
+// elements of lists.
 func fill(random *rand.Rand, value reflect.Value) {
 	if value.Type() == dateTime {
 		value.Set(reflect.ValueOf(randomTime(random)))

@@ -1,7 +1,9 @@
-// Command go-pem lets tests ask Go which blocks and certificates it reads of a PEM file. It is never shipped.
+// Command go-pem lets tests ask Go which blocks and certificates it reads of a PEM file. It is
+// never shipped.
 //
-// It reads lines {"file": BASE64}. For each it prints {"blocks": [...], "certificates": [BASE64, ...]}: what encoding/pem
-// decodes of the file, one block after the other, and which of them x509.CertPool.AppendCertsFromPEM takes.
+// It reads lines {"file": BASE64}. For each it prints {"blocks": [...], "certificates": [BASE64,
+// ...]}: what encoding/pem decodes of the file, one block after the other, and which of them
+// x509.CertPool.AppendCertsFromPEM takes.
 package main
 
 import (

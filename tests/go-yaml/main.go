@@ -1,7 +1,8 @@
 // Command go-yaml lets tests ask Go how Flotta writes ConfigMaps and pods. It is never shipped.
 //
-// It reads lines {"kind": "ConfigMap" | "PodSpec", "json": VALUE}. For each it decodes VALUE into Kubernetes' own type and
-// prints {"yaml": TEXT}, as Flotta's Edge API marshals it, or {"error": TEXT}.
+// It reads lines {"kind": "ConfigMap" | "PodSpec", "json": VALUE}. For each it decodes VALUE into
+// Kubernetes' own type and prints {"yaml": TEXT}, as Flotta's Edge API marshals it, or {"error":
+// TEXT}.
 package main
 
 import (

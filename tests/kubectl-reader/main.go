@@ -1,7 +1,7 @@
 // Command kubectl-reader lets tests ask what kubectl reads in a text. It is never shipped.
 //
-// It reads lines {"text": TEXT}. For each it prints {"documents": [VALUE...]}, as the visitor of streams in
-// k8s.io/cli-runtime gets them, or {"error": TEXT}.
+// It reads lines {"text": TEXT}. For each it prints {"documents": [VALUE...]}, as the visitor of
+// streams in k8s.io/cli-runtime gets them, or {"error": TEXT}.
 package main
 
 import (
@@ -58,8 +58,8 @@ func run(in io.Reader, out io.Writer) error {
 	}
 }
 
-// read is StreamVisitor.Visit up to where an object is made of what was read. Its reader fails by a panic where a
-// key is a list.
+// read is StreamVisitor.Visit up to where an object is made of what was read. Its reader fails by a
+// panic where a key is a list.
 func read(text string) (documents []json.RawMessage, err error) {
 	defer func() {
 		if failed := recover(); failed != nil {

@@ -1,7 +1,9 @@
-// Command kubernetes is etcd and kube-apiserver in one static binary: the first argument says which one runs.
+// Command kubernetes is etcd and kube-apiserver in one static binary: the first argument says which
+// one runs.
 //
-// It is what a test needs of Kubernetes when no pod has to run. One binary, because the two share most of their
-// dependencies, and because a machine without a container registry can build it from Go modules alone.
+// It is what a test needs of Kubernetes when no pod has to run. One binary, because the two share
+// most of their dependencies, and because a machine without a container registry can build it from
+// Go modules alone.
 package main
 
 import (

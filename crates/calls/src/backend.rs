@@ -1,10 +1,11 @@
 //! The backend's URL, called as Flotta's Edge API calls it for a device's control poll.
 //!
-//! What is the same: the host certificate as client certificate, only `flotta-ca` as roots (all certificates of `ca.crt`),
-//! TLS 1.3 alone, ALPN offering `h2` and `http/1.1`, the URL's path cleaned as Go cleans it, one GET with the headers of
-//! Go's client. What differs: gzip is not offered; redirects are a fault, since the Edge API's PUT and POST do not survive
-//! them; no proxy variable is read (the Edge API reads `HTTP_PROXY` for `http://` URLs); and there is a deadline, which the
-//! Edge API has none of.
+//! What is the same: the host certificate as client certificate, only `flotta-ca` as roots (all
+//! certificates of `ca.crt`), TLS 1.3 alone, ALPN offering `h2` and `http/1.1`, the URL's path
+//! cleaned as Go cleans it, one GET with the headers of Go's client. What differs: gzip is not
+//! offered; redirects are a fault, since the Edge API's PUT and POST do not survive them; no proxy
+//! variable is read (the Edge API reads `HTTP_PROXY` for `http://` URLs); and there is a deadline,
+//! which the Edge API has none of.
 
 use std::net::SocketAddr;
 
@@ -39,7 +40,8 @@ pub struct BackendCall<'a> {
     pub url: &'a str,
     /// `flotta-host-certificate`. Not used with `http`.
     pub identity: &'a Identity,
-    /// Every certificate of `ca.crt` in `flotta-ca`; one that cannot be read is passed over, as by Go. Not used with `http`.
+    /// Every certificate of `ca.crt` in `flotta-ca`; one that cannot be read is passed over, as by
+    /// Go. Not used with `http`.
     pub roots: &'a [CertificateDer<'static>],
 }
 
@@ -52,7 +54,8 @@ pub struct BackendAnswer {
     pub certificate: Option<Facts>,
 }
 
-/// Calls the backend exactly as the Edge API would, about a device that does not exist and whose id carries the nonce.
+/// Calls the backend exactly as the Edge API would, about a device that does not exist and whose id
+/// carries the nonce.
 ///
 /// Only the answer of our server is a right one: the probe's device is `unknown`.
 pub async fn call_as_edge_api(

@@ -1,7 +1,8 @@
 //! A new connection: resolved, connected and encrypted within a deadline.
 //!
-//! Right after a rollout a connection to a Service can hang once (its address still leads to a pod that is gone), so one that
-//! hangs is tried again on a fresh one. A connection that is refused is not: whether to wait is for the caller to say.
+//! Right after a rollout a connection to a Service can hang once (its address still leads to a pod
+//! that is gone), so one that hangs is tried again on a fresh one. A connection that is refused is
+//! not: whether to wait is for the caller to say.
 
 use std::{
     io,
@@ -98,7 +99,8 @@ async fn attempt(address: Address<'_>, tls: Option<&Tls>, step: &Progress) -> Re
         .await
         .map_err(|error| unconnected(&error))?;
     let peer = tcp.peer_addr().map_err(|error| unconnected(&error))?;
-    // The end of a handshake and the request are two writes, and the second would wait for the first's acknowledgement.
+    // The end of a handshake and the request are two writes, and the second would wait for the
+    // first's acknowledgement.
     tcp.set_nodelay(true).map_err(|error| unconnected(&error))?;
     let tcp = LastWords(tcp);
     let Some(tls) = tls else {
@@ -172,8 +174,8 @@ pub(crate) fn network(error: &io::Error) -> Fault {
 
 /// A connection whose writing does not fail: what the peer said before it closed is read instead.
 ///
-/// A server that refuses a certificate tells so and closes at once. With TLS 1.3 the request is under way by then, and if
-/// that it could not be written were the news, the reason would be lost.
+/// A server that refuses a certificate tells so and closes at once. With TLS 1.3 the request is
+/// under way by then, and if that it could not be written were the news, the reason would be lost.
 #[derive(Debug)]
 pub(crate) struct LastWords(TcpStream);
 

@@ -1,8 +1,8 @@
-//! Which devices the store knows, asked of our server over its device plane: whoever may call it is entrusted with the
-//! fleet anyway.
+//! Which devices the store knows, asked of our server over its device plane: whoever may call it is
+//! entrusted with the fleet anyway.
 //!
-//! A fleet is asked about in parts, each a call of its own, and what was answered so far is the caller's: after a fault the
-//! same call goes on where it stopped.
+//! A fleet is asked about in parts, each a call of its own, and what was answered so far is the
+//! caller's: after a fault the same call goes on where it stopped.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
@@ -18,7 +18,8 @@ use crate::{
     fault::{CallError, Fault},
 };
 
-/// Where our server compares; beside the Edge Configuration API, whatever the path in the backend's URL is.
+/// Where our server compares; beside the Edge Configuration API, whatever the path in the backend's
+/// URL is.
 const BASE: &str = "/api/flotta-companion/v1";
 /// A question is at most this long in octets; the server takes 1 MiB.
 const QUESTION: usize = 256 << 10;
@@ -43,7 +44,8 @@ pub enum DevicePhase {
     Deleted,
     /// Was never seen.
     Unknown,
-    /// Is there, and what is kept of it cannot be read. It counts as served: it keeps what it has, and an administrator replaces it.
+    /// Is there, and what is kept of it cannot be read. It counts as served: it keeps what it has,
+    /// and an administrator replaces it.
     Unreadable,
 }
 
@@ -67,8 +69,8 @@ pub struct Listing {
     pub complete: bool,
 }
 
-/// Asks what each of these devices is to the store; ids in lower case, as EdgeDevices are named. Ids that `so_far` has an
-/// answer for are not asked about again.
+/// Asks what each of these devices is to the store; ids in lower case, as EdgeDevices are named.
+/// Ids that `so_far` has an answer for are not asked about again.
 ///
 /// The parts have to come from one store; when another begins to answer, `so_far` is emptied.
 pub async fn compare(

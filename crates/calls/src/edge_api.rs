@@ -1,10 +1,11 @@
-//! The Edge API, called as a device calls it: one pod by its own address, so that each is proven and not the Service.
+//! The Edge API, called as a device calls it: one pod by its own address, so that each is proven
+//! and not the Service.
 //!
-//! Its readiness is always green, whatever its backend is; only what a device hears says which one it uses. The device that
-//! asks does not exist, and its certificate is made for this one call.
+//! Its readiness is always green, whatever its backend is; only what a device hears says which one
+//! it uses. The device that asks does not exist, and its certificate is made for this one call.
 //!
-//! That a device would accept the served certificate is not checked here: it is the intended one to the octet, and whether
-//! the intended one is fit is known without a call.
+//! That a device would accept the served certificate is not checked here: it is the intended one to
+//! the octet, and whether the intended one is fit is known without a call.
 
 use std::net::SocketAddr;
 
@@ -27,7 +28,8 @@ use crate::{
 
 /// Where the Edge API serves devices (Flotta's management API).
 const BASE: &str = "/api/flotta-management/v1";
-/// No Edge API knows it: it is answered 400, after the certificate was checked and before the backend is asked.
+/// No Edge API knows it: it is answered 400, after the certificate was checked and before the
+/// backend is asked.
 const DIRECTIVE: &str = "flotta-companion-probe";
 /// Far more than a command takes.
 const LIMIT: usize = 64 << 10;
@@ -41,7 +43,8 @@ pub struct EdgeProbe<'a> {
     pub server_name: &'a str,
     /// The certificate that must be served.
     pub intended: &'a Certificate,
-    /// A certificate for the device [`Nonce::device_id`] from `flotta-ca`, for instance of [`pki::issue::Issuer::probe`].
+    /// A certificate for the device [`Nonce::device_id`] from `flotta-ca`, for instance of
+    /// [`pki::issue::Issuer::probe`].
     pub identity: &'a Identity,
     /// What our server will report if it is the backend.
     pub nonce: &'a Nonce,
@@ -61,8 +64,8 @@ pub struct EdgeAnswer {
 pub enum Heard {
     /// Nothing to do: a remote backend that does not know it (ours says `unknown`).
     Nothing,
-    /// The command to disconnect, upon which a device removes all its pods: the CRD backend, or a remote one that says
-    /// `unregistered`.
+    /// The command to disconnect, upon which a device removes all its pods: the CRD backend, or a
+    /// remote one that says `unregistered`.
     Disconnect,
     /// Another answer: 500 when the backend cannot be reached or fails.
     Other {
@@ -71,15 +74,16 @@ pub enum Heard {
         /// The first words of the body; may be empty.
         words: String,
     },
-    /// The connection was closed without an answer: the Edge API has no backend at all, because `BACKEND` is unknown or
-    /// `REMOTE_BACKEND_URL` is empty or unparsable. Or the pod just ended.
+    /// The connection was closed without an answer: the Edge API has no backend at all, because
+    /// `BACKEND` is unknown or `REMOTE_BACKEND_URL` is empty or unparsable. Or the pod just ended.
     ClosedWithoutAnswer,
 }
 
-/// Calls one pod of the Edge API as a device that does not exist: a control poll, then a POST that changes nothing.
+/// Calls one pod of the Edge API as a device that does not exist: a control poll, then a POST that
+/// changes nothing.
 ///
-/// Not being let in is an error, and so is another certificate than the intended one; whatever is heard from the backend
-/// is an answer.
+/// Not being let in is an error, and so is another certificate than the intended one; whatever is
+/// heard from the backend is an answer.
 pub async fn probe_edge_api(probe: &EdgeProbe<'_>, deadline: Instant) -> Result<EdgeAnswer, CallError> {
     run(probe, deadline)
         .await

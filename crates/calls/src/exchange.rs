@@ -105,7 +105,8 @@ where
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| fault(&error))?;
-    // Queued before the connection is driven: a peer that breaks off earlier would leave nobody to tell the reason to.
+    // Queued before the connection is driven: a peer that breaks off earlier would leave nobody to
+    // tell the reason to.
     let answered = sender.send_request(request);
     // Ends with this call, whatever the peer does.
     let mut driving = JoinSet::new();

@@ -7,7 +7,8 @@ use pki::{Facts, Fingerprint};
 
 use crate::remedy::remedy;
 
-/// A call that did not prove what it was to prove: whom it went to, why, and what to do, in one sentence.
+/// A call that did not prove what it was to prove: whom it went to, why, and what to do, in one
+/// sentence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", sentence(callee, fault))]
 pub struct CallError {
@@ -164,7 +165,8 @@ pub enum Fault {
         /// SHA-256 of the one that was expected.
         intended: Fingerprint,
     },
-    /// The server names CAs that the caller's certificate is not from, so a Go program presents none.
+    /// The server names CAs that the caller's certificate is not from, so a Go program presents
+    /// none.
     #[error(
         "asks for certificates of other CAs only, so it is shown none (the one to show is issued by {issuer})"
     )]

@@ -4,8 +4,9 @@ use std::fmt;
 
 use contract::{MAX_NAME, PROBE_PREFIX};
 
-/// A nonce of a verification call, to be drawn at random by the caller and never used twice: ASCII digits and lower-case
-/// letters, so that no spelling on its way changes it, and few enough that the device id made of it is one.
+/// A nonce of a verification call, to be drawn at random by the caller and never used twice: ASCII
+/// digits and lower-case letters, so that no spelling on its way changes it, and few enough that
+/// the device id made of it is one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce(String);
 
@@ -35,8 +36,8 @@ impl Nonce {
         &self.0
     }
 
-    /// The id of the device that a verification call is about. It is also the common name of the certificate to probe an
-    /// Edge API with, since that lets nobody ask about another device.
+    /// The id of the device that a verification call is about. It is also the common name of the
+    /// certificate to probe an Edge API with, since that lets nobody ask about another device.
     pub fn device_id(&self) -> String {
         format!("{PROBE_PREFIX}{}", self.0)
     }

@@ -1,7 +1,8 @@
-//! What a pod of our server says of itself: `/status` on its operations port, plain HTTP, asked by the pod's own address.
+//! What a pod of our server says of itself: `/status` on its operations port, plain HTTP, asked by
+//! the pod's own address.
 //!
-//! Fields that are not known here are passed over, and fields that an older server lacks are absent, so that companion and
-//! server can be brought up to date one after the other.
+//! Fields that are not known here are passed over, and fields that an older server lacks are
+//! absent, so that companion and server can be brought up to date one after the other.
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
@@ -33,7 +34,8 @@ pub struct ServerReport {
     pub started: Timestamp,
     /// Why it is not ready; empty when it is.
     pub not_ready_because: Vec<String>,
-    /// Why no Edge API should be switched to it; empty when one may, and from a server that does not say so.
+    /// Why no Edge API should be switched to it; empty when one may, and from a server that does
+    /// not say so.
     #[serde(default)]
     pub switch_waits_for: Vec<String>,
     /// The manifests that it configures devices by, in numbers; `None` before its store is open.
@@ -142,17 +144,19 @@ pub struct ProbeSeen {
     pub from: Option<Fingerprint>,
 }
 
-/// Asks a pod of our server what it has loaded and seen; `pod` is its address with the operations port.
+/// Asks a pod of our server what it has loaded and seen; `pod` is its address with the operations
+/// port.
 pub async fn server_report(pod: SocketAddr, deadline: Instant) -> Result<ServerReport, CallError> {
     ask(pod, "/status", deadline)
         .await
         .map_err(|fault| fault.of(Callee::ServerPod(pod)))
 }
 
-/// Asks a pod of our server whether it has seen the verification call with this nonce, and from whom.
+/// Asks a pod of our server whether it has seen the verification call with this nonce, and from
+/// whom.
 ///
-/// It is asked for this one alone: of those that it tells everybody, strangers may have pushed it out. An older server tells
-/// the same as ever.
+/// It is asked for this one alone: of those that it tells everybody, strangers may have pushed it
+/// out. An older server tells the same as ever.
 pub async fn probes_seen(
     pod: SocketAddr,
     nonce: &Nonce,

@@ -1,7 +1,7 @@
 //! The backend's URL, read as the Edge API's client reads it.
 //!
-//! Whether a URL is sane, and what the Edge API would silently make of one that is not, is for others to say before a call;
-//! here it only has to name somebody to call.
+//! Whether a URL is sane, and what the Edge API would silently make of one that is not, is for
+//! others to say before a call; here it only has to name somebody to call.
 
 use http::Uri;
 
@@ -79,8 +79,9 @@ pub(crate) fn callee_of_unread(url: &str) -> Callee {
     Callee::Backend(format!("{shown:?}"))
 }
 
-/// Base path and operation in one, the base cleaned as Go's `path.Join` does: no empty segments, no `.`, and `..` takes
-/// away what is before it. The operation's part is left as it is: an empty namespace is an empty segment there.
+/// Base path and operation in one, the base cleaned as Go's `path.Join` does: no empty segments, no
+/// `.`, and `..` takes away what is before it. The operation's part is left as it is: an empty
+/// namespace is an empty segment there.
 fn join(base: &str, rest: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in base.split('/') {

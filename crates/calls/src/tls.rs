@@ -1,8 +1,9 @@
 //! TLS as a Go program does it with Flotta's certificates, on both sides of the Edge API.
 //!
-//! Where rustls by itself is more lenient than Go it is made as strict: a root outside its validity, or one that may not
-//! sign or not for servers, proves nothing; and a certificate is shown only to a server that asks for its issuer's. Where
-//! rustls is stricter (a CA as server certificate, RSA keys under 2048 bits, SHA-1) it stays so.
+//! Where rustls by itself is more lenient than Go it is made as strict: a root outside its
+//! validity, or one that may not sign or not for servers, proves nothing; and a certificate is
+//! shown only to a server that asks for its issuer's. Where rustls is stricter (a CA as server
+//! certificate, RSA keys under 2048 bits, SHA-1) it stays so.
 
 use std::{
     io,
@@ -243,8 +244,8 @@ impl Verifier {
     }
 }
 
-/// Those that Go builds chains to, and why not to the others (`Certificate.isValid` and `CheckSignatureFrom` of
-/// `crypto/x509`).
+/// Those that Go builds chains to, and why not to the others (`Certificate.isValid` and
+/// `CheckSignatureFrom` of `crypto/x509`).
 fn usable(
     authorities: &[Certificate],
     now: UnixTime,

@@ -1,4 +1,5 @@
-//! The command line. Its help is the manual of the program: every default is written here and nowhere else.
+//! The command line. Its help is the manual of the program: every default is written here and
+//! nowhere else.
 
 use std::net::SocketAddr;
 
@@ -40,7 +41,8 @@ Exit codes:
 /// The words of somebody who knows what they do.
 const SKIP: &str = "leave the Edge API as it is";
 
-/// Switches a Flotta Edge API to the remote backend of a RemoteBackend resource, proves it by real calls, and keeps it so.
+/// Switches a Flotta Edge API to the remote backend of a RemoteBackend resource, proves it by real
+/// calls, and keeps it so.
 #[derive(Debug, Parser)]
 #[command(name = "flotta-companion", version, after_help = AFTER_HELP, max_term_width = 110)]
 pub struct Cli {
@@ -68,11 +70,13 @@ pub enum Command {
 /// What all that talk to the cluster have in common.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// Namespace of the Edge API and of the companion; default: that of the service account or the kubeconfig
+    /// Namespace of the Edge API and of the companion; default: that of the service account or the
+    /// kubeconfig
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,
 
-    /// Name of this process in the Lease and in Events, which no other process has; default: the host's name
+    /// Name of this process in the Lease and in Events, which no other process has; default: the
+    /// host's name
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub identity: Option<String>,
 
@@ -122,8 +126,9 @@ pub struct RunArgs {
     )]
     pub ops_listen: SocketAddr,
 
-    /// The Deployment that this process is of. When it is gone or going at the end, no companion will come: the finalizer is
-    /// taken off RemoteBackend `flotta`, whose deletion would wait for ever. Without a name that is left alone
+    /// The Deployment that this process is of. When it is gone or going at the end, no companion
+    /// will come: the finalizer is taken off RemoteBackend `flotta`, whose deletion would wait for
+    /// ever. Without a name that is left alone
     #[arg(long, env = "FLOTTA_COMPANION_DEPLOYMENT", value_name = "NAME")]
     pub deployment: Option<String>,
 }
@@ -152,8 +157,9 @@ pub struct RestoreArgs {
     )]
     pub timeout: SignedDuration,
 
-    /// Do not lead back: only take the finalizer off the RemoteBackend. The Edge API goes on with a backend that may be about
-    /// to be removed; devices keep what they run. Has to be said in these words: "leave the Edge API as it is"
+    /// Do not lead back: only take the finalizer off the RemoteBackend. The Edge API goes on with a
+    /// backend that may be about to be removed; devices keep what they run. Has to be said in these
+    /// words: "leave the Edge API as it is"
     #[arg(long, env = "FLOTTA_COMPANION_SKIP", value_name = "WORDS", value_parser = [SKIP])]
     pub skip: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! What is told as an Event of the resource: transitions of its conditions and its phase, and actions.
+//! What is told as an Event of the resource: transitions of its conditions and its phase, and
+//! actions.
 
 use kube::runtime::events::{Event, EventType};
 use plan::{

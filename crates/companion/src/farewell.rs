@@ -1,10 +1,12 @@
-//! The last act of a companion that was told to stop: if nobody will come after it, the finalizer is taken off the
-//! RemoteBackend, so that the deletion of the resource or of its namespace waits for nobody. The Edge API is left as it is.
+//! The last act of a companion that was told to stop: if nobody will come after it, the finalizer
+//! is taken off the RemoteBackend, so that the deletion of the resource or of its namespace waits
+//! for nobody. The Edge API is left as it is.
 //!
-//! Nobody comes after it when its Deployment is gone or going, as after `helm uninstall --no-hooks`; in a rollout, when a node
-//! is drained, or with no replicas asked for, the Deployment is there. Helm has deleted the other rights by then: what is done
-//! here needs [`crate::rights::farewell`] alone, which the chart makes Helm keep. Which Deployment is asked for by name and not by
-//! uid: another one of that name has companions too.
+//! Nobody comes after it when its Deployment is gone or going, as after `helm uninstall
+//! --no-hooks`; in a rollout, when a node is drained, or with no replicas asked for, the Deployment
+//! is there. Helm has deleted the other rights by then: what is done here needs
+//! [`crate::rights::farewell`] alone, which the chart makes Helm keep. Which Deployment is asked
+//! for by name and not by uid: another one of that name has companions too.
 
 use std::time::Duration;
 
@@ -13,7 +15,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::cluster::{Cluster, Fault};
 
-/// Well within the 30 s that Kubernetes gives a pod by default, beside what giving up the Lease takes.
+/// Well within the 30 s that Kubernetes gives a pod by default, beside what giving up the Lease
+/// takes.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// It is tried again after this time.
@@ -33,15 +36,17 @@ enum Farewell {
     LetGo,
 }
 
-/// The same before the end, when other rights have gone already: a script may delete the namespace, and with it these rights
-/// too, before this process is told to stop. An attempt that fails is one before the end.
+/// The same before the end, when other rights have gone already: a script may delete the namespace,
+/// and with it these rights too, before this process is told to stop. An attempt that fails is one
+/// before the end.
 pub async fn early(cluster: &Cluster, deployment: &str) {
     if let Ok(Ok(Farewell::LetGo)) = timeout(EARLY, attempt(cluster, deployment)).await {
         say(deployment);
     }
 }
 
-/// To be called last. Tries again what may have been an accident, and says in one sentence of the log what came of it.
+/// To be called last. Tries again what may have been an accident, and says in one sentence of the
+/// log what came of it.
 pub async fn farewell(cluster: &Cluster, deployment: &str) {
     let mut last = None;
     let attempts = async {
@@ -68,7 +73,8 @@ pub async fn farewell(cluster: &Cluster, deployment: &str) {
             |fault| fault.to_string(),
         ),
     };
-    // After an uninstallation that led back, even the account is gone; then there is no finalizer either.
+    // After an uninstallation that led back, even the account is gone; then there is no finalizer
+    // either.
     tracing::info!(
         reason = because,
         "whether the RemoteBackend waits for a companion could not be found out"

@@ -1,8 +1,9 @@
-//! The companion of a Flotta Edge API: observes, asks [`plan`] what to do, does it, and observes again.
+//! The companion of a Flotta Edge API: observes, asks [`plan`] what to do, does it, and observes
+//! again.
 //!
-//! Nothing is decided here. Every round starts from the cluster as it is, performs at most one action, and can be repeated;
-//! what ends the process between two steps, or in one, costs a round. Writes need the Lease and carry the `uid` and the
-//! `resourceVersion` that were observed.
+//! Nothing is decided here. Every round starts from the cluster as it is, performs at most one
+//! action, and can be repeated; what ends the process between two steps, or in one, costs a round.
+//! Writes need the Lease and carry the `uid` and the `resourceVersion` that were observed.
 
 pub mod calls;
 pub mod cli;

@@ -80,7 +80,8 @@ fn print(text: &str) -> anyhow::Result<()> {
         .context("standard output cannot be written")
 }
 
-/// Two threads: the Lease is renewed and probes are answered while the other looks through a large fleet.
+/// Two threads: the Lease is renewed and probes are answered while the other looks through a large
+/// fleet.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -1,7 +1,9 @@
-//! What an operator and a cluster ask the process: is it alive, does it get its work done, what has it counted.
+//! What an operator and a cluster ask the process: is it alive, does it get its work done, what has
+//! it counted.
 //!
-//! Plain HTTP on a port of its own, for probes and scrapes. Ready means that a look at the cluster has succeeded lately;
-//! whether the Edge API is switched is what the resource says, and no reason to restart the companion.
+//! Plain HTTP on a port of its own, for probes and scrapes. Ready means that a look at the cluster
+//! has succeeded lately; whether the Edge API is switched is what the resource says, and no reason
+//! to restart the companion.
 
 use std::{
     convert::Infallible,
@@ -27,10 +29,12 @@ use crate::metrics::Metrics;
 /// A look at the cluster must have succeeded within this time.
 const LATELY: Duration = Duration::from_mins(3);
 
-/// So many callers at once. One more takes the place of another: of the address that has most of them, the oldest.
+/// So many callers at once. One more takes the place of another: of the address that has most of
+/// them, the oldest.
 const CONNECTIONS: usize = 64;
 
-/// So many that lost their place may still be there; then no new one is accepted until they have gone.
+/// So many that lost their place may still be there; then no new one is accepted until they have
+/// gone.
 const LEAVING: usize = 16;
 
 /// A connection ends after this time, whatever is under way on it.
@@ -202,7 +206,8 @@ mod tests {
             let request = b"GET /healthz HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
             probe.write_all(request).await.unwrap();
             let mut answer = String::new();
-            // Longer than a busy machine takes, and shorter than the silent ones would have to be waited for.
+            // Longer than a busy machine takes, and shorter than the silent ones would have to be
+            // waited for.
             let answered = timeout(3 * CONNECTION, probe.read_to_string(&mut answer)).await;
             answered.expect("it was kept out").unwrap();
             assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -1,8 +1,8 @@
 //! `restore`: the way back of an uninstallation, driven by this process alone.
 //!
-//! The resource is marked, so that a running companion gives up the Lease and only watches; then the same loop as always
-//! runs with another goal. Whatever keeps it from arriving is told in one sentence, the mark is removed, and the companion
-//! goes on.
+//! The resource is marked, so that a running companion gives up the Lease and only watches; then
+//! the same loop as always runs with another goal. Whatever keeps it from arriving is told in one
+//! sentence, the mark is removed, and the companion goes on.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -22,7 +22,8 @@ use crate::{
     lease::Lease,
 };
 
-/// What stands in the way for this long is a refusal: a server that is starting or a call that failed once are over by then.
+/// What stands in the way for this long is a refusal: a server that is starting or a call that
+/// failed once are over by then.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What only a person can mend is a refusal after this time: two looks at it.
@@ -66,7 +67,8 @@ pub async fn restore(
     let resources = loop {
         match cluster.resources().await {
             Ok(resources) => break resources,
-            // An API server that is just starting is no reason to leave an uninstallation half done.
+            // An API server that is just starting is no reason to leave an uninstallation half
+            // done.
             Err(fault) if !fault.is_final() && Instant::now() < deadline => sleep(AGAIN).await,
             Err(fault) => return Err(fault.into()),
         }
@@ -107,8 +109,8 @@ pub async fn restore(
     outcome
 }
 
-/// Takes the finalizer off and leaves the Edge API as it is; says what was done. The resource is marked first, so that a
-/// running companion does not take the finalizer again.
+/// Takes the finalizer off and leaves the Edge API as it is; says what was done. The resource is
+/// marked first, so that a running companion does not take the finalizer again.
 pub async fn skip(cluster: &Cluster) -> Result<String, NotRestored> {
     let until = Timestamp::now()
         .saturating_add(AFTERMATH)

@@ -1,5 +1,6 @@
-//! What the companion has to be allowed to do: one table, for the question whether it is, for the sentence that names a
-//! right that is missing, and for the chart's roles, which a test compares with it.
+//! What the companion has to be allowed to do: one table, for the question whether it is, for the
+//! sentence that names a right that is missing, and for the chart's roles, which a test compares
+//! with it.
 
 use std::fmt;
 
@@ -19,7 +20,8 @@ pub const FLOTTA_GROUP: &str = "management.project-flotta.io";
 pub struct Right {
     /// API group; empty for the core.
     pub group: &'static str,
-    /// Plural name of the resource, as `configmaps`, with its subresource, as `remotebackends/status`.
+    /// Plural name of the resource, as `configmaps`, with its subresource, as
+    /// `remotebackends/status`.
     pub resource: &'static str,
     /// For this object alone; for all of them without a name.
     pub name: Option<String>,
@@ -144,7 +146,8 @@ pub fn table(spec: &RemoteBackendSpec, namespace: &str) -> Vec<Right> {
     rights
 }
 
-/// What is needed when the release is deleted, beside the Deployment of this name: the rest of the table is gone by then.
+/// What is needed when the release is deleted, beside the Deployment of this name: the rest of the
+/// table is gone by then.
 pub fn farewell(deployment: &str) -> Vec<Right> {
     let mut rights = vec![Right::new("get", "apps", "deployments", Some(deployment))];
     rights

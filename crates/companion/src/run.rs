@@ -74,7 +74,8 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The loop, until `stop`; then gives up what it holds, and the RemoteBackend too if the Deployment that it is of is deleted.
+/// The loop, until `stop`; then gives up what it holds, and the RemoteBackend too if the Deployment
+/// that it is of is deleted.
 pub async fn work(parts: Parts, planner: Planner, deployment: Option<&str>, stop: CancellationToken) {
     let (cluster, lease, metrics) = (
         parts.cluster.clone(),
@@ -139,7 +140,8 @@ async fn rounds(
             }
             Err(fault) => {
                 if let (Fault::Forbidden(_), Some(deployment)) = (&fault, deployment) {
-                    // Helm takes the rights right after the Deployment, and stops this process a second later.
+                    // Helm takes the rights right after the Deployment, and stops this process a
+                    // second later.
                     farewell::early(cluster, deployment).await;
                 }
                 let fault = fault.to_string();

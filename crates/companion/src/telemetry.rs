@@ -1,12 +1,14 @@
-//! Logs, without the Kubernetes client's own lines, whatever level is asked for: it logs a body that it cannot read, and
-//! that may be a Secret. Its errors come back as values and are logged where they are handled.
+//! Logs, without the Kubernetes client's own lines, whatever level is asked for: it logs a body
+//! that it cannot read, and that may be a Secret. Its errors come back as values and are logged
+//! where they are handled.
 
 pub use ::telemetry::{Format, brief, chain, printable_lines};
 use tracing_subscriber::fmt::MakeWriter;
 
 const SILENCED: &str = "kube_client=off,kube_runtime=off,kube_core=off";
 
-/// Sends logs of this level (or by these directives) to standard error from here on. Later calls in the same process change nothing.
+/// Sends logs of this level (or by these directives) to standard error from here on. Later calls in
+/// the same process change nothing.
 pub fn init(format: Format, level: &str) {
     ::telemetry::init(format, &silenced(level));
 }

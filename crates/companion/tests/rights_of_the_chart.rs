@@ -1,5 +1,5 @@
-//! The chart gives the companion the rights that it uses, and no others: read from the manifests in `deploy/`, which are
-//! made from the chart.
+//! The chart gives the companion the rights that it uses, and no others: read from the manifests in
+//! `deploy/`, which are made from the chart.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
@@ -12,7 +12,8 @@ use serde::Deserialize as _;
 
 const MANIFESTS: &str = include_str!("../../../deploy/flotta-companion.yaml");
 
-/// Rights on devices that count them whole: the companion lists EdgeDevices, a person's import reads the rest.
+/// Rights on devices that count them whole: the companion lists EdgeDevices, a person's import
+/// reads the rest.
 const MORE_TO_READ: [&str; 3] = [
     "get edgedevicesignedrequest.management.project-flotta.io in the cluster",
     "get edgedevices.management.project-flotta.io in the cluster",

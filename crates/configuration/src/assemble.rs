@@ -1,11 +1,14 @@
-//! A device's whole configuration, put together from what is rendered already and the little that is its own.
+//! A device's whole configuration, put together from what is rendered already and the little that
+//! is its own.
 //!
-//! A workload that is missing from the list is removed from the device with its data, so nothing is left out but by the
-//! rules below, and every other fault is an error, on which the device keeps what it has.
+//! A workload that is missing from the list is removed from the device with its data, so nothing is
+//! left out but by the rules below, and every other fault is an error, on which the device keeps
+//! what it has.
 //!
-//! * A workload that cannot be rendered goes out in its last good form, with the ConfigMaps, Secrets and registry
-//!   credentials of that form.
-//! * One that never had a good form is left out if the device never reported it and another workload is delivered.
+//! * A workload that cannot be rendered goes out in its last good form, with the ConfigMaps,
+//!   Secrets and registry credentials of that form.
+//! * One that never had a good form is left out if the device never reported it and another
+//!   workload is delivered.
 //! * What is there and cannot be read is an error for every device that needs it.
 
 use std::{collections::BTreeMap, fmt};
@@ -29,11 +32,13 @@ const MEMBER_OF: &str = "flotta/member-of";
 /// A device's configuration. `Debug` does not show its segments: Secrets are in them.
 #[derive(Clone)]
 pub struct Assembly {
-    /// Equal for two configurations if and only if the agent finds them equal: 64 hexadecimal digits.
+    /// Equal for two configurations if and only if the agent finds them equal: 64 hexadecimal
+    /// digits.
     pub version: String,
     /// The period of heartbeats in it, in seconds, as it is on the wire.
     pub period_seconds: i64,
-    /// Joined they are the JSON of [`contract::DeviceConfigurationEnvelope`]; those of workloads are shared.
+    /// Joined they are the JSON of [`contract::DeviceConfigurationEnvelope`]; those of workloads
+    /// are shared.
     pub segments: Vec<Bytes>,
     /// The workloads in it.
     pub workloads: Vec<Delivered>,
@@ -193,8 +198,9 @@ struct Chosen<'a> {
     stale: bool,
 }
 
-/// The Secrets of the chosen workloads. All have the present values (see [`Rendering::with_present_secrets`]); a last good form
-/// may have keys beside them that its Secret has lost.
+/// The Secrets of the chosen workloads. All have the present values (see
+/// [`Rendering::with_present_secrets`]); a last good form may have keys beside them that its Secret
+/// has lost.
 fn secrets(chosen: &[Chosen<'_>]) -> BTreeMap<String, Secret> {
     let mut secrets: BTreeMap<String, Secret> = BTreeMap::new();
     for (name, secret) in chosen.iter().flat_map(|workload| &workload.rendering.secrets) {
@@ -272,8 +278,9 @@ fn write(
     })
 }
 
-/// The digest of what the agent compares (`agent-behaviour`: the settings deeply, workloads and secrets as sets by name).
-/// Workloads and secrets are sorted by name, and each part is preceded by its length, so that no two contents run together.
+/// The digest of what the agent compares (`agent-behaviour`: the settings deeply, workloads and
+/// secrets as sets by name). Workloads and secrets are sorted by name, and each part is preceded by
+/// its length, so that no two contents run together.
 fn version(settings: &[u8], chosen: &[Chosen<'_>], secrets: &[u8]) -> String {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {

@@ -1,6 +1,8 @@
-//! Everything that configurations follow from, read whole and never changed: a change of an object makes another catalogue.
+//! Everything that configurations follow from, read whole and never changed: a change of an object
+//! makes another catalogue.
 //!
-//! What does not depend on the device is made here, once: the wire form of each workload, and each selector.
+//! What does not depend on the device is made here, once: the wire form of each workload, and each
+//! selector.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -32,7 +34,8 @@ pub struct SealedAway {
     pub why: String,
 }
 
-/// A workload as it could last be rendered, with all that belongs to it. `Debug` does not show it: Secrets are in it.
+/// A workload as it could last be rendered, with all that belongs to it. `Debug` does not show it:
+/// Secrets are in it.
 #[derive(Clone, PartialEq)]
 pub struct LastGood {
     /// Its namespace.
@@ -98,7 +101,8 @@ pub struct Catalogue {
 type Described = (BTreeMap<String, String>, Result<EdgeDevice, Trouble>);
 
 impl Catalogue {
-    /// From everything that there is: a workload that cannot be rendered from the objects keeps its last good form.
+    /// From everything that there is: a workload that cannot be rendered from the objects keeps its
+    /// last good form.
     pub fn new(
         objects: Vec<Arc<Object>>,
         sealed: Vec<SealedAway>,
@@ -160,7 +164,8 @@ impl Catalogue {
         all.map(|workload| (workload.key.namespace.as_str(), workload.key.name.as_str()))
     }
 
-    /// How many bytes of wire forms of workloads there are, each held once for all devices that get it.
+    /// How many bytes of wire forms of workloads there are, each held once for all devices that get
+    /// it.
     pub fn shared_bytes(&self) -> usize {
         let all = self.workloads.values().flat_map(Workloads::iter);
         all.map(|candidate| match &candidate.state {
@@ -170,8 +175,8 @@ impl Catalogue {
         .sum()
     }
 
-    /// The last good form of every workload that has one, to be kept with the objects; also of one that is not delivered now
-    /// because a Secret cannot be read.
+    /// The last good form of every workload that has one, to be kept with the objects; also of one
+    /// that is not delivered now because a Secret cannot be read.
     pub fn renderings(&self) -> Vec<LastGood> {
         let all = self.workloads.values().flat_map(Workloads::iter);
         all.filter_map(|candidate| match &candidate.state {
@@ -204,7 +209,8 @@ impl Catalogue {
             .collect()
     }
 
-    /// The same with the parts of each, as far as they are known: of a workload that has no form now they are not.
+    /// The same with the parts of each, as far as they are known: of a workload that has no form
+    /// now they are not.
     pub fn holdings(&self, subject: &Subject<'_>) -> Holdings {
         let parts = |candidate: &Candidate| match &candidate.state {
             State::Good(rendering) | State::Stale(rendering, _) => rendering.parts.clone(),
@@ -224,7 +230,8 @@ impl Catalogue {
         }
     }
 
-    /// Why nobody can say which workloads are selected in a namespace, if so: a workload and what is wrong with it.
+    /// Why nobody can say which workloads are selected in a namespace, if so: a workload and what
+    /// is wrong with it.
     pub(crate) fn unclear(&self, namespace: &str) -> Option<&(Key, Trouble)> {
         self.workloads.get(namespace)?.unclear()
     }

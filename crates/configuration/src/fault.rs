@@ -46,7 +46,8 @@ impl Troubles {
         })
     }
 
-    /// An error if anything was noted: as one sentence, with the reason of what cannot be read or else of the first.
+    /// An error if anything was noted: as one sentence, with the reason of what cannot be read or
+    /// else of the first.
     pub(crate) fn none(self) -> Result<(), Trouble> {
         let unreadable = self.0.iter().find(|trouble| trouble.unreadable);
         let Some(first) = unreadable.or(self.0.first()) else {
@@ -70,8 +71,8 @@ impl Trouble {
         }
     }
 
-    /// An object is not what its kind says, with what serde expected and without the value that it found: what was typed
-    /// there may be a password.
+    /// An object is not what its kind says, with what serde expected and without the value that it
+    /// found: what was typed there may be a password.
     pub(crate) fn misread(error: &serde_json::Error) -> Self {
         let text = error.to_string();
         let message = match text.rsplit_once(", expected ") {

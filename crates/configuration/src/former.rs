@@ -1,6 +1,8 @@
-//! What becomes of a workload that cannot be rendered: its last good form, unless something cannot be read.
+//! What becomes of a workload that cannot be rendered: its last good form, unless something cannot
+//! be read.
 //!
-//! A last good form that is of no use now is kept all the same: what cannot be read today may be readable tomorrow.
+//! A last good form that is of no use now is kept all the same: what cannot be read today may be
+//! readable tomorrow.
 
 use std::{collections::HashMap, sync::Arc};
 

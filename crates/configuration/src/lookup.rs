@@ -114,7 +114,8 @@ pub(crate) fn value<'a>(secret: &'a Secret, place: &str, key: &str) -> Result<&'
     value.ok_or_else(|| Trouble::new("SecretKeyMissing", format!("Secret {place} has no key {key}")))
 }
 
-/// A value of a Secret as text; each byte that is no part of UTF-8 becomes U+FFFD, as Go's JSON writes them.
+/// A value of a Secret as text; each byte that is no part of UTF-8 becomes U+FFFD, as Go's JSON
+/// writes them.
 pub(crate) fn decoded(secret: &Secret, place: &str, key: &str) -> Result<String, Trouble> {
     let value = value(secret, place, key)?;
     let bytes = STANDARD.decode(value).map_err(|_| {

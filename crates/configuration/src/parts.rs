@@ -1,7 +1,7 @@
 //! What a workload's pod has by name, and what of it a device would lose.
 //!
-//! A name that goes is a loss: the device removes what runs under it, with its data. What changes under a name that stays, an
-//! image or a variable, is none.
+//! A name that goes is a loss: the device removes what runs under it, with its data. What changes
+//! under a name that stays, an image or a variable, is none.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -47,7 +47,8 @@ impl fmt::Display for PartKind {
 /// The named parts of a pod.
 pub type Parts = BTreeSet<(PartKind, String)>;
 
-/// What a device has, or is to have: by workload the parts of its pod, `None` where these are not known.
+/// What a device has, or is to have: by workload the parts of its pod, `None` where these are not
+/// known.
 pub type Holdings = BTreeMap<String, Option<Arc<Parts>>>;
 
 /// The named parts of a PodSpec.
@@ -61,7 +62,8 @@ pub(crate) fn of(spec: &Value) -> Parts {
         .collect()
 }
 
-/// Whether a PodSpec has no container, so that a device would remove those that run. What is no list is another fault.
+/// Whether a PodSpec has no container, so that a device would remove those that run. What is no
+/// list is another fault.
 pub(crate) fn is_empty(spec: &Value) -> bool {
     match &spec["containers"] {
         Value::Null => true,
@@ -70,7 +72,8 @@ pub(crate) fn is_empty(spec: &Value) -> bool {
     }
 }
 
-/// Something that a device would no longer have. `Display` is as a person reads it: `container sidecar of workload web`.
+/// Something that a device would no longer have. `Display` is as a person reads it: `container
+/// sidecar of workload web`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
     /// Name of the workload.

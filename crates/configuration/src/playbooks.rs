@@ -1,7 +1,8 @@
 //! Which playbooks a device is labelled for.
 //!
-//! `config/device-by-config: NAME` names an EdgeConfig of the device's namespace; each of its playbooks is for the device.
-//! And as with Flotta, for any label `config/...: VALUE` the PlaybookExecution `<device>-VALUE` is for it, if there is one.
+//! `config/device-by-config: NAME` names an EdgeConfig of the device's namespace; each of its
+//! playbooks is for the device. And as with Flotta, for any label `config/...: VALUE` the
+//! PlaybookExecution `<device>-VALUE` is for it, if there is one.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use manifests::{

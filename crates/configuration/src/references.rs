@@ -1,8 +1,9 @@
 //! Which ConfigMaps and Secrets a pod refers to.
 //!
-//! As Flotta scans them: init containers, then containers; `envFrom`, `env[].valueFrom`, and ConfigMap volumes. Ephemeral
-//! containers, Secret volumes, projected volumes and `imagePullSecrets` are not looked at. An entry of `env` with a plain
-//! value, which crashes Flotta's scan, refers to nothing.
+//! As Flotta scans them: init containers, then containers; `envFrom`, `env[].valueFrom`, and
+//! ConfigMap volumes. Ephemeral containers, Secret volumes, projected volumes and
+//! `imagePullSecrets` are not looked at. An entry of `env` with a plain value, which crashes
+//! Flotta's scan, refers to nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! A workload as it goes to every device that runs it. It does not depend on the device, so it is made once and shared.
+//! A workload as it goes to every device that runs it. It does not depend on the device, so it is
+//! made once and shared.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -44,8 +45,8 @@ pub(crate) struct Rendering {
     pub(crate) parts: Option<Arc<Parts>>,
 }
 
-/// A rendering as the store keeps it. What a later version adds has to have a default: a form that cannot be read is an error
-/// for every device that needs it.
+/// A rendering as the store keeps it. What a later version adds has to have a default: a form that
+/// cannot be read is an error for every device that needs it.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     workload: Workload,
@@ -68,7 +69,8 @@ impl Rendering {
         })
     }
 
-    /// From what the store kept. `None` if it has no container: an earlier version took such a form for a good one.
+    /// From what the store kept. `None` if it has no container: an earlier version took such a form
+    /// for a good one.
     pub(crate) fn from_kept(kept: &Value) -> Result<Option<Self>, serde_json::Error> {
         let Kept { workload, secrets } = Kept::deserialize(kept)?;
         let pod = manifests::written(&workload.specification);
@@ -79,8 +81,8 @@ impl Rendering {
         Self::new(workload, secrets, parts).map(Some)
     }
 
-    /// With the Secrets as they are now, key by key; what they lost stays, so that nothing that runs loses a key. The error is
-    /// of a Secret that cannot be read.
+    /// With the Secrets as they are now, key by key; what they lost stays, so that nothing that
+    /// runs loses a key. The error is of a Secret that cannot be read.
     pub(crate) fn with_present_secrets(mut self, objects: &Objects) -> Result<Self, Trouble> {
         for (name, kept) in &mut self.secrets {
             let present: Result<Option<Secret>, Trouble> =

@@ -27,8 +27,8 @@ const CA: &str = "ca.crt";
 const ADDRESS: &str = "Address";
 const PROTOCOL: &str = "Protocol";
 
-/// Everything but storage. `heartbeat.hardware_profile` and `mounts` are always there: the agent crashes without the one and
-/// takes absence of the other for a change.
+/// Everything but storage. `heartbeat.hardware_profile` and `mounts` are always there: the agent
+/// crashes without the one and takes absence of the other for a change.
 pub(crate) fn of(
     settings: &DeviceSettings,
     namespace: &str,

@@ -19,7 +19,8 @@ enum Requirement {
     DoesNotExist(String),
 }
 
-/// A selector that Kubernetes would refuse: it selects nothing, and nothing may be concluded from that.
+/// A selector that Kubernetes would refuse: it selects nothing, and nothing may be concluded from
+/// that.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidSelector(String);

@@ -1,5 +1,5 @@
-//! What a set says for all of its members, read once: each assembly of a member would otherwise read the set, its allow
-//! lists and its receivers' certificates anew.
+//! What a set says for all of its members, read once: each assembly of a member would otherwise
+//! read the set, its allow lists and its receivers' certificates anew.
 
 use std::collections::BTreeMap;
 
@@ -65,8 +65,8 @@ impl Settings {
         }
     }
 
-    /// The configuration of a device with these settings and this bucket claim, which is empty for none. Missing storage is
-    /// told to `without_storage` and leaves the section out.
+    /// The configuration of a device with these settings and this bucket claim, which is empty for
+    /// none. Missing storage is told to `without_storage` and leaves the section out.
     pub(crate) fn configuration(
         &self,
         claim: &str,

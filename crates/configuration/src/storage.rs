@@ -1,7 +1,8 @@
-//! Where a device uploads data to. What is missing here leaves the section out, as with Flotta: the device keeps the bucket
-//! it had and transfers nothing meanwhile.
+//! Where a device uploads data to. What is missing here leaves the section out, as with Flotta: the
+//! device keeps the bucket it had and transfers nothing meanwhile.
 //!
-//! Values of Secrets go out as they are kept: base64, which admission takes in its one canonical form only.
+//! Values of Secrets go out as they are kept: base64, which admission takes in its one canonical
+//! form only.
 
 use contract::{S3StorageConfiguration, StorageConfiguration};
 use manifests::{

@@ -1,4 +1,5 @@
-//! The workloads of a namespace: in which form each can be handed out, and which of them a device gets.
+//! The workloads of a namespace: in which form each can be handed out, and which of them a device
+//! gets.
 //!
 //! Selectors are evaluated as they are written; the two indexes only spare those that cannot match.
 
@@ -17,7 +18,8 @@ use crate::{
     selector::Selector,
 };
 
-/// What follows for the devices of a namespace with a workload of which nobody can say whom it selects.
+/// What follows for the devices of a namespace with a workload of which nobody can say whom it
+/// selects.
 const NAMESPACE_WAITS: &str = "until it is mended the devices of its namespace keep what they have";
 
 /// The workloads of a namespace.
@@ -124,7 +126,8 @@ impl Workloads {
         self.unclear = Some((key.clone(), trouble));
     }
 
-    /// Why nobody can say which workloads a device gets, if so: the workload and what is wrong with it.
+    /// Why nobody can say which workloads a device gets, if so: the workload and what is wrong with
+    /// it.
     pub(crate) fn unclear(&self) -> Option<&(Key, Trouble)> {
         self.unclear.as_ref()
     }

@@ -1,7 +1,7 @@
 //! What a field without a value looks like on the wire, decided by the field's type.
 //!
-//! Flotta's Go models know four rules. Here a type stands for each, so that no field can have the wrong one by a
-//! forgotten attribute:
+//! Flotta's Go models know four rules. Here a type stands for each, so that no field can have the
+//! wrong one by a forgotten attribute:
 //!
 //! | Type of the field | Without a value it is written | Rule's name in Go |
 //! |---|---|---|
@@ -10,8 +10,9 @@
 //! | `Option<object>`, `Option<String>` | not at all; `Some` always, even as `{}` or `""` | a pointer with `omitempty` |
 //! | `DateTime`, an object that is not optional | in full | `omitempty` without effect on a Go struct |
 //!
-//! Reading follows Go too: `null` stands for "no value" everywhere. One thing differs on purpose: a `null` among the
-//! elements of a list is dropped, where Go keeps a nil pointer that crashes some of Flotta's own code.
+//! Reading follows Go too: `null` stands for "no value" everywhere. One thing differs on purpose: a
+//! `null` among the elements of a list is dropped, where Go keeps a nil pointer that crashes some
+//! of Flotta's own code.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
@@ -127,8 +128,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
-/// Reads objects from JSON objects alone. What serde derives would also take an array, field by field; `remote` in
-/// [`wire_objects`] is the way to get between.
+/// Reads objects from JSON objects alone. What serde derives would also take an array, field by
+/// field; `remote` in [`wire_objects`] is the way to get between.
 pub(crate) struct ObjectOnly<D>(pub(crate) D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for ObjectOnly<D> {
@@ -144,7 +145,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for ObjectOnly<D> {
     }
 }
 
-/// Declares wire objects. The fields are public; how each is written and read follows from its type (see the module).
+/// Declares wire objects. The fields are public; how each is written and read follows from its type
+/// (see the module).
 macro_rules! wire_objects {
     ($(
         $(#[$about:meta])*

@@ -1,12 +1,14 @@
 //! Reading with bounds: of a document that is longer than anybody needs, the beginning is kept.
 //!
-//! A list of small objects takes a hundred times the memory of its text, so a bound on the text alone bounds nothing. Here
-//! the bound is on what is kept, and it is met *while* the document is read: what is beyond it is read past and never made.
-//! Nothing is refused for it (a device that is refused falls silent); the result says of which fields a part is missing.
+//! A list of small objects takes a hundred times the memory of its text, so a bound on the text
+//! alone bounds nothing. Here the bound is on what is kept, and it is met *while* the document is
+//! read: what is beyond it is read past and never made. Nothing is refused for it (a device that is
+//! refused falls silent); the result says of which fields a part is missing.
 //!
-//! Lists are counted by the size of their elements in memory and the bytes of the texts in them, so that a document that
-//! was cut, written and read again is the same. Rejected: bounds on the number of entries, which say nothing about memory,
-//! and attributes at the fields, of which one would be forgotten.
+//! Lists are counted by the size of their elements in memory and the bytes of the texts in them, so
+//! that a document that was cut, written and read again is the same. Rejected: bounds on the number
+//! of entries, which say nothing about memory, and attributes at the fields, of which one would be
+//! forgotten.
 
 mod deserializer;
 
@@ -40,8 +42,9 @@ pub enum Fields {
 }
 
 impl Bounds {
-    /// How much is kept of what a device sends: several hundred disks or interfaces, more than a thousand device nodes,
-    /// mounts or workloads. A certificate request is kept whole, or its signature could not be verified.
+    /// How much is kept of what a device sends: several hundred disks or interfaces, more than a
+    /// thousand device nodes, mounts or workloads. A certificate request is kept whole, or its
+    /// signature could not be verified.
     pub const RECEIVED: Self = Self {
         text: 4 * 1024,
         list: 256 * 1024,
@@ -152,7 +155,8 @@ impl Reader {
         }
     }
 
-    /// A list begins, or a map; returns whether it is one that is bounded as a whole. To be closed by [`Reader::close`].
+    /// A list begins, or a map; returns whether it is one that is bounded as a whole. To be closed
+    /// by [`Reader::close`].
     fn open(&self) -> bool {
         let mut list = self.list.borrow_mut();
         if !self.bounded.get() || list.is_some() {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::absent::{Field, null_or};
 use crate::heap::HeapSize;
 
-/// Text of a secret kind (a key, a password, a file that holds some): `Debug` does not show it, and there is no
-/// `Display`.
+/// Text of a secret kind (a key, a password, a file that holds some): `Debug` does not show it, and
+/// there is no `Display`.
 ///
 /// Absent when empty, as any text on the wire.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

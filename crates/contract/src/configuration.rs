@@ -1,8 +1,9 @@
 //! `DeviceConfigurationMessage`: what a device is told to be.
 //!
-//! The agent crashes when `configuration`, `configuration.heartbeat` or `configuration.heartbeat.hardware_profile` is
-//! missing, and takes a message without workloads as the order to remove them all. The types can express both, because
-//! the wire can; who builds a configuration is responsible (see `fleet`).
+//! The agent crashes when `configuration`, `configuration.heartbeat` or
+//! `configuration.heartbeat.hardware_profile` is missing, and takes a message without workloads as
+//! the order to remove them all. The types can express both, because the wire can; who builds a
+//! configuration is responsible (see `fleet`).
 
 use std::collections::BTreeMap;
 
@@ -50,8 +51,8 @@ wire_objects! {
         storage: Option<StorageConfiguration>,
         /// Operating system.
         os: Option<OsInformation>,
-        /// Mounts to make. `None` and an empty list are different configurations to the agent; Flotta always sends a
-        /// list.
+        /// Mounts to make. `None` and an empty list are different configurations to the agent;
+        /// Flotta always sends a list.
         mounts: Option<Vec<Mount>>,
         /// Log targets by name; a workload's `log_collection` names one.
         #[serde(rename = "log-collection")]

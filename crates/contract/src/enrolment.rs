@@ -10,8 +10,8 @@ wire_objects! {
     pub struct EnrolmentInfo {
         /// What the device is.
         features: Option<Features>,
-        /// Namespace that the device asks for. The Edge API falls back to `default` in the path only, not here; the
-        /// text may be empty.
+        /// Namespace that the device asks for. The Edge API falls back to `default` in the path
+        /// only, not here; the text may be empty.
         target_namespace: Option<String>,
     }
 
@@ -26,7 +26,8 @@ wire_objects! {
 
     /// Body of `PUT .../registration`.
     pub struct RegistrationInfo {
-        /// Certificate request in PEM. The Edge API has signed it already, without checking its signature.
+        /// Certificate request in PEM. The Edge API has signed it already, without checking its
+        /// signature.
         certificate_request: String,
         /// The device's hardware.
         hardware: Option<HardwareInfo>,
@@ -34,11 +35,11 @@ wire_objects! {
 
     /// Answer to `GET .../registration`, also as an error.
     pub struct RegistrationStatus {
-        /// One of the associated constants. Only [`UNREGISTERED`](Self::UNREGISTERED), in exactly this spelling, has
-        /// an effect: it disconnects and wipes the device.
+        /// One of the associated constants. Only [`UNREGISTERED`](Self::UNREGISTERED), in exactly
+        /// this spelling, has an effect: it disconnects and wipes the device.
         status: String,
-        /// The namespace that goes into the device's certificate and into the path of the `PUT` that may follow.
-        /// Must not be empty in a success.
+        /// The namespace that goes into the device's certificate and into the path of the `PUT`
+        /// that may follow. Must not be empty in a success.
         namespace: String,
         /// For a person.
         message: String,

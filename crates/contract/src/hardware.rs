@@ -1,8 +1,9 @@
-//! `HardwareInfo`: what a device says about itself at enrolment, at registration and in some heartbeats.
+//! `HardwareInfo`: what a device says about itself at enrolment, at registration and in some
+//! heartbeats.
 //!
-//! All of it is free text and plain numbers from the device. Flotta's current agent fills in the processor's
-//! architecture and model, the system vendor, the host name, mounts, host devices and the interfaces that have an
-//! address; other agents may send the rest.
+//! All of it is free text and plain numbers from the device. Flotta's current agent fills in the
+//! processor's architecture and model, the system vendor, the host name, mounts, host devices and
+//! the interfaces that have an address; other agents may send the rest.
 
 use crate::absent::wire_objects;
 

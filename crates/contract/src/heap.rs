@@ -1,7 +1,7 @@
 //! How much memory a value takes beside itself.
 //!
-//! What is kept in memory is bounded by this, not by an estimate: the fields of a device's report can be a hundred times
-//! what they usually are.
+//! What is kept in memory is bounded by this, not by an estimate: the fields of a device's report
+//! can be a hundred times what they usually are.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,8 +24,8 @@ pub fn block(bytes: usize) -> usize {
     (bytes + 8).next_multiple_of(16).max(32)
 }
 
-/// Implements [`HeapSize`] for structs: the fields that may hold something, and after `;` those that cannot. All have to be
-/// named.
+/// Implements [`HeapSize`] for structs: the fields that may hold something, and after `;` those
+/// that cannot. All have to be named.
 #[macro_export]
 macro_rules! heap_size {
     ($($name:ty { $($field:ident),* $(,)? $(; $($plain:ident),* $(,)?)? })*) => {$(

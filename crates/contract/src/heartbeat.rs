@@ -1,7 +1,8 @@
 //! `Heartbeat`: what a device tells once a period.
 //!
-//! Texts that Flotta's API description declares as enums are free text here, because they are in practice: a workload's
-//! status is whatever podman calls the pod's state (`Running`, `Exited`, ...), not the documented lower-case list.
+//! Texts that Flotta's API description declares as enums are free text here, because they are in
+//! practice: a workload's status is whatever podman calls the pod's state (`Running`, `Exited`,
+//! ...), not the documented lower-case list.
 
 use crate::absent::wire_objects;
 use crate::hardware::HardwareInfo;
@@ -12,8 +13,8 @@ wire_objects! {
     pub struct Heartbeat {
         /// Documented as `up` or `degraded`; the agent always sends `up`.
         status: String,
-        /// Version of the configuration that the device applied last, empty before the first. Events can arrive with
-        /// the version before the one that caused them.
+        /// Version of the configuration that the device applied last, empty before the first.
+        /// Events can arrive with the version before the one that caused them.
         version: String,
         /// State of the workloads.
         workloads: Option<Vec<WorkloadStatus>>,
@@ -42,7 +43,8 @@ wire_objects! {
     pub struct PlaybookExecutionStatus {
         /// The execution.
         name: String,
-        /// `Deploying`, `TargetVerification`, `Running`, `SuccessfullyCompleted` or `CompletedWithError`.
+        /// `Deploying`, `TargetVerification`, `Running`, `SuccessfullyCompleted` or
+        /// `CompletedWithError`.
         status: String,
         /// Not used by the agent.
         last_data_upload: DateTime,

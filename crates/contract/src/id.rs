@@ -1,8 +1,9 @@
 //! Names: device ids and namespaces, in the forms that Kubernetes can hold.
 //!
-//! A device id arrives in whatever spelling a device or a certificate uses. Flotta's Edge API compares ids without
-//! regard to ASCII case, and a device may later become an `EdgeDevice` object, whose name and labels are bound to
-//! DNS-1123. So the lower-case form is the key, and what cannot be such a name is never a device.
+//! A device id arrives in whatever spelling a device or a certificate uses. Flotta's Edge API
+//! compares ids without regard to ASCII case, and a device may later become an `EdgeDevice` object,
+//! whose name and labels are bound to DNS-1123. So the lower-case form is the key, and what cannot
+//! be such a name is never a device.
 
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
@@ -16,7 +17,8 @@ pub const MAX_NAME: usize = 63;
 /// The rest of the id is the caller's nonce. The server reports the last nonces that it has seen.
 pub const PROBE_PREFIX: &str = "flotta-companion-probe-";
 
-/// A device id in its one canonical form: a DNS-1123 subdomain in lower case, at most [`MAX_NAME`] bytes.
+/// A device id in its one canonical form: a DNS-1123 subdomain in lower case, at most [`MAX_NAME`]
+/// bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct DeviceId(Arc<str>);
@@ -78,7 +80,8 @@ pub struct Namespace(Arc<str>);
 pub struct InvalidNamespace;
 
 impl Namespace {
-    /// Reads a namespace; the empty text means `default`, as the Edge API sends it for a device without one.
+    /// Reads a namespace; the empty text means `default`, as the Edge API sends it for a device
+    /// without one.
     pub fn parse(text: &str) -> Result<Self, InvalidNamespace> {
         match text {
             "" => Ok(Self::default()),

@@ -1,8 +1,8 @@
 //! Labels that a device gets from its hardware.
 //!
-//! Names and normalisation are Flotta's (`internal/edgeapi/hardware`), with one correction: Flotta neither trims again
-//! after deleting characters nor cuts at 63, so a long or non-ASCII value makes Kubernetes refuse the device. Here every
-//! value is a valid label value.
+//! Names and normalisation are Flotta's (`internal/edgeapi/hardware`), with one correction: Flotta
+//! neither trims again after deleting characters nor cuts at 63, so a long or non-ASCII value makes
+//! Kubernetes refuse the device. Here every value is a valid label value.
 
 use std::collections::BTreeMap;
 
@@ -24,13 +24,14 @@ pub const SYSTEM_PRODUCT: &str = "device.system-product";
 /// System vendor's serial number.
 pub const SYSTEM_SERIAL: &str = "device.system-serial";
 
-/// The labels that follow from this hardware; what it does not tell, or tells in no usable character, has no label.
+/// The labels that follow from this hardware; what it does not tell, or tells in no usable
+/// character, has no label.
 pub fn from_hardware(hardware: &HardwareInfo) -> BTreeMap<String, String> {
     from_hardware_in_part(hardware, &Cut::default())
 }
 
-/// The same of hardware of which the fields in `cut` were longer than is kept. They have no label: that of a beginning is
-/// another one than that of the text, and takes workloads off a device.
+/// The same of hardware of which the fields in `cut` were longer than is kept. They have no label:
+/// that of a beginning is another one than that of the text, and takes workloads off a device.
 pub fn from_hardware_in_part(hardware: &HardwareInfo, cut: &Cut) -> BTreeMap<String, String> {
     let cpu = hardware.cpu.as_ref();
     let vendor = hardware.system_vendor.as_ref();
@@ -62,9 +63,9 @@ pub fn from_hardware_in_part(hardware: &HardwareInfo, cut: &Cut) -> BTreeMap<Str
 
 /// Makes a label value of a text; `None` if no letter or digit of it can stay.
 ///
-/// Lower-cases by Unicode, deletes everything other than `a-z`, `0-9`, `-`, `_` and `.`, and trims to letters and
-/// digits at both ends, before and after cutting at [`MAX_VALUE`]. Flotta's own trim before deleting, by Unicode letters
-/// and digits, has no effect on what this one leaves.
+/// Lower-cases by Unicode, deletes everything other than `a-z`, `0-9`, `-`, `_` and `.`, and trims
+/// to letters and digits at both ends, before and after cutting at [`MAX_VALUE`]. Flotta's own trim
+/// before deleting, by Unicode letters and digits, has no effect on what this one leaves.
 pub fn normalise(text: &str) -> Option<String> {
     let punctuation = ['-', '_', '.'];
     let kept: String = text
@@ -80,7 +81,8 @@ pub fn normalise(text: &str) -> Option<String> {
     (!cut.is_empty()).then(|| cut.to_owned())
 }
 
-/// Why a text cannot be part of a label, by the rules of Kubernetes (`IsQualifiedName`, `IsValidLabelValue`).
+/// Why a text cannot be part of a label, by the rules of Kubernetes (`IsQualifiedName`,
+/// `IsValidLabelValue`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLabel {
     /// The part of the key before its slash.

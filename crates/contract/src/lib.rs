@@ -1,11 +1,14 @@
-//! Project Flotta as types: what the Edge API says to a backend, what a backend answers, and what a device makes of it.
+//! Project Flotta as types: what the Edge API says to a backend, what a backend answers, and what a
+//! device makes of it.
 //!
-//! The types know how each field is written when it has no value, and read everything that the Edge API can send. They
-//! hold no rules of the life cycle (see the `fleet` crate) and do no IO. Shapes and names are those of flotta-operator
-//! `3591f8dd` (`models/` and `backend/models/`); none of its enums and limits is enforced there, so none is here.
+//! The types know how each field is written when it has no value, and read everything that the Edge
+//! API can send. They hold no rules of the life cycle (see the `fleet` crate) and do no IO. Shapes
+//! and names are those of flotta-operator `3591f8dd` (`models/` and `backend/models/`); none of its
+//! enums and limits is enforced there, so none is here.
 //!
-//! Types are written by hand, not generated from Flotta's API description: the description does not say which fields
-//! are written as `null`, which are left out, and what the zero date looks like, and devices depend on all three.
+//! Types are written by hand, not generated from Flotta's API description: the description does not
+//! say which fields are written as `null`, which are left out, and what the zero date looks like,
+//! and devices depend on all three.
 
 mod absent;
 pub mod bounded;

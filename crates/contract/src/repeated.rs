@@ -1,8 +1,9 @@
-//! All events of a heartbeat that tells of more than a list has room for: those of the same words are one, with a count.
+//! All events of a heartbeat that tells of more than a list has room for: those of the same words
+//! are one, with a count.
 //!
-//! A device that tries something again and again tells the same words every time, and how often is what a person wants to
-//! know of it. So the events are read once more where their list was cut, one by one, and of kinds beyond the bound the
-//! first are left out.
+//! A device that tries something again and again tells the same words every time, and how often is
+//! what a person wants to know of it. So the events are read once more where their list was cut,
+//! one by one, and of kinds beyond the bound the first are left out.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -37,8 +38,8 @@ impl HeapSize for Repeated {
     }
 }
 
-/// What events of the same words have in common: a hash of the whole of them, so that two that differ only beyond what is
-/// kept are two, and no more than this is kept for it.
+/// What events of the same words have in common: a hash of the whole of them, so that two that
+/// differ only beyond what is kept are two, and no more than this is kept for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Kind(pub [u8; 16]);
@@ -70,7 +71,8 @@ pub fn cut(text: &str, longest: usize) -> String {
 /// Stands for what was cut off.
 const CUT: &str = "…";
 
-/// Reads the events of a heartbeat and nothing else of it, and says whether all of their kinds are there.
+/// Reads the events of a heartbeat and nothing else of it, and says whether all of their kinds are
+/// there.
 pub fn events(heartbeat: &[u8], bounds: Bounds) -> Result<(Vec<Repeated>, bool), serde_json::Error> {
     let mut tally = Tally {
         bounds,

@@ -1,8 +1,9 @@
 //! Date-times as Flotta's models write and read them (go-openapi/strfmt 0.19).
 //!
-//! Written is RFC 3339 with exactly three fractional digits and the offset that was read. Go's zero time stands for "no
-//! time", since Go cannot leave such a field out. A local time and its offset are kept, not an instant: Go knows every
-//! year from 0 to 9999 in every offset, and instants at both ends are beyond [`jiff::Timestamp`].
+//! Written is RFC 3339 with exactly three fractional digits and the offset that was read. Go's zero
+//! time stands for "no time", since Go cannot leave such a field out. A local time and its offset
+//! are kept, not an instant: Go knows every year from 0 to 9999 in every offset, and instants at
+//! both ends are beyond [`jiff::Timestamp`].
 
 use std::{fmt, str::FromStr};
 
@@ -42,8 +43,8 @@ impl DateTime {
             .is_some_and(|instant| Some(instant) == Self::ZERO.instant())
     }
 
-    /// The instant; `None` for [no time](Self::is_zero) and for what is beyond [`Timestamp`] (the last day of the year
-    /// 9999).
+    /// The instant; `None` for [no time](Self::is_zero) and for what is beyond [`Timestamp`] (the
+    /// last day of the year 9999).
     pub fn to_timestamp(&self) -> Option<Timestamp> {
         self.instant().filter(|_| !self.is_zero())
     }
@@ -52,7 +53,8 @@ impl DateTime {
         self.offset.to_timestamp(self.local).ok()
     }
 
-    /// `None` for what could not be written: a year of more than four digits, an offset with seconds.
+    /// `None` for what could not be written: a year of more than four digits, an offset with
+    /// seconds.
     fn new(local: civil::DateTime, offset: Offset) -> Option<Self> {
         let writable = (0..=9999).contains(&local.year()) && offset.seconds() % 60 == 0;
         let whole_millis = local.subsec_nanosecond() / 1_000_000 * 1_000_000;
@@ -77,7 +79,8 @@ impl From<Timestamp> for DateTime {
 impl FromStr for DateTime {
     type Err = InvalidDateTime;
 
-    /// Reads RFC 3339 with any fraction, of which milliseconds are kept, and also without a zone, which means UTC.
+    /// Reads RFC 3339 with any fraction, of which milliseconds are kept, and also without a zone,
+    /// which means UTC.
     fn from_str(text: &str) -> Result<Self, InvalidDateTime> {
         if text.is_empty() {
             return Ok(Self::EPOCH);

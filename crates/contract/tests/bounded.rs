@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 /// So many bytes of a body, the most that the server takes.
 const BODY: usize = 1 << 20;
 
-/// More than this a body never becomes: nine lists of 256 KiB, and what an allocator adds to short texts.
+/// More than this a body never becomes: nine lists of 256 KiB, and what an allocator adds to short
+/// texts.
 const MOST: usize = 8 << 20;
 
 fn received<T: DeserializeOwned>(body: &str) -> (T, Cut) {

@@ -40,7 +40,8 @@ round_trips! {
     date_time: DateTime;
 }
 
-/// Kubernetes' rule, `(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?` of at most 63 characters; here never empty.
+/// Kubernetes' rule, `(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?` of at most 63 characters; here
+/// never empty.
 fn is_label_value(text: &str) -> bool {
     let edge = |c: char| c.is_ascii_alphanumeric();
     text.len() <= 63

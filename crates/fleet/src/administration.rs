@@ -19,7 +19,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "kebab-case")]
 pub enum Act {
-    /// The device may join: in this namespace, or where its EdgeDeviceSignedRequest says, or where it asked to be.
+    /// The device may join: in this namespace, or where its EdgeDeviceSignedRequest says, or where
+    /// it asked to be.
     Approve {
         /// Where it shall live, if the administrator says so.
         namespace: Option<Namespace>,
@@ -41,11 +42,13 @@ pub enum Act {
     },
     /// Any key may register for a while.
     AllowRegistration,
-    /// An id that speaks to the server becomes an approved device without a disconnect, its configuration withheld.
+    /// An id that speaks to the server becomes an approved device without a disconnect, its
+    /// configuration withheld.
     Adopt {
         /// Where it lives; otherwise where it was heard.
         namespace: Option<Namespace>,
-        /// Send it its configuration at once. What it runs and the configuration does not list is removed.
+        /// Send it its configuration at once. What it runs and the configuration does not list is
+        /// removed.
         #[serde(default)]
         release: bool,
     },
@@ -53,8 +56,8 @@ pub enum Act {
     Release,
     /// A deletion of an earlier epoch of the store is meant in this one too.
     Confirm,
-    /// Labels of it are given or taken away by an administrator. Those of other origins stay, and one of them that had the
-    /// same key shows again.
+    /// Labels of it are given or taken away by an administrator. Those of other origins stay, and
+    /// one of them that had the same key shows again.
     SetLabels {
         /// New labels, or new values.
         #[serde(default)]
@@ -128,8 +131,9 @@ impl Act {
         self.leaves_place_open() && undecided
     }
 
-    /// With what the device's EdgeDeviceSignedRequest says of an approval's place and set where the administrator said
-    /// nothing. In Flotta an approval is a change of that request, and it is the request that says where.
+    /// With what the device's EdgeDeviceSignedRequest says of an approval's place and set where the
+    /// administrator said nothing. In Flotta an approval is a change of that request, and it is the
+    /// request that says where.
     #[must_use]
     pub fn completed(self, device: &Device, request: Option<&Preapproval>) -> Self {
         match (self.asks_where(device), self, request) {
@@ -169,8 +173,8 @@ pub fn act(
     }
 }
 
-/// Carries out an act on a device that is there and cannot be read: what comes in its place. `stray` is what was heard of it,
-/// if anything.
+/// Carries out an act on a device that is there and cannot be read: what comes in its place.
+/// `stray` is what was heard of it, if anything.
 pub fn replace(
     id: &contract::DeviceId,
     stray: Option<&Stray>,
@@ -308,7 +312,8 @@ fn relocate(device: &Device, namespace: &Namespace, by: &str) -> Result<Change, 
     })
 }
 
-/// A deletion of which nothing is known but that a person means it: the device may hold a certificate, so it is to be told.
+/// A deletion of which nothing is known but that a person means it: the device may hold a
+/// certificate, so it is to be told.
 fn entomb(
     id: &contract::DeviceId,
     stray: Option<&Stray>,

@@ -1,11 +1,13 @@
-//! Whom the fleet takes in now: a standing order from outside, beside the settings, that can change at any time.
+//! Whom the fleet takes in now: a standing order from outside, beside the settings, that can change
+//! at any time.
 //!
-//! A switch to this server may be taken back until it is verified. The backend before it disconnects every device that it
-//! does not know, so until then nobody may come to depend on this one: see [`Admission::Hold`]. Before the way back, the
-//! devices are counted, so nobody may join any more: see [`Admission::Closed`].
+//! A switch to this server may be taken back until it is verified. The backend before it
+//! disconnects every device that it does not know, so until then nobody may come to depend on this
+//! one: see [`Admission::Hold`]. Before the way back, the devices are counted, so nobody may join
+//! any more: see [`Admission::Closed`].
 //!
-//! Whoever waits for either tries again by itself: the agent repeats its enrolment every ten seconds whatever it was
-//! answered, and its registration from the start.
+//! Whoever waits for either tries again by itself: the agent repeats its enrolment every ten
+//! seconds whatever it was answered, and its registration from the start.
 
 use std::fmt;
 
@@ -17,8 +19,8 @@ pub enum Admission {
     /// Whomever the rules let in.
     #[default]
     Open,
-    /// Nobody whom the backend before this one lacks: enrolments wait and leave nothing behind, only devices that were
-    /// taken over register, and no deleted device is disconnected.
+    /// Nobody whom the backend before this one lacks: enrolments wait and leave nothing behind,
+    /// only devices that were taken over register, and no deleted device is disconnected.
     Hold,
     /// Nobody: enrolments and registrations are refused.
     Closed,

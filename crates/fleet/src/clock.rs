@@ -1,12 +1,14 @@
 //! What does a stored time say that lies ahead? That a clock was wrong once.
 //!
-//! A server whose clock is days ahead records times of the future: when a device was heard, when a heartbeat was recorded,
-//! until when a permission holds. When the clock is right again they would hold for days: a silent device would be online,
-//! each heartbeat a copy of an earlier one. So a stored time that is ahead by more than clocks of several servers may differ
-//! counts as the time at which it is looked at. It is stored so by the device's next heartbeat and, of when
-//! something was heard or happened, by the store's pruning, so that it grows old from then on.
+//! A server whose clock is days ahead records times of the future: when a device was heard, when a
+//! heartbeat was recorded, until when a permission holds. When the clock is right again they would
+//! hold for days: a silent device would be online, each heartbeat a copy of an earlier one. So a
+//! stored time that is ahead by more than clocks of several servers may differ counts as the time
+//! at which it is looked at. It is stored so by the device's next heartbeat and, of when something
+//! was heard or happened, by the store's pruning, so that it grows old from then on.
 //!
-//! Rejected: to refuse to work when the clock goes back. Devices would get errors for days for a fault that is over.
+//! Rejected: to refuse to work when the clock goes back. Devices would get errors for days for a
+//! fault that is over.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,4 +1,5 @@
-//! Conditions: what a person should know about a device, derived from what is kept whenever it is asked for.
+//! Conditions: what a person should know about a device, derived from what is kept whenever it is
+//! asked for.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +24,8 @@ pub struct Condition {
     pub message: String,
 }
 
-/// Everything that holds of a device at `context.now`; `extra` is what follows from more than the device.
+/// Everything that holds of a device at `context.now`; `extra` is what follows from more than the
+/// device.
 pub fn conditions(device: &Device, extra: Vec<Condition>, context: &Context<'_>) -> Vec<Condition> {
     let mut found = Vec::new();
     let mut add = |name: &str, since: Option<Timestamp>, message: String| {
@@ -93,7 +95,8 @@ pub fn conditions(device: &Device, extra: Vec<Condition>, context: &Context<'_>)
     found
 }
 
-/// What is known of it is not all that it said. What it said when it enrolled counts until it says more.
+/// What is known of it is not all that it said. What it said when it enrolled counts until it says
+/// more.
 fn cut(device: &Device) -> Option<String> {
     let report = &device.report;
     let enrolment = device
@@ -119,8 +122,8 @@ fn cut(device: &Device) -> Option<String> {
     Some(message)
 }
 
-/// The polls are those of another process than the agent, and go on without it. Its heartbeats begin with its first
-/// configuration.
+/// The polls are those of another process than the agent, and go on without it. Its heartbeats
+/// begin with its first configuration.
 fn no_heartbeats(device: &Device, approved: Timestamp, context: &Context<'_>) -> Option<Timestamp> {
     let delivery = &device.life.delivery;
     let beat = device.presence.beat.filter(|beat| *beat >= approved);

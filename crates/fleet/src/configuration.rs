@@ -1,4 +1,5 @@
-//! Who gets a configuration, and what a poll for it says. What is in it, the crate `configuration` puts together.
+//! Who gets a configuration, and what a poll for it says. What is in it, the crate `configuration`
+//! puts together.
 
 use jiff::Timestamp;
 
@@ -11,15 +12,16 @@ pub enum ConfigurationAnswer {
     Serve,
     /// It is no approved device.
     NotApproved,
-    /// It was adopted: what it runs is not known here, and a configuration without it would remove it. It keeps what it
-    /// has until an administrator releases the configuration.
+    /// It was adopted: what it runs is not known here, and a configuration without it would remove
+    /// it. It keeps what it has until an administrator releases the configuration.
     Withheld,
 }
 
 /// A device polls its configuration: the one request that proves a usable device certificate.
 ///
-/// `offered` is what it is about to be answered, or would be if that were not withheld; `None` if there is no answer for
-/// it but an error. A poll that is to be answered as before changes nothing but times.
+/// `offered` is what it is about to be answered, or would be if that were not withheld; `None` if
+/// there is no answer for it but an error. A poll that is to be answered as before changes nothing
+/// but times.
 pub fn poll(
     device: Option<&Device>,
     offered: Option<&Offered<'_>>,

@@ -1,20 +1,23 @@
 //! Which configuration a device is to have, and whether it has it.
 //!
-//! What it is to have follows from its polls, what it has from its heartbeats. Nothing else is said about it: the agent
-//! reports neither success nor failure of an update, only the version that it applied last, and events.
+//! What it is to have follows from its polls, what it has from its heartbeats. Nothing else is said
+//! about it: the agent reports neither success nor failure of an update, only the version that it
+//! applied last, and events.
 //!
-//! It is part of [`crate::Life`] and not of the report: it changes a few times per change of the configuration, a life is a
-//! tenth of a report's size, and lists of devices read lives alone.
+//! It is part of [`crate::Life`] and not of the report: it changes a few times per change of the
+//! configuration, a life is a tenth of a report's size, and lists of devices read lives alone.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
 
-/// The period of heartbeats that the agent uses when it is told none, or none that is positive, in seconds.
+/// The period of heartbeats that the agent uses when it is told none, or none that is positive, in
+/// seconds.
 pub const DEFAULT_PERIOD: i64 = 60;
 
-/// So many heartbeats after the hand-over that name a version of somebody else's show that the content was equal.
+/// So many heartbeats after the hand-over that name a version of somebody else's show that the
+/// content was equal.
 const ECHOES: u32 = 2;
 
 /// So many earlier configurations are remembered, since a device may apply one late.
@@ -29,9 +32,11 @@ const LONGEST_MESSAGE: usize = 1024;
 /// The configuration that a poll is about to be answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offered<'a> {
-    /// Its version: 64 lower-case hexadecimal digits, equal exactly when the agent finds the content equal.
+    /// Its version: 64 lower-case hexadecimal digits, equal exactly when the agent finds the
+    /// content equal.
     pub version: &'a str,
-    /// The period of heartbeats in it, in seconds; what is not positive is [`DEFAULT_PERIOD`], as in the agent.
+    /// The period of heartbeats in it, in seconds; what is not positive is [`DEFAULT_PERIOD`], as
+    /// in the agent.
     pub period_seconds: i64,
 }
 
@@ -123,8 +128,8 @@ pub struct Meanwhile {
 pub enum AppliedBy {
     /// It says so: it names the version.
     Version,
-    /// It was handed over, and the device goes on naming the version of another backend: the agent found the content
-    /// equal, and then it keeps its old version.
+    /// It was handed over, and the device goes on naming the version of another backend: the agent
+    /// found the content equal, and then it keeps its old version.
     Echo,
 }
 
@@ -262,9 +267,9 @@ impl Delivery {
         clock::settle_all(self.meanwhile.as_mut().map(|meanwhile| &mut meanwhile.last), now);
     }
 
-    /// Counts a heartbeat with somebody else's version. An empty one is no echo: its device never had a configuration, so
-    /// it cannot have had an equal one. And equal content was equal to one configuration only: once that is shown, a
-    /// further one is applied when the device names it.
+    /// Counts a heartbeat with somebody else's version. An empty one is no echo: its device never
+    /// had a configuration, so it cannot have had an equal one. And equal content was equal to one
+    /// configuration only: once that is shown, a further one is applied when the device names it.
     fn echo(&mut self, now: Timestamp) {
         let (Some(wanted), Some(applied)) = (&self.wanted, &mut self.applied) else {
             return;

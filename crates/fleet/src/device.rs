@@ -1,7 +1,8 @@
 //! What the fleet knows about one device id, in the two documents in which it is kept.
 //!
-//! [`Life`] is what was decided about the device and changes rarely; [`Report`] is what the device says
-//! of itself and changes with heartbeats. [`Presence`] is the third part: times only, written seldom.
+//! [`Life`] is what was decided about the device and changes rarely; [`Report`] is what the device
+//! says of itself and changes with heartbeats. [`Presence`] is the third part: times only, written
+//! seldom.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -31,7 +32,8 @@ pub struct Device {
 pub struct Life {
     /// The spelling of the id that was used last, for display.
     pub spelling: String,
-    /// Approved: where the device lives. Waiting or rejected: where it asked to be. Deleted: where it was.
+    /// Approved: where the device lives. Waiting or rejected: where it asked to be. Deleted: where
+    /// it was.
     pub namespace: Namespace,
     /// Where in its life it is.
     pub state: State,
@@ -41,11 +43,12 @@ pub struct Life {
     /// The registration gate: which keys may register.
     #[serde(default)]
     pub registration: Registration,
-    /// It was adopted: a backend before this one has it too, so it may register while the fleet is on hold.
+    /// It was adopted: a backend before this one has it too, so it may register while the fleet is
+    /// on hold.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub taken_over: bool,
-    /// Labels given by an administrator. Those that follow from hardware are in the report, those of a manifest in the
-    /// manifest; see [`labels::join`].
+    /// Labels given by an administrator. Those that follow from hardware are in the report, those
+    /// of a manifest in the manifest; see [`labels::join`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub assigned_labels: BTreeMap<String, String>,
     /// Labels given by its approval.
@@ -65,7 +68,8 @@ pub enum State {
     Waiting {
         /// Since when.
         since: Timestamp,
-        /// It was removed by an administrator before, so even automatic approval waits for a person.
+        /// It was removed by an administrator before, so even automatic approval waits for a
+        /// person.
         #[serde(default)]
         returned: bool,
     },
@@ -108,8 +112,8 @@ impl Device {
         )
     }
 
-    /// With the times at which it was heard as what they count as at `now`, see [`clock`]. Whoever keeps devices gives them to
-    /// rules so.
+    /// With the times at which it was heard as what they count as at `now`, see [`clock`]. Whoever
+    /// keeps devices gives them to rules so.
     #[must_use]
     pub fn settled(self, now: Timestamp) -> Self {
         Self {
@@ -125,8 +129,9 @@ impl Device {
 }
 
 impl Life {
-    /// Whether the device of this life, last heard at these times, is heard at `context.now`. `None` once it was deleted: it
-    /// is to fall silent, so its silence is no news, and that it was heard before says nothing of it now.
+    /// Whether the device of this life, last heard at these times, is heard at `context.now`.
+    /// `None` once it was deleted: it is to fall silent, so its silence is no news, and that it was
+    /// heard before says nothing of it now.
     pub fn connectivity(&self, presence: &Presence, context: &Context<'_>) -> Option<Connectivity> {
         let is_deleted = matches!(self.state, State::Deleted(_));
         (!is_deleted).then(|| Watch::of(context).connectivity(presence, self.delivery.applied_period()))
@@ -163,8 +168,8 @@ impl Phase {
 }
 
 impl State {
-    /// With the time of an approval as what it counts as at `now`, see [`clock`]: what came since is told apart from what was
-    /// before. The times of a tombstone are judged where they are used.
+    /// With the time of an approval as what it counts as at `now`, see [`clock`]: what came since
+    /// is told apart from what was before. The times of a tombstone are judged where they are used.
     #[must_use]
     pub(crate) fn settled(&self, now: Timestamp) -> Self {
         let mut settled = self.clone();
@@ -211,15 +216,18 @@ pub struct Tombstone {
     pub by: String,
     /// What a later enrolment means.
     pub mode: DeletionMode,
-    /// The store's epoch in which the deletion was made, or confirmed. In any other epoch it disconnects nobody.
+    /// The store's epoch in which the deletion was made, or confirmed. In any other epoch it
+    /// disconnects nobody.
     pub epoch: Epoch,
-    /// It was never approved here, so it holds no certificate of ours and nobody can tell it: its enrolment counts at once.
+    /// It was never approved here, so it holds no certificate of ours and nobody can tell it: its
+    /// enrolment counts at once.
     #[serde(default)]
     pub never_approved: bool,
     /// When the device was first answered `unregistered`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Timestamp>,
-    /// Until then a device that came back after a silence hears `unknown`, so that its enrolment can leave.
+    /// Until then a device that came back after a silence hears `unknown`, so that its enrolment
+    /// can leave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_until: Option<Timestamp>,
 }
@@ -245,7 +253,8 @@ impl DeletionMode {
     }
 }
 
-/// A span of a store's life in which nothing that it acknowledged was taken back. A restored backup begins a new one.
+/// A span of a store's life in which nothing that it acknowledged was taken back. A restored backup
+/// begins a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub uuid::Uuid);

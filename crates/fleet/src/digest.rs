@@ -5,7 +5,8 @@ use std::{fmt, io, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256 digest: of a heartbeat's content, of a configuration, or of a public key (DER SubjectPublicKeyInfo).
+/// A SHA-256 digest: of a heartbeat's content, of a configuration, or of a public key (DER
+/// SubjectPublicKeyInfo).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
 

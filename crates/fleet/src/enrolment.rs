@@ -1,8 +1,8 @@
 //! Enrolment: a device asks to join.
 //!
-//! A new request is always answered [`EnrolmentAnswer::Wait`], also when it was approved on the spot: with Flotta's
-//! operator approval comes after the answer too, and an agent whose very first attempt succeeds would enrol and register a
-//! second time ten seconds later.
+//! A new request is always answered [`EnrolmentAnswer::Wait`], also when it was approved on the
+//! spot: with Flotta's operator approval comes after the answer too, and an agent whose very first
+//! attempt succeeds would enrol and register a second time ten seconds later.
 
 use std::sync::Arc;
 
@@ -31,8 +31,9 @@ pub struct Enrolment {
     pub preapproval: Option<Preapproval>,
 }
 
-/// What an EdgeDeviceSignedRequest document says of the device of its name. With `approved: true` it is an approval that does
-/// not wait for the device; else it says where an administrator's approval brings it.
+/// What an EdgeDeviceSignedRequest document says of the device of its name. With `approved: true`
+/// it is an approval that does not wait for the device; else it says where an administrator's
+/// approval brings it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preapproval {
     /// Where the device shall live, wherever it asks to be.
@@ -65,8 +66,8 @@ pub fn enrol(device: Option<&Device>, request: Enrolment, context: &Context<'_>)
             answer: EnrolmentAnswer::Approved,
             change: respell(&device.life, &request),
         },
-        // It enrolled while a person had to approve; as with Flotta's operator, the present setting counts. And a document
-        // may have come meanwhile.
+        // It enrolled while a person had to approve; as with Flotta's operator, the present setting
+        // counts. And a document may have come meanwhile.
         State::Waiting { returned: false, .. } if may_join(&request, context) => {
             let (mut life, event) = approved((*device.life).clone(), request.preapproval.as_ref(), context);
             life.spelling = request.spelling;
@@ -100,8 +101,8 @@ pub fn enrol(device: Option<&Device>, request: Enrolment, context: &Context<'_>)
     }
 }
 
-/// On hold only who is approved goes on, to a registration that has a rule of its own. Whoever is not would leave a record
-/// behind, and no person of the backend before would know of it.
+/// On hold only who is approved goes on, to a registration that has a rule of its own. Whoever is
+/// not would leave a record behind, and no person of the backend before would know of it.
 fn put_off(device: Option<&Device>, context: &Context<'_>) -> Option<PutOff> {
     let approved = device.is_some_and(|device| matches!(device.life.state, State::Approved { .. }));
     match context.admission {

@@ -1,7 +1,7 @@
 //! Events on a device: what happened to it or what it reported, kept once per kind.
 //!
-//! As in Kubernetes, an event that repeats is one event with a count and its first and last time. A device that retries
-//! every ten seconds thus pushes nothing else out of the bounded list.
+//! As in Kubernetes, an event that repeats is one event with a count and its first and last time. A
+//! device that retries every ten seconds thus pushes nothing else out of the bounded list.
 
 use std::collections::HashMap;
 
@@ -9,17 +9,19 @@ use contract::{Bounds, EventInfo, Repeated, repeated};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How many kinds of events of one report are recorded: as many as are kept of a device unless it is set.
+/// How many kinds of events of one report are recorded: as many as are kept of a device unless it
+/// is set.
 pub const MAX_REPORTED: usize = 256;
 
 /// Longest reason of a device's that is kept, in bytes. It is one word.
 const LONGEST_REASON: usize = 256;
 
-/// Longest message of a device's that is kept, in bytes: what is read of any text. The agent's own are a sentence with an
-/// error of podman's.
+/// Longest message of a device's that is kept, in bytes: what is read of any text. The agent's own
+/// are a sentence with an error of podman's.
 const LONGEST_MESSAGE: usize = Bounds::RECEIVED.text;
 
-/// Who says so. The bound on kept events counts for each origin, so that no device can push out the server's.
+/// Who says so. The bound on kept events counts for each origin, so that no device can push out the
+/// server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -90,8 +92,8 @@ impl Event {
         }
     }
 
-    /// Something that a device reported. Only `warn` is a warning, as in Flotta; the same words are the same kind. What is kept
-    /// of them is cut.
+    /// Something that a device reported. Only `warn` is a warning, as in Flotta; the same words are
+    /// the same kind. What is kept of them is cut.
     pub fn device(info: &EventInfo) -> Self {
         Self::told(info, repeated::Kind::of(info), 1)
     }
@@ -125,9 +127,9 @@ impl From<&Repeated> for Event {
     }
 }
 
-/// The events of one report, those of the same words added up, and whether all of them are there: of more than
-/// [`MAX_REPORTED`] kinds the last are kept. As many as there are rows to write, so that one report never takes the time in
-/// which all others are written.
+/// The events of one report, those of the same words added up, and whether all of them are there:
+/// of more than [`MAX_REPORTED`] kinds the last are kept. As many as there are rows to write, so
+/// that one report never takes the time in which all others are written.
 pub(crate) fn added_up(reported: impl Iterator<Item = Event>) -> (Vec<Event>, bool) {
     let mut events: Vec<Event> = Vec::new();
     let mut places = HashMap::new();

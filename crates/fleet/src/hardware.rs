@@ -1,8 +1,9 @@
 //! Hardware, merged: what a device does not say is kept.
 //!
-//! Only the first report of an agent's life is complete. Later ones carry the host name, interfaces and mounts, or of those
-//! only what changed, down to an object of nothing but nulls. Flotta replaces what it has with that and so loses it; here
-//! an absent or empty value says nothing, and a list that is given replaces the whole list (its elements have no names).
+//! Only the first report of an agent's life is complete. Later ones carry the host name, interfaces
+//! and mounts, or of those only what changed, down to an object of nothing but nulls. Flotta
+//! replaces what it has with that and so loses it; here an absent or empty value says nothing, and
+//! a list that is given replaces the whole list (its elements have no names).
 
 use contract::{Boot, Cpu, HardwareInfo, Memory, SystemVendor};
 
@@ -27,13 +28,14 @@ pub fn merge(known: &HardwareInfo, news: &HardwareInfo) -> HardwareInfo {
     }
 }
 
-/// Whether hardware has a field of this name: those of which a part may be left out, see [`contract::bounded`].
+/// Whether hardware has a field of this name: those of which a part may be left out, see
+/// [`contract::bounded`].
 pub(crate) fn has(field: &str) -> bool {
     FIELDS.iter().any(|(name, _)| *name == field)
 }
 
-/// Whether this says anything of the field, so that what it says counts from now on: where [`merge`] takes it over, and not
-/// where only another field of the same object is said.
+/// Whether this says anything of the field, so that what it says counts from now on: where
+/// [`merge`] takes it over, and not where only another field of the same object is said.
 pub(crate) fn says(news: &HardwareInfo, field: &str) -> bool {
     FIELDS
         .iter()

@@ -1,8 +1,8 @@
 //! Heartbeats: what a device tells once a period, and what is new in it.
 //!
-//! One heartbeat can arrive up to four times: the Edge API repeats it unmarked after every error, also when only the answer
-//! was lost. Copies are recognised from what is stored with the device, so neither a restart nor another server in
-//! between counts its events twice.
+//! One heartbeat can arrive up to four times: the Edge API repeats it unmarked after every error,
+//! also when only the answer was lost. Copies are recognised from what is stored with the device,
+//! so neither a restart nor another server in between counts its events twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,19 +16,20 @@ use crate::{
     report::{Recent, WorkloadReport},
 };
 
-/// A copy of a heartbeat comes within this span: four tries of at most 800 ms, and the pauses between them.
+/// A copy of a heartbeat comes within this span: four tries of at most 800 ms, and the pauses
+/// between them.
 pub const COPIES_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// How many recorded heartbeats are remembered for recognising copies.
 const REMEMBERED: usize = 4;
 
-/// How many playbook executions are kept of a device as it reports them. Each run has a name of its own and anybody with a
-/// Flotta certificate can make up names in a device's heartbeat, so beyond that the ones make place that are not listed any
-/// more; how our own ended is kept with the runs.
+/// How many playbook executions are kept of a device as it reports them. Each run has a name of its
+/// own and anybody with a Flotta certificate can make up names in a device's heartbeat, so beyond
+/// that the ones make place that are not listed any more; how our own ended is kept with the runs.
 const MAX_PLAYBOOKS: usize = 256;
 
-/// Longest name and word of a playbook execution that is kept, in bytes. Names of ours are shorter, and what is longer is
-/// nobody's.
+/// Longest name and word of a playbook execution that is kept, in bytes. Names of ours are shorter,
+/// and what is longer is nobody's.
 const LONGEST_PLAYBOOK: usize = 512;
 
 /// Workloads that a list in part does not name are kept beside it up to so many bytes, estimated.
@@ -46,8 +47,8 @@ pub enum HeartbeatAnswer {
     NotApproved,
 }
 
-/// Takes a heartbeat, of which the fields in `cut` were longer than is kept; `events` are all that it told where it has only the
-/// beginning of them. A change that carries more than times must be
+/// Takes a heartbeat, of which the fields in `cut` were longer than is kept; `events` are all that
+/// it told where it has only the beginning of them. A change that carries more than times must be
 /// durable before it is acknowledged.
 pub fn heartbeat(
     device: Option<&Device>,
@@ -75,7 +76,8 @@ pub fn heartbeat(
         Some(events) => Digest::of_json(&(beat, events))?,
         None => Digest::of_json(beat)?,
     };
-    // One that is ahead was recorded by a clock that was wrong, at no time that a copy could come soon after.
+    // One that is ahead was recorded by a clock that was wrong, at no time that a copy could come
+    // soon after.
     let copies =
         |recent: &&Recent| !clock::is_ahead(recent.at, now) && now.duration_since(recent.at) <= COPIES_WITHIN;
     if device
@@ -132,8 +134,8 @@ pub fn heartbeat(
     })
 }
 
-/// Takes hardware over, from a heartbeat or a registration, with the labels that follow from it. Where a text was cut, the
-/// label that is known stays.
+/// Takes hardware over, from a heartbeat or a registration, with the labels that follow from it.
+/// Where a text was cut, the label that is known stays.
 pub(crate) fn take_hardware(report: &mut Report, news: &HardwareInfo, cut: &Cut) {
     let known = report.hardware.take().unwrap_or_default();
     report.hardware = Some(hardware::merge(&known, news));
@@ -193,8 +195,9 @@ fn take_playbooks(
     }
 }
 
-/// The heartbeat lists every pod that exists on the device, so what it does not list is gone. With no pod left the agent's
-/// list is Go's nil list, `null`. Of a list that is not all that was sent, nothing follows for what is not in it.
+/// The heartbeat lists every pod that exists on the device, so what it does not list is gone. With
+/// no pod left the agent's list is Go's nil list, `null`. Of a list that is not all that was sent,
+/// nothing follows for what is not in it.
 fn workloads(
     known: &BTreeMap<String, WorkloadReport>,
     statuses: &[WorkloadStatus],

@@ -1,9 +1,10 @@
 //! Two machines with one id: what shows it, and the condition that says so.
 //!
-//! Cloned disks carry one `/etc/machine-id`. The machines then speak as one device, and what it reports jumps between
-//! their values: each value *returns* soon after it was replaced. One return of a host name or serial number is proof
-//! enough to say so. An applied version also returns when a configuration is taken back, so of it two returns in a row are
-//! asked for. Nothing is ever disconnected for it.
+//! Cloned disks carry one `/etc/machine-id`. The machines then speak as one device, and what it
+//! reports jumps between their values: each value *returns* soon after it was replaced. One return
+//! of a host name or serial number is proof enough to say so. An applied version also returns when
+//! a configuration is taken back, so of it two returns in a row are asked for. Nothing is ever
+//! disconnected for it.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +17,15 @@ use crate::clock;
 /// Returns of a value count as one alternation only within this span.
 pub const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
-/// So many values before the current one are remembered: more machines than that do not share an id by accident.
+/// So many values before the current one are remembered: more machines than that do not share an id
+/// by accident.
 const REMEMBERED: usize = 4;
 
 /// Longest value that is remembered, in characters; what is longer is compared by its beginning.
 const LONGEST: usize = 128;
 
-/// Names that a machine has while it has none, and what the agent writes where the firmware tells no serial number.
+/// Names that a machine has while it has none, and what the agent writes where the firmware tells
+/// no serial number.
 const SAYS_NOTHING: [&str; 3] = ["localhost", "localhost.localdomain", "unknown"];
 
 /// The condition ends when nothing showed it for this long.

@@ -1,4 +1,5 @@
-//! The labels of a device, by origin. Each origin keeps its own and deletes no other's; they are joined when asked for.
+//! The labels of a device, by origin. Each origin keeps its own and deletes no other's; they are
+//! joined when asked for.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +17,9 @@ pub fn is_of_hardware(key: &str) -> bool {
     key.starts_with(HARDWARE_PREFIX)
 }
 
-/// All labels of a device. Of one key the administrator's value counts before the manifest's, that before the one given
-/// at approval; keys with [`HARDWARE_PREFIX`] are the hardware's, and it has no others.
+/// All labels of a device. Of one key the administrator's value counts before the manifest's, that
+/// before the one given at approval; keys with [`HARDWARE_PREFIX`] are the hardware's, and it has
+/// no others.
 #[must_use]
 pub fn join(hardware: &Labels, approval: &Labels, manifest: &Labels, administrator: &Labels) -> Labels {
     let given = [approval, manifest, administrator].into_iter().flatten();

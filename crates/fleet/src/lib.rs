@@ -1,5 +1,5 @@
-//! The rules of a fleet, without IO: time, settings and the store's epoch come in as values, and what has to be recorded
-//! goes out as a [`Change`].
+//! The rules of a fleet, without IO: time, settings and the store's epoch come in as values, and
+//! what has to be recorded goes out as a [`Change`].
 //!
 //! | Question | Module |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! Playbooks, and who gets them: each device labelled for an EdgeConfig gets each of its playbooks, once.
+//! Playbooks, and who gets them: each device labelled for an EdgeConfig gets each of its playbooks,
+//! once.
 
 use contract::PlaybookExecution;
 
@@ -56,7 +57,8 @@ pub fn poll(
     }
 }
 
-/// Whether the device has done all that these ask of it for this EdgeConfig. One whose device was interrupted is not done.
+/// Whether the device has done all that these ask of it for this EdgeConfig. One whose device was
+/// interrupted is not done.
 pub fn is_done(report: &Report, config: &str, wanted: &[Wanted<'_>], context: &Context<'_>) -> bool {
     wanted
         .iter()
@@ -69,9 +71,9 @@ pub fn is_done(report: &Report, config: &str, wanted: &[Wanted<'_>], context: &C
         })
 }
 
-/// Whether an approved device gets what there is for it; `None` if it is not approved. It has to have polled its
-/// configuration since, which only the holder of its certificate can, and an adopted one keeps what it runs until it is
-/// released.
+/// Whether an approved device gets what there is for it; `None` if it is not approved. It has to
+/// have polled its configuration since, which only the holder of its certificate can, and an
+/// adopted one keeps what it runs until it is released.
 fn gets_any(device: &Device) -> Option<bool> {
     match &device.life.state {
         State::Approved {
@@ -139,7 +141,8 @@ fn offer(
     offered
 }
 
-/// The run of a wanted playbook, begun if there is none. A full list drops the one that is unwanted for longest.
+/// The run of a wanted playbook, begun if there is none. A full list drops the one that is unwanted
+/// for longest.
 fn place<'a>(
     runs: &'a mut Runs,
     device: &Device,

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// The settings of the rules, the same for the whole fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether a new device is approved without a person. On by default, as in Flotta (`AUTO_APPROVAL_PROCESS`).
+    /// Whether a new device is approved without a person. On by default, as in Flotta
+    /// (`AUTO_APPROVAL_PROCESS`).
     pub approval: Approval,
     /// How long an administrator's permission keeps the registration gate open.
     pub permission_window: SignedDuration,

@@ -1,6 +1,7 @@
 //! When a device was last heard: times that change with every request and carry nothing else.
 //!
-//! They reach the store late (within seconds) and out of order, so joining two of them must not depend on the order.
+//! They reach the store late (within seconds) and out of order, so joining two of them must not
+//! depend on the order.
 
 use std::cmp::Ordering;
 
@@ -9,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Context, clock, delivery::DEFAULT_PERIOD};
 
-/// Heartbeats without a configuration poll for this long: the device is [`Connectivity::NotPolling`].
+/// Heartbeats without a configuration poll for this long: the device is
+/// [`Connectivity::NotPolling`].
 pub const NOT_POLLING_AFTER: SignedDuration = SignedDuration::from_mins(2);
 
-/// However short a device's period of heartbeats is, it is not silent before. Times reach another server some seconds late.
+/// However short a device's period of heartbeats is, it is not silent before. Times reach another
+/// server some seconds late.
 pub const SILENT_NOT_BEFORE: SignedDuration = SignedDuration::from_mins(1);
 
 /// How long a device may be quiet.
@@ -32,8 +35,8 @@ impl Patience {
     }
 }
 
-/// How the whole fleet is listened to at one time: all that connectivity depends on beside the device. Whoever shows a
-/// device and whoever counts all of them ask this.
+/// How the whole fleet is listened to at one time: all that connectivity depends on beside the
+/// device. Whoever shows a device and whoever counts all of them ask this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// A device that is not heard for so many of its heartbeat periods is silent; 0 is 1.
@@ -54,7 +57,8 @@ impl Watch {
         }
     }
 
-    /// How long a device may be quiet that has applied this period of heartbeats, in seconds; without one it is Flotta's.
+    /// How long a device may be quiet that has applied this period of heartbeats, in seconds;
+    /// without one it is Flotta's.
     pub fn patience(&self, period_seconds: Option<i64>) -> Patience {
         let periods = i64::from(self.silent_after_periods.max(1));
         let seconds = period_seconds.unwrap_or(DEFAULT_PERIOD).saturating_mul(periods);
@@ -64,7 +68,8 @@ impl Watch {
         }
     }
 
-    /// Whether a device is heard that has applied this period of heartbeats and was heard at these times.
+    /// Whether a device is heard that has applied this period of heartbeats and was heard at these
+    /// times.
     pub fn connectivity(&self, presence: &Presence, period_seconds: Option<i64>) -> Connectivity {
         let patience = self.patience(period_seconds);
         presence.settled(self.now).connectivity(&patience, self.now)
@@ -75,7 +80,8 @@ impl Watch {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Presence {
-    /// Its last configuration poll: the one request that only the holder of an unexpired device certificate can make.
+    /// Its last configuration poll: the one request that only the holder of an unexpired device
+    /// certificate can make.
     pub polled: Option<Timestamp>,
     /// Its last control poll, or the first half of a registration, which looks the same.
     pub asked: Option<Timestamp>,
@@ -92,8 +98,8 @@ pub enum Connectivity {
     NeverSeen,
     /// It polls its configuration.
     Online,
-    /// It sends heartbeats but has not polled its configuration for [`NOT_POLLING_AFTER`]: its certificate has probably
-    /// expired, and devices do not renew by themselves.
+    /// It sends heartbeats but has not polled its configuration for [`NOT_POLLING_AFTER`]: its
+    /// certificate has probably expired, and devices do not renew by themselves.
     NotPolling,
     /// Nothing was heard for longer than its [`Patience`].
     Silent,
@@ -146,9 +152,10 @@ impl Presence {
 
     /// The union of two sightings, in any order and grouping, however often.
     ///
-    /// A `beating_since` belongs to the poll that it was counted from: the later poll brings its own, and only beside the
-    /// same poll does the earlier one count. So a heartbeat has to be told with the poll before it (see [`Self::beat`]).
-    /// Keeping the earliest beyond the later poll instead would depend on the grouping: it forgets those between.
+    /// A `beating_since` belongs to the poll that it was counted from: the later poll brings its
+    /// own, and only beside the same poll does the earlier one count. So a heartbeat has to be told
+    /// with the poll before it (see [`Self::beat`]). Keeping the earliest beyond the later poll
+    /// instead would depend on the grouping: it forgets those between.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
         let beating_since = match self.polled.cmp(&other.polled) {
@@ -167,8 +174,8 @@ impl Presence {
         }
     }
 
-    /// With each time as what it counts as at `now`, see [`clock`]. To be taken before news are joined to it: of two times
-    /// the later one stays, and one that is days ahead would for days.
+    /// With each time as what it counts as at `now`, see [`clock`]. To be taken before news are
+    /// joined to it: of two times the later one stays, and one that is days ahead would for days.
     #[must_use]
     pub fn settled(self, now: Timestamp) -> Self {
         let settled = |at: Option<Timestamp>| at.map(|at| clock::settled(at, now));

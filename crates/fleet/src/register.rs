@@ -100,8 +100,8 @@ pub fn register(
     }
 }
 
-/// On hold a device that only this fleet has gets no certificate: after a return to the backend before, which lacks it, it
-/// would be disconnected.
+/// On hold a device that only this fleet has gets no certificate: after a return to the backend
+/// before, which lacks it, it would be disconnected.
 fn put_off(device: Option<&Device>, context: &Context<'_>) -> Option<PutOff> {
     let taken_over = device
         .is_some_and(|device| device.life.taken_over && matches!(device.life.state, State::Approved { .. }));
@@ -137,8 +137,9 @@ fn admit(device: &Device, request: &RegistrationRequest, context: &Context<'_>) 
     if let Some(hardware) = &request.hardware {
         heartbeat::take_hardware(&mut report, hardware, &request.cut);
     }
-    // The first key of a device whose keys are unknown is taken on trust and is then its only one. On hold that is put off:
-    // if the switch is taken back, the device may come to register another there, and would be refused after the next one.
+    // The first key of a device whose keys are unknown is taken on trust and is then its only one.
+    // On hold that is put off: if the switch is taken back, the device may come to register another
+    // there, and would be refused after the next one.
     let decided = !(context.admission == Admission::Hold && passage == Passage::Unknown);
     Ok(Change {
         life: decided.then_some(life),

@@ -1,9 +1,10 @@
 //! The registration gate: which public keys may be certified for a device.
 //!
-//! The Edge API has signed the certificate before it asks, and any holder of a Flotta certificate can ask for any device,
-//! so refusing is the only protection. But the answer may be lost on its way: the agent gives up after one second and,
-//! holding a register certificate, makes a new key for each try. A gate that closes on the first accepted key (as Flotta's
-//! own does) locks such a device out for good. So the gate stays open until the device was *seen*, by the one request that
+//! The Edge API has signed the certificate before it asks, and any holder of a Flotta certificate
+//! can ask for any device, so refusing is the only protection. But the answer may be lost on its
+//! way: the agent gives up after one second and, holding a register certificate, makes a new key
+//! for each try. A gate that closes on the first accepted key (as Flotta's own does) locks such a
+//! device out for good. So the gate stays open until the device was *seen*, by the one request that
 //! proves a usable device certificate: a configuration poll.
 
 use jiff::Timestamp;
@@ -14,15 +15,16 @@ use crate::{Digest, Policy, UnknownKey, clock};
 /// How many keys are kept for a device.
 pub const MAX_KEYS: usize = 8;
 
-/// Longest certificate request that is kept, in bytes: twice that of an RSA key of 4096 bits with a long subject. A longer
-/// one is accepted like any other, and what is kept of it is its key.
+/// Longest certificate request that is kept, in bytes: twice that of an RSA key of 4096 bits with a
+/// long subject. A longer one is accepted like any other, and what is kept of it is its key.
 pub const LONGEST_REQUEST: usize = 8 * 1024;
 
 /// A device's registrations: the keys that may register, and whether the gate is still open.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Registration {
-    /// Keys of the registrations that were answered 200 since the device was approved, oldest first.
+    /// Keys of the registrations that were answered 200 since the device was approved, oldest
+    /// first.
     #[serde(default)]
     pub keys: Vec<RegisteredKey>,
     /// Its keys are not known here: it was taken over from elsewhere and has not registered since.
@@ -42,7 +44,8 @@ pub struct Registration {
 pub struct RegisteredKey {
     /// SHA-256 of the DER SubjectPublicKeyInfo.
     pub fingerprint: Digest,
-    /// The certificate request that was last accepted with it, PEM; empty if it was longer than [`LONGEST_REQUEST`].
+    /// The certificate request that was last accepted with it, PEM; empty if it was longer than
+    /// [`LONGEST_REQUEST`].
     #[serde(deserialize_with = "read_request")]
     pub certificate_request: String,
     /// When it was first accepted.
@@ -62,7 +65,8 @@ pub struct Permission {
     pub given: Option<Timestamp>,
     /// Who gave it.
     pub by: String,
-    /// The keys in force before. They are again if the permission ends unused: giving one locks nobody out.
+    /// The keys in force before. They are again if the permission ends unused: giving one locks
+    /// nobody out.
     #[serde(default)]
     pub replaced: Vec<RegisteredKey>,
     /// Whether the device had been seen with those.
@@ -74,7 +78,8 @@ pub struct Permission {
 }
 
 impl Permission {
-    /// One that was given by a clock that was ahead is over as well: it would hold until that time comes, for whoever asks.
+    /// One that was given by a clock that was ahead is over as well: it would hold until that time
+    /// comes, for whoever asks.
     fn is_over(&self, now: Timestamp) -> bool {
         self.until <= now || self.given.is_some_and(|given| clock::is_ahead(given, now))
     }

@@ -30,7 +30,8 @@ pub struct Report {
     /// All workloads that it ever listed; see [`Report::has_reported`].
     #[serde(default, skip_serializing_if = "is_default")]
     pub ever_reported: EverReported,
-    /// Its playbook executions, by name, as it says. What is known of those that it was given is in `runs`.
+    /// Its playbook executions, by name, as it says. What is known of those that it was given is in
+    /// `runs`.
     #[serde(default)]
     pub playbooks: BTreeMap<String, PlaybookExecutionStatus>,
     /// The playbooks that it was given, or is to be given.
@@ -76,8 +77,9 @@ impl Report {
         self.identity.settle_times(now);
     }
 
-    /// Whether the device may ever have reported this workload. Where that is not known it may: the store was restored or
-    /// the device adopted and no heartbeat has come since, or it listed more names than are kept.
+    /// Whether the device may ever have reported this workload. Where that is not known it may: the
+    /// store was restored or the device adopted and no heartbeat has come since, or it listed more
+    /// names than are kept.
     pub fn has_reported(&self, name: &str, epoch: Epoch) -> bool {
         self.workloads.contains_key(name) || self.ever_reported.contains(name, epoch)
     }

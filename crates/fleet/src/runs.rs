@@ -1,9 +1,10 @@
 //! Runs of playbooks on a device: what is kept of each, and how heartbeats move it.
 //!
-//! A run belongs to an EdgeConfig and a playbook's content; the same content twice in one EdgeConfig is one run, since
-//! nothing would tell the two apart in a list whose order may change. A run ends once. It is begun again, under a new
-//! name, only by an administrator or by its strategy: agents refuse a name that they have finished and forget all names
-//! when they restart, so an offer too many may run a playbook twice.
+//! A run belongs to an EdgeConfig and a playbook's content; the same content twice in one
+//! EdgeConfig is one run, since nothing would tell the two apart in a list whose order may change.
+//! A run ends once. It is begun again, under a new name, only by an administrator or by its
+//! strategy: agents refuse a name that they have finished and forget all names when they restart,
+//! so an offer too many may run a playbook twice.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +48,8 @@ pub struct Run {
     pub config: String,
     /// SHA-256 of the playbook's text.
     pub playbook: Digest,
-    /// When an administrator last asked for it to be run again; absent for the run that follows from the label alone.
+    /// When an administrator last asked for it to be run again; absent for the run that follows
+    /// from the label alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<Timestamp>,
     /// How often its strategy has begun it again since.
@@ -68,8 +70,8 @@ pub struct Run {
     /// Its playbook's strategy is `RetryOnFailure`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retry: bool,
-    /// A list that was read in part did not name it, and none has since: it may have ended, or go on. It is not begun again
-    /// but by a person, or what has ended could run twice.
+    /// A list that was read in part did not name it, and none has since: it may have ended, or go
+    /// on. It is not begun again but by a person, or what has ended could run twice.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
     /// When the device first asked after it was not wanted any more.
@@ -179,7 +181,8 @@ impl Run {
         self.state.is_final() && !self.is_to_retry(policy)
     }
 
-    /// Nobody knows how far it came, and only an administrator can begin it again. A device that names it after all has it.
+    /// Nobody knows how far it came, and only an administrator can begin it again. A device that
+    /// names it after all has it.
     pub fn needs_a_person(&self, policy: &Policy) -> bool {
         self.hidden || self.state == RunState::Interrupted && !self.is_to_retry(policy)
     }
@@ -246,9 +249,10 @@ impl Run {
         self.since = now;
     }
 
-    /// A heartbeat names every playbook that the agent remembers. One that ended stays so, whatever is said of it later;
-    /// one that was given up goes on if the device has it after all. One that a list in part may have named does not end by
-    /// what a later one lacks: the agent may have finished it, and forgotten it since.
+    /// A heartbeat names every playbook that the agent remembers. One that ended stays so, whatever
+    /// is said of it later; one that was given up goes on if the device has it after all. One that
+    /// a list in part may have named does not end by what a later one lacks: the agent may have
+    /// finished it, and forgotten it since.
     fn beat(&mut self, word: Option<&str>, all: bool, policy: &Policy, now: Timestamp) {
         if self.state.is_final() {
             return;
@@ -267,8 +271,8 @@ impl Run {
         }
     }
 
-    /// Its offers are used up, and the heartbeat at `now` was written after the last of them: had it arrived, the device
-    /// would have named it.
+    /// Its offers are used up, and the heartbeat at `now` was written after the last of them: had
+    /// it arrived, the device would have named it.
     fn is_given_up(&self, policy: &Policy, now: Timestamp) -> bool {
         self.state == RunState::Offered
             && self.offers >= policy.playbook_offers
@@ -279,7 +283,8 @@ impl Run {
 }
 
 impl Runs {
-    /// A heartbeat names these. If they are not `all` that it named, nothing follows for the others.
+    /// A heartbeat names these. If they are not `all` that it named, nothing follows for the
+    /// others.
     pub(crate) fn beat(
         &mut self,
         named: &[PlaybookExecutionStatus],
@@ -296,7 +301,8 @@ impl Runs {
         }
     }
 
-    /// Makes each time what it counts as at `now`, see [`clock`]. When a run was asked for is a part of its name and stays.
+    /// Makes each time what it counts as at `now`, see [`clock`]. When a run was asked for is a
+    /// part of its name and stays.
     pub(crate) fn settle(&mut self, now: Timestamp) {
         for run in &mut self.list {
             clock::settle(&mut run.since, now);
@@ -313,8 +319,8 @@ impl Runs {
     }
 }
 
-/// A name that no other run has. It follows from what the run is, so that a store that was restored offers what it forgot
-/// under the name under which the device remembers it.
+/// A name that no other run has. It follows from what the run is, so that a store that was restored
+/// offers what it forgot under the name under which the device remembers it.
 fn name(
     device: &DeviceId,
     config: &str,

@@ -1,5 +1,6 @@
-//! The registration status: the device's control poll, and the first half of every registration. On the wire they are the
-//! same request, so what is right for both is answered, and nothing is concluded from it but that somebody asked.
+//! The registration status: the device's control poll, and the first half of every registration. On
+//! the wire they are the same request, so what is right for both is answered, and nothing is
+//! concluded from it but that somebody asked.
 
 use contract::Namespace;
 

@@ -1,7 +1,8 @@
 //! What is kept of a device, as it is read from a store.
 //!
-//! What a device says is bounded when it comes. An earlier program took it whole, so it is bounded again when it is read,
-//! more generously, and marked in the same way. What was decided about the device is always read whole.
+//! What a device says is bounded when it comes. An earlier program took it whole, so it is bounded
+//! again when it is read, more generously, and marked in the same way. What was decided about the
+//! device is always read whole.
 
 use contract::bounded::{Bounds, Fields, from_slice};
 

@@ -1,7 +1,7 @@
 //! Heard from, but not ours: ids that speak to the server and are no approved device.
 //!
-//! A device that the store lost keeps running, gets an error on every call and never enrols again by itself. Without
-//! this list nobody would know.
+//! A device that the store lost keeps running, gets an error on every call and never enrols again
+//! by itself. Without this list nobody would know.
 
 use contract::{DeviceId, Namespace};
 use jiff::Timestamp;

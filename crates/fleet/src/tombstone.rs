@@ -1,14 +1,15 @@
 //! What a deleted device hears.
 //!
-//! It hears `unregistered`, which makes it remove its workloads and fall silent until its daemon is restarted. After a
-//! restart the daemon polls at once, before the agent has started to enrol; another `unregistered` then would stop all
-//! sending, and the device could never come back. So a device that was told, was silent, and appears again hears `unknown`
-//! for a while.
+//! It hears `unregistered`, which makes it remove its workloads and fall silent until its daemon is
+//! restarted. After a restart the daemon polls at once, before the agent has started to enrol;
+//! another `unregistered` then would stop all sending, and the device could never come back. So a
+//! device that was told, was silent, and appears again hears `unknown` for a while.
 //!
-//! A tombstone made in another epoch of the store (before a backup was restored) may concern a device that was approved
-//! again since. It disconnects nobody until an administrator confirms it.
+//! A tombstone made in another epoch of the store (before a backup was restored) may concern a
+//! device that was approved again since. It disconnects nobody until an administrator confirms it.
 //!
-//! A disconnected device comes back by an enrolment alone, so nobody is disconnected whose enrolment is put off: see [`rests`].
+//! A disconnected device comes back by an enrolment alone, so nobody is disconnected whose
+//! enrolment is put off: see [`rests`].
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,9 +21,10 @@ pub const SILENCE: SignedDuration = SignedDuration::from_secs(30);
 /// How long a restarted device has for its enrolment. Six tries of the agent.
 pub const GRACE: SignedDuration = SignedDuration::from_secs(60);
 
-/// Whether a tombstone tells nothing and takes no note of who is heard, so that it goes on afterwards as if it had heard
-/// nobody: on hold always (a backend that is returned to may still have the device), and while the fleet is closed for a
-/// device that was told and came back, since it could not enrol in its minute.
+/// Whether a tombstone tells nothing and takes no note of who is heard, so that it goes on
+/// afterwards as if it had heard nobody: on hold always (a backend that is returned to may still
+/// have the device), and while the fleet is closed for a device that was told and came back, since
+/// it could not enrol in its minute.
 pub fn rests(tombstone: &Tombstone, presence: &Presence, context: &Context<'_>) -> bool {
     match context.admission {
         Admission::Open => false,
@@ -43,7 +45,8 @@ pub enum Word {
     Unknown,
 }
 
-/// The device asks for its registration status. Returns what it hears, and the tombstone if it changed.
+/// The device asks for its registration status. Returns what it hears, and the tombstone if it
+/// changed.
 pub fn asked(tombstone: &Tombstone, presence: &Presence, context: &Context<'_>) -> (Word, Option<Tombstone>) {
     if tombstone.epoch != context.epoch {
         return (Word::Unknown, None);
@@ -78,8 +81,8 @@ pub fn asked(tombstone: &Tombstone, presence: &Presence, context: &Context<'_>) 
     }
 }
 
-/// The device asks for its configuration, which it does not get. Its two polls come in any order, so the end of a silence
-/// has to be noticed here too. Returns the tombstone if it changed.
+/// The device asks for its configuration, which it does not get. Its two polls come in any order,
+/// so the end of a silence has to be noticed here too. Returns the tombstone if it changed.
 pub fn polled(tombstone: &Tombstone, presence: &Presence, context: &Context<'_>) -> Option<Tombstone> {
     if tombstone.epoch != context.epoch {
         return None;
@@ -97,7 +100,8 @@ fn in_grace(tombstone: &Tombstone, now: Timestamp) -> bool {
         .is_some_and(|until| now < until && !clock::is_ahead_by(until, now, GRACE))
 }
 
-/// Only polls count as being heard: anybody with a Flotta certificate can send a heartbeat in this device's name.
+/// Only polls count as being heard: anybody with a Flotta certificate can send a heartbeat in this
+/// device's name.
 fn reappeared(tombstone: &Tombstone, presence: &Presence, now: Timestamp) -> Option<Timestamp> {
     let told = tombstone.told?;
     let presence = presence.settled(now);

@@ -15,7 +15,8 @@ pub struct Context<'a> {
     pub admission: Admission,
     /// The store's present epoch.
     pub epoch: Epoch,
-    /// Since when this server has served devices without interruption: nobody can be missed who could not be heard.
+    /// Since when this server has served devices without interruption: nobody can be missed who
+    /// could not be heard.
     pub serving_since: Timestamp,
     /// The time of the request.
     pub now: Timestamp,

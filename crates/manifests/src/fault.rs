@@ -1,8 +1,8 @@
 //! What is wrong with an object, and what about it a person should know.
 //!
-//! No sentence here contains a value: what was written may be a password. Names, keys and paths are told, at most
-//! `LONGEST_NAME` letters of each, and of many sentences the first `MAX_TOLD` and how many there are besides: a file that
-//! is something else altogether makes no log that fills a disk.
+//! No sentence here contains a value: what was written may be a password. Names, keys and paths are
+//! told, at most `LONGEST_NAME` letters of each, and of many sentences the first `MAX_TOLD` and how
+//! many there are besides: a file that is something else altogether makes no log that fills a disk.
 
 use std::{borrow::Cow, fmt};
 
@@ -56,7 +56,8 @@ impl fmt::Display for Path {
 pub struct Place {
     /// The file, or what else the text came from.
     pub origin: String,
-    /// Line in it where the object's document begins, from 1; `None` when it is about the whole of it.
+    /// Line in it where the object's document begins, from 1; `None` when it is about the whole of
+    /// it.
     pub line: Option<usize>,
     /// The object, as far as it is known: `EdgeWorkload plant-a/web`. Empty if nothing is.
     pub object: String,
@@ -108,7 +109,8 @@ impl fmt::Display for Warning {
 /// What becomes of a field that nobody knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownFields {
-    /// It is a fault, as to kubectl: `deviceSelector: {matchLabel: ...}` is no selector of every device.
+    /// It is a fault, as to kubectl: `deviceSelector: {matchLabel: ...}` is no selector of every
+    /// device.
     #[default]
     Refuse,
     /// It is left out with a warning, as an API server does it.
@@ -134,8 +136,8 @@ pub(crate) const MAX_TOLD: usize = 50;
 /// Of a name in a sentence no more letters than this are shown.
 pub(crate) const LONGEST_NAME: usize = 100;
 
-/// Fields that no schema has and that are no faults: in Flotta's own samples, or in what only an API server or a controller
-/// writes.
+/// Fields that no schema has and that are no faults: in Flotta's own samples, or in what only an
+/// API server or a controller writes.
 const LEFT_OUT: [(&str, Option<&str>); 4] = [
     ("DataConfiguration", Some("paths")),
     ("EdgeConfigSpec", Some("timeoutSeconds")),

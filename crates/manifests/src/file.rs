@@ -1,7 +1,8 @@
 //! One file as text, within its bounds.
 //!
-//! Only a regular one: it is read again whenever it changes, and to wait for somebody to write into a pipe would hold up all that
-//! is read after it. (`edge-config-server manifests apply` takes pipes, once.)
+//! Only a regular one: it is read again whenever it changes, and to wait for somebody to write into
+//! a pipe would hold up all that is read after it. (`edge-config-server manifests apply` takes
+//! pipes, once.)
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -43,7 +44,8 @@ pub(crate) fn text(path: &Path) -> Result<String, Unfit> {
     decoded(bytes).map_err(|reason| Unfit::Other(reason.to_owned()))
 }
 
-/// Looked at before, since opening can wait or do something, and after, since it may have been replaced meanwhile.
+/// Looked at before, since opening can wait or do something, and after, since it may have been
+/// replaced meanwhile.
 fn open(path: &Path) -> Result<File, Unfit> {
     let is_regular = |metadata: &fs::Metadata| {
         if metadata.is_file() {

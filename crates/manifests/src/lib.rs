@@ -1,10 +1,13 @@
-//! What users of Flotta write for Kubernetes: its six custom resources, and the core objects that these refer to.
+//! What users of Flotta write for Kubernetes: its six custom resources, and the core objects that
+//! these refer to.
 //!
-//! A text becomes [`Object`]s as `kubectl` and an API server with Flotta's definitions would make of it: what `kubectl` may read
-//! otherwise and unknown fields are refused, defaults are filled in, what admission forbids is a fault with its path. An object's
-//! document is then read as one of the types in [`kinds`].
+//! A text becomes [`Object`]s as `kubectl` and an API server with Flotta's definitions would make
+//! of it: what `kubectl` may read otherwise and unknown fields are refused, defaults are filled in,
+//! what admission forbids is a fault with its path. An object's document is then read as one of the
+//! types in [`kinds`].
 //!
-//! None of it judges what is stored: a rule that is new must take nothing from a device that is served.
+//! None of it judges what is stored: a rule that is new must take nothing from a device that is
+//! served.
 //!
 //! | Question | Module |
 //! |---|---|

@@ -40,8 +40,8 @@ pub(crate) fn called(object: &Map<String, Value>) -> String {
     }
 }
 
-/// Objects that come with manifests and configure no device. They are passed over. What else is unknown is refused: a kind
-/// that is mistyped must not read as an object that was taken away.
+/// Objects that come with manifests and configure no device. They are passed over. What else is
+/// unknown is refused: a kind that is mistyped must not read as an object that was taken away.
 const PASSED_OVER: [&str; 3] = ["Namespace", "Service", "ServiceAccount"];
 
 /// What is said of a kustomization file.
@@ -88,8 +88,9 @@ pub(crate) fn kind(object: &mut Map<String, Value>, findings: &mut Findings) -> 
     }
 }
 
-/// Whether a kind whose name others use as well is that of somebody else's API group, such as `serving.knative.dev`. A group
-/// that may be a mistyped one of ours, or one of Kubernetes' own, is not.
+/// Whether a kind whose name others use as well is that of somebody else's API group, such as
+/// `serving.knative.dev`. A group that may be a mistyped one of ours, or one of Kubernetes' own, is
+/// not.
 fn is_of_others(kind: Kind, version: &str) -> bool {
     let shared = matches!(
         kind,

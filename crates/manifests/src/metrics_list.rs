@@ -9,9 +9,9 @@ const NAMES: &str = "names";
 
 /// Reads `names` of such a list, YAML or JSON. `None` if it has none, which allows nothing.
 ///
-/// As Go reads it (`sigs.k8s.io/yaml` into a struct): a number or boolean in it is taken as its text, the key may be
-/// spelled in any case, and of two such keys the last counts. It is no manifest that could be refused with a remedy: what
-/// a device has already goes on.
+/// As Go reads it (`sigs.k8s.io/yaml` into a struct): a number or boolean in it is taken as its
+/// text, the key may be spelled in any case, and of two such keys the last counts. It is no
+/// manifest that could be refused with a remedy: what a device has already goes on.
 pub fn metrics_list(text: &str) -> Result<Option<Vec<String>>, String> {
     let document = text::leniently(text).map_err(|unreadable| unreadable.reason)?;
     let list = match document {

@@ -117,8 +117,8 @@ pub struct Object {
     /// Its annotations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// Everything beside `apiVersion`, `kind` and `metadata`: `spec` and `status`, or `data` and so on. Defaults are filled
-    /// in, unknown fields are gone, keys are sorted.
+    /// Everything beside `apiVersion`, `kind` and `metadata`: `spec` and `status`, or `data` and so
+    /// on. Defaults are filled in, unknown fields are gone, keys are sorted.
     pub document: Value,
 }
 

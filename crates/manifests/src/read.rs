@@ -31,11 +31,12 @@ pub struct Reading {
     pub more_warnings: usize,
 }
 
-/// Reads the objects of a text: documents of YAML, or JSON; a `List` is its items. `origin` names the text in what is told; what
-/// ends in `.json` is JSON alone.
+/// Reads the objects of a text: documents of YAML, or JSON; a `List` is its items. `origin` names
+/// the text in what is told; what ends in `.json` is JSON alone.
 ///
 /// ```
-/// let reading = flotta_manifests::read("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}", "a.yaml");
+/// let text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}";
+/// let reading = flotta_manifests::read(text, "a.yaml");
 /// assert_eq!(reading.objects[0].key.to_string(), "ConfigMap default/a");
 /// ```
 pub fn read(text: &str, origin: &str) -> Reading {
@@ -145,7 +146,8 @@ impl Reader<'_> {
     }
 }
 
-/// Whether it is a list of objects: by its name, and by what it holds if the name may be that of another kind.
+/// Whether it is a list of objects: by its name, and by what it holds if the name may be that of
+/// another kind.
 fn is_list(object: &Map<String, Value>) -> bool {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
     kind.strip_suffix("List").is_some_and(|of| {

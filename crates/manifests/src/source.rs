@@ -1,8 +1,8 @@
 //! A source: a file or a directory that is read as one unit, whole or not at all.
 //!
-//! Of a directory the files of its first level count, as for `kubectl apply -f`: `.yaml`, `.yml`, `.json`, and none that is
-//! hidden. The volume of a ConfigMap is read of one version: its files are links through `..data`, which is replaced at once;
-//! that link is looked at before and after.
+//! Of a directory the files of its first level count, as for `kubectl apply -f`: `.yaml`, `.yml`,
+//! `.json`, and none that is hidden. The volume of a ConfigMap is read of one version: its files
+//! are links through `..data`, which is replaced at once; that link is looked at before and after.
 
 use std::{collections::BTreeMap, fmt, fs, io, path};
 
@@ -31,8 +31,8 @@ pub struct SourceReading {
     pub warnings: Vec<Warning>,
     /// How many more warnings there are.
     pub more_warnings: usize,
-    /// SHA-256 of what the objects say, as 64 hexadecimal digits: it changes neither with comments and order nor with the
-    /// distribution over files.
+    /// SHA-256 of what the objects say, as 64 hexadecimal digits: it changes neither with comments
+    /// and order nor with the distribution over files.
     pub digest: String,
 }
 
@@ -189,7 +189,8 @@ pub fn digest<'a>(objects: impl IntoIterator<Item = &'a Object>) -> String {
     sorted.sort_by(|one, other| one.key.cmp(&other.key));
     let mut hash = Sha256::new();
     for object in sorted {
-        // Maps are sorted, and JSON needs no escaping between lines: two lists have the same text only if they are equal.
+        // Maps are sorted, and JSON needs no escaping between lines: two lists have the same text
+        // only if they are equal.
         hash.update(serde_json::to_vec(object).unwrap_or_default());
         hash.update(b"\n");
     }
@@ -246,7 +247,8 @@ fn version(directory: &path::Path) -> Result<Option<path::PathBuf>, SourceError>
     }
 }
 
-/// Whether an entry of a directory is part of the source by its name: it has one of the endings and is not hidden.
+/// Whether an entry of a directory is part of the source by its name: it has one of the endings and
+/// is not hidden.
 pub fn counts(entry: &path::Path) -> bool {
     let hidden = entry
         .file_name()

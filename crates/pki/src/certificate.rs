@@ -32,12 +32,13 @@ pub struct Facts {
     pub subject: String,
     /// The subject of its issuer.
     pub issuer: String,
-    /// The serial number in hexadecimal. Not unique with Flotta: a host certificate repeats its CA's.
+    /// The serial number in hexadecimal. Not unique with Flotta: a host certificate repeats its
+    /// CA's.
     pub serial: String,
     /// Begin of its validity.
     pub not_before: Timestamp,
-    /// End of its validity. A time that no [`Timestamp`] holds (Kubernetes and RFC 5280 write 9999-12-31) is the latest that one
-    /// does.
+    /// End of its validity. A time that no [`Timestamp`] holds (Kubernetes and RFC 5280 write
+    /// 9999-12-31) is the latest that one does.
     pub not_after: Timestamp,
     /// DNS names and IP addresses of the subject alternative name.
     pub names: Vec<String>,
@@ -68,14 +69,16 @@ impl Certificate {
         Ok(Self { der, facts })
     }
 
-    /// The certificates of a PEM file as far as Go reads it: blocks that are not well-formed, and what is no certificate,
-    /// are passed over. Where [`pem::certificates`] accepts the file, they are the same.
+    /// The certificates of a PEM file as far as Go reads it: blocks that are not well-formed, and
+    /// what is no certificate, are passed over. Where [`pem::certificates`] accepts the file, they
+    /// are the same.
     pub fn all_in_go(file: &[u8]) -> Vec<Self> {
         let ders = pem::certificates_in_go(file).into_iter();
         ders.filter_map(|der| Self::parse(der).ok()).collect()
     }
 
-    /// Reads a certificate as Go does: what is not DER to the letter, or has a negative serial number, is refused too.
+    /// Reads a certificate as Go does: what is not DER to the letter, or has a negative serial
+    /// number, is refused too.
     pub(crate) fn parse_strictly(der: CertificateDer<'static>) -> Result<Self, CertificateError> {
         let certificate = Self::parse(der)?;
         x509_cert::Certificate::from_der(&certificate.der).map_err(|error| CertificateError {
@@ -97,8 +100,8 @@ impl Certificate {
         Ok(certificate)
     }
 
-    /// Whether it may sign certificates: a CA by its basic constraints, and its key usage, if it has one, includes it
-    /// (RFC 5280, 4.2.1.3; Go's `CheckSignatureFrom`).
+    /// Whether it may sign certificates: a CA by its basic constraints, and its key usage, if it
+    /// has one, includes it (RFC 5280, 4.2.1.3; Go's `CheckSignatureFrom`).
     pub fn may_sign(&self) -> bool {
         self.x509().is_ok_and(|certificate| {
             let usage = certificate.key_usage();
@@ -107,8 +110,8 @@ impl Certificate {
         })
     }
 
-    /// Whether `ca` issued it: its issuer is the subject of `ca` to the octet, and its signature verifies with the key of
-    /// `ca`. Validity and usages are not looked at.
+    /// Whether `ca` issued it: its issuer is the subject of `ca` to the octet, and its signature
+    /// verifies with the key of `ca`. Validity and usages are not looked at.
     pub fn is_issued_by(&self, ca: &Self) -> bool {
         let (Ok(certificate), Ok(ca)) = (self.x509(), ca.x509()) else {
             return false;
@@ -117,7 +120,8 @@ impl Certificate {
             && certificate.verify_signature(Some(ca.public_key())).is_ok()
     }
 
-    /// The name of its issuer in DER form: what a server asks for certificates by (RFC 8446, 4.2.4).
+    /// The name of its issuer in DER form: what a server asks for certificates by (RFC 8446,
+    /// 4.2.4).
     pub fn issuer_der(&self) -> Result<Vec<u8>, CertificateError> {
         Ok(self.x509()?.issuer().as_raw().to_vec())
     }

@@ -1,8 +1,9 @@
 //! Certificate requests (PKCS#10, RFC 2986).
 //!
-//! The Edge API signs what a request asks for without verifying the request's own signature, so whoever relies on a
-//! request's key does. What is accepted is what a Flotta agent can make and no more: ECDSA on P-256 or P-384, RSA of 2048 to
-//! 4096 bits, Ed25519. Rejected: RSA-PSS, SHA-1, other curves; no agent makes them.
+//! The Edge API signs what a request asks for without verifying the request's own signature, so
+//! whoever relies on a request's key does. What is accepted is what a Flotta agent can make and no
+//! more: ECDSA on P-256 or P-384, RSA of 2048 to 4096 bits, Ed25519. Rejected: RSA-PSS, SHA-1,
+//! other curves; no agent makes them.
 
 use rustls::pki_types::{AlgorithmIdentifier, alg_id};
 use x509_parser::{
@@ -62,7 +63,8 @@ pub enum CsrError {
 
 /// Reads a certificate request in PEM form and verifies that the holder of its key has signed it.
 ///
-/// The label of the PEM block does not matter, as to the Edge API. Equal keys give equal [`VerifiedCsr::key`]s.
+/// The label of the PEM block does not matter, as to the Edge API. Equal keys give equal
+/// [`VerifiedCsr::key`]s.
 pub fn verify(file: &[u8]) -> Result<VerifiedCsr, CsrError> {
     verify_der(&pem::single_block(file)?)
 }

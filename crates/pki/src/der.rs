@@ -1,13 +1,13 @@
-//! As much of DER (X.690) as is written here by hand: around parts whose exact octets matter, because they are signed or
-//! compared. Everything else is written by `x509-cert`.
+//! As much of DER (X.690) as is written here by hand: around parts whose exact octets matter,
+//! because they are signed or compared. Everything else is written by `x509-cert`.
 
 /// Tag of a SEQUENCE.
 pub(crate) const SEQUENCE: u8 = 0x30;
 const BIT_STRING: u8 = 0x03;
 const NO_UNUSED_BITS: &[u8] = &[0];
 
-/// The one DER form of something signed, be it a certificate or a request for one: what is signed, the content of the
-/// signature's AlgorithmIdentifier, the signature.
+/// The one DER form of something signed, be it a certificate or a request for one: what is signed,
+/// the content of the signature's AlgorithmIdentifier, the signature.
 pub(crate) fn signed(content: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
     let algorithm = element(SEQUENCE, &[algorithm]);
     let signature = element(BIT_STRING, &[NO_UNUSED_BITS, signature]);

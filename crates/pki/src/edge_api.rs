@@ -1,13 +1,15 @@
 //! What Flotta's Edge API does with the material in its Secrets when it starts.
 //!
-//! It reads them at no other time, never corrects them, and looks at less than one would think: at the first PEM block of
-//! each entry, at whether key and certificate are a pair, and at nothing else. So "a start accepts it" ([`start`]) and "it
-//! is fit for use" ([`fitness`](crate::fitness)) are two questions. Rules: `pkg/mtls` of flotta-operator, `ImportFromPem`,
-//! `InitCertificates` and `CreateRegistrationClientCerts`.
+//! It reads them at no other time, never corrects them, and looks at less than one would think: at
+//! the first PEM block of each entry, at whether key and certificate are a pair, and at nothing
+//! else. So "a start accepts it" ([`start`]) and "it is fit for use" ([`fitness`](crate::fitness))
+//! are two questions. Rules: `pkg/mtls` of flotta-operator, `ImportFromPem`, `InitCertificates` and
+//! `CreateRegistrationClientCerts`.
 //!
-//! Where this program reads less than Go does, it says that a start fails, so that nobody is led to restart on its word:
-//! keys on P-224, RSA keys under 2048 bits, a first block that is not well-formed (Go goes on to the next), header lines
-//! within it (Go reads on after them), certificates that are not strictly DER.
+//! Where this program reads less than Go does, it says that a start fails, so that nobody is led to
+//! restart on its word: keys on P-224, RSA keys under 2048 bits, a first block that is not
+//! well-formed (Go goes on to the next), header lines within it (Go reads on after them),
+//! certificates that are not strictly DER.
 
 use std::{fmt, sync::Arc};
 
@@ -33,7 +35,8 @@ use crate::{
 /// One of the two Secrets, as it was found.
 #[derive(Clone, Copy, Debug)]
 pub enum Secret<'a> {
-    /// There is none. A start then makes one: of `flotta-ca` with a new key, which locks all devices out.
+    /// There is none. A start then makes one: of `flotta-ca` with a new key, which locks all
+    /// devices out.
     Missing,
     /// There is one, and it is left as it is, empty or not.
     Present(Pair<'a>),
@@ -186,7 +189,8 @@ pub struct CaFacts {
     pub signing: Facts,
     /// Whether the certificate that signs may sign certificates (basic constraints and key usage).
     pub may_sign: bool,
-    /// Those that all other requests are checked against, in their order; the first is usually the one that signs.
+    /// Those that all other requests are checked against, in their order; the first is usually the
+    /// one that signs.
     pub trusted: Vec<Facts>,
     /// Blocks of `ca.crt` that a start passes over without a word, or may pass over.
     pub passed_over: Vec<PassedOver>,
@@ -237,7 +241,8 @@ impl Ca {
         &self.bundle
     }
 
-    /// The certificates of `ca.crt` as far as Go reads it: what the Edge API checks its backend's certificate against.
+    /// The certificates of `ca.crt` as far as Go reads it: what the Edge API checks its backend's
+    /// certificate against.
     pub fn roots(&self) -> Vec<CertificateDer<'static>> {
         pem::certificates_in_go(&self.bundle)
     }
@@ -254,7 +259,8 @@ impl fmt::Debug for Ca {
     }
 }
 
-/// What a start makes of `flotta-host-certificate`: what devices see as server, and a backend as client.
+/// What a start makes of `flotta-host-certificate`: what devices see as server, and a backend as
+/// client.
 pub fn accept_host(pair: Pair<'_>) -> Result<Identity, Vec<StartFault>> {
     let entries = [Entry::HostCertificate, Entry::HostKey];
     let pair = read_pair(pair, entries, |label| {
@@ -328,7 +334,8 @@ fn read_key(file: &[u8]) -> Result<(PrivateKeyDer<'static>, Arc<dyn SigningKey>)
     Ok((der, signer))
 }
 
-/// Whether an ECPrivateKey (RFC 5915) has the optional parameters, and they are the name of a curve.
+/// Whether an ECPrivateKey (RFC 5915) has the optional parameters, and they are the name of a
+/// curve.
 fn names_curve(der: &[u8]) -> bool {
     let read = |der| {
         SliceReader::new(der)?.sequence(|key| {

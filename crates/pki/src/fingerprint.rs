@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 
 /// A SHA-256 digest, written as 64 hexadecimal digits in lower case.
 ///
-/// Of a key it is taken over the DER SubjectPublicKeyInfo (as RFC 7469 pins do), of a certificate over its DER form (as
-/// `openssl x509 -fingerprint -sha256` does).
+/// Of a key it is taken over the DER SubjectPublicKeyInfo (as RFC 7469 pins do), of a certificate
+/// over its DER form (as `openssl x509 -fingerprint -sha256` does).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
 

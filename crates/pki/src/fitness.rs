@@ -1,7 +1,7 @@
 //! Whether material that a start of the Edge API accepts is also fit for use.
 //!
-//! Apart from [`edge_api`](crate::edge_api) on purpose: an Edge API starts with an expired CA, or with a host certificate of
-//! another CA, and then refuses devices, or is refused by them.
+//! Apart from [`edge_api`](crate::edge_api) on purpose: an Edge API starts with an expired CA, or
+//! with a host certificate of another CA, and then refuses devices, or is refused by them.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -20,7 +20,8 @@ pub struct MaterialFacts {
     pub ca: CaFacts,
     /// Of the certificate in `flotta-host-certificate`.
     pub host: Facts,
-    /// Whether the certificate of the CA that signs issued the host certificate: verified, not guessed from names.
+    /// Whether the certificate of the CA that signs issued the host certificate: verified, not
+    /// guessed from names.
     pub host_issued_by_ca: bool,
 }
 
@@ -216,8 +217,8 @@ impl CaFacts {
 }
 
 impl Facts {
-    /// Whether a client that calls this name accepts the certificate's names (RFC 9525): case does not matter, and `*` stands
-    /// for one whole first label.
+    /// Whether a client that calls this name accepts the certificate's names (RFC 9525): case does
+    /// not matter, and `*` stands for one whole first label.
     pub fn covers(&self, name: &str) -> bool {
         self.names.iter().any(|held| {
             let wildcard = || {

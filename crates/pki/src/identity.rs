@@ -9,8 +9,8 @@ use crate::{
     pem,
 };
 
-/// Certificates to present, the holder's own first, and its private key, which nothing but [`Identity::private_key`] and
-/// [`Identity::key_pem`] shows.
+/// Certificates to present, the holder's own first, and its private key, which nothing but
+/// [`Identity::private_key`] and [`Identity::key_pem`] shows.
 pub struct Identity {
     leaf: Certificate,
     chain: Vec<CertificateDer<'static>>,

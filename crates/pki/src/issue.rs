@@ -1,7 +1,8 @@
 //! Certificates issued by Flotta's CA: for our server, and for probes of the Edge API.
 //!
-//! Names are compared octet by octet by those who check a chain, so a certificate's issuer is cut out of the CA's own
-//! certificate and never written anew; that is what rcgen cannot do (`docs/decisions/0019-issuing-certificates.md`).
+//! Names are compared octet by octet by those who check a chain, so a certificate's issuer is cut
+//! out of the CA's own certificate and never written anew; that is what rcgen cannot do
+//! (`docs/decisions/0019-issuing-certificates.md`).
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -94,7 +95,8 @@ impl fmt::Debug for Issuer {
     }
 }
 
-/// The signatures that a CA key may make, most usual first, each with the content of its AlgorithmIdentifier.
+/// The signatures that a CA key may make, most usual first, each with the content of its
+/// AlgorithmIdentifier.
 const SIGNATURES: [(SignatureScheme, AlgorithmIdentifier); 4] = [
     (SignatureScheme::ECDSA_NISTP256_SHA256, alg_id::ECDSA_SHA256),
     (SignatureScheme::ECDSA_NISTP384_SHA384, alg_id::ECDSA_SHA384),
@@ -125,16 +127,16 @@ impl Issuer {
         })
     }
 
-    /// A certificate for a server of ours with these names, for a new key on P-256. Valid for [`SERVER_LIFE`], but not longer
-    /// than the CA.
+    /// A certificate for a server of ours with these names, for a new key on P-256. Valid for
+    /// [`SERVER_LIFE`], but not longer than the CA.
     ///
     /// The first name is the common name as well, if it is short enough to be one.
     pub fn server(&self, names: &[ServerName<'_>], now: Timestamp) -> Result<Identity, IssueError> {
         self.issue(&Profile::server(names)?, SERVER_LIFE, now)
     }
 
-    /// A certificate to call the Edge API with as a device would: `CN=nonce, O=flotta-operator, OU=namespace`, both extended
-    /// key usages, for a new key on P-256. Valid for [`PROBE_LIFE`].
+    /// A certificate to call the Edge API with as a device would: `CN=nonce, O=flotta-operator,
+    /// OU=namespace`, both extended key usages, for a new key on P-256. Valid for [`PROBE_LIFE`].
     pub fn probe(&self, nonce: &str, namespace: &str, now: Timestamp) -> Result<Identity, IssueError> {
         self.issue(&Profile::probe(nonce, namespace), PROBE_LIFE, now)
     }
@@ -184,7 +186,8 @@ fn new_key() -> Result<PrivateKeyDer<'static>, IssueError> {
     Ok(PrivatePkcs8KeyDer::from(pkcs8.as_ref().to_vec()).into())
 }
 
-/// Sixteen octets, of which 126 bits are random: positive, never shorter, never twice (RFC 5280, 4.1.2.2).
+/// Sixteen octets, of which 126 bits are random: positive, never shorter, never twice (RFC 5280,
+/// 4.1.2.2).
 fn random_serial() -> Result<[u8; 16], IssueError> {
     let mut serial = [0; 16];
     rand::fill(&mut serial)?;

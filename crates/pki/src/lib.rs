@@ -1,11 +1,13 @@
 //! Certificates, keys and certificate requests as Flotta uses them: read, check, recognise, issue.
 //!
-//! Pure: no input or output, and the time is passed in; only keys and serial numbers are drawn at random. The only
-//! library crate that knows PEM and X.509; what crosses its border are [`Fingerprint`]s, [`Facts`] and the types of `rustls`.
+//! Pure: no input or output, and the time is passed in; only keys and serial numbers are drawn at
+//! random. The only library crate that knows PEM and X.509; what crosses its border are
+//! [`Fingerprint`]s, [`Facts`] and the types of `rustls`.
 //!
-//! Signatures of certificates that callers present are not verified here: that is the business of the TLS handshake.
-//! Signatures of material in Flotta's Secrets are ([`Certificate::is_issued_by`]), and those of certificate requests
-//! ([`csr::verify`]), because the Edge API does not verify them.
+//! Signatures of certificates that callers present are not verified here: that is the business of
+//! the TLS handshake. Signatures of material in Flotta's Secrets are
+//! ([`Certificate::is_issued_by`]), and those of certificate requests ([`csr::verify`]), because
+//! the Edge API does not verify them.
 
 pub mod csr;
 pub mod edge_api;

@@ -1,7 +1,9 @@
-//! What a TLS server is given in files, checked before use: each function reports all that is wrong, not the first.
+//! What a TLS server is given in files, checked before use: each function reports all that is
+//! wrong, not the first.
 //!
-//! A file that cannot be read whole is refused. A server that has nothing else to serve with may take it in part
-//! (`in_part`), or a file that it began to serve with before files were read strictly would keep it from starting again.
+//! A file that cannot be read whole is refused. A server that has nothing else to serve with may
+//! take it in part (`in_part`), or a file that it began to serve with before files were read
+//! strictly would keep it from starting again.
 
 use std::{fmt, sync::Arc};
 
@@ -98,15 +100,16 @@ pub struct ServerIdentity {
 }
 
 impl ServerIdentity {
-    /// Reads and checks a chain (the server's own certificate first) and its key. All faults are reported: those of the
-    /// chain and those of the key, in this order.
+    /// Reads and checks a chain (the server's own certificate first) and its key. All faults are
+    /// reported: those of the chain and those of the key, in this order.
     pub fn check(chain: &[u8], key: &[u8], now: Timestamp) -> Result<Self, OfChainAndKey> {
         let (chain, faults) = read(chain);
         Self::of(chain, faults, key, now)
     }
 
-    /// The same for a chain that cannot be read whole: as far as it was read before reading was strict, with what is wrong
-    /// with it. Only this server reads it, and clients say so when a certificate is missing.
+    /// The same for a chain that cannot be read whole: as far as it was read before reading was
+    /// strict, with what is wrong with it. Only this server reads it, and clients say so when a
+    /// certificate is missing.
     pub fn in_part(
         chain: &[u8],
         key: &[u8],
@@ -197,16 +200,16 @@ pub struct TrustBundle {
 impl TrustBundle {
     /// Reads and checks a bundle.
     ///
-    /// A CA outside its validity at `now` is left out of [`TrustBundle::roots`], since the TLS library does not look at a
-    /// root's validity. It is a fault only when no other is left: a renewed CA stands beside its expired predecessor for a
-    /// while.
+    /// A CA outside its validity at `now` is left out of [`TrustBundle::roots`], since the TLS
+    /// library does not look at a root's validity. It is a fault only when no other is left: a
+    /// renewed CA stands beside its expired predecessor for a while.
     pub fn check(bundle: &[u8], now: Timestamp) -> Result<Self, Vec<MaterialFault>> {
         let (certificates, faults) = read(bundle);
         Self::of(certificates, faults, now)
     }
 
-    /// The same for a bundle that cannot be read whole: as far as Go reads it, and so the Edge API, with what is wrong with
-    /// it. A bundle of which Go reads nothing is refused.
+    /// The same for a bundle that cannot be read whole: as far as Go reads it, and so the Edge API,
+    /// with what is wrong with it. A bundle of which Go reads nothing is refused.
     pub fn in_part(bundle: &[u8], now: Timestamp) -> Result<(Self, Vec<MaterialFault>), Vec<MaterialFault>> {
         let (certificates, faults) = as_far_as(bundle, pem::certificates_in_go);
         if certificates.is_empty() {

@@ -30,8 +30,8 @@ pub enum PinFault {
 }
 
 impl Pins {
-    /// Reads a file of pins: one fingerprint of a public key per line, as 64 hexadecimal digits. `#` begins a comment, blank
-    /// lines are skipped. All faults are reported.
+    /// Reads a file of pins: one fingerprint of a public key per line, as 64 hexadecimal digits.
+    /// `#` begins a comment, blank lines are skipped. All faults are reported.
     pub fn parse(file: &[u8]) -> Result<Self, Vec<PinFault>> {
         let text = std::str::from_utf8(file).map_err(|_| vec![PinFault::NotText])?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);

@@ -1,9 +1,9 @@
 //! How much of a chain of certificates that a stranger presents is looked at.
 //!
-//! Finding a path through certificates of one name takes time that grows with the factorial of their number, and the
-//! stranger pays nothing for it: 36 of them, 10 KiB, cost two seconds of a processor. So their number and length are
-//! compared before anything of them is read. That a certificate in front is a known one is no reason to look further:
-//! certificates are public.
+//! Finding a path through certificates of one name takes time that grows with the factorial of
+//! their number, and the stranger pays nothing for it: 36 of them, 10 KiB, cost two seconds of a
+//! processor. So their number and length are compared before anything of them is read. That a
+//! certificate in front is a known one is no reason to look further: certificates are public.
 
 /// Most certificates of a chain: a leaf, its issuers, and a root that need not be there.
 pub const MOST_CERTIFICATES: usize = 4;
@@ -24,7 +24,8 @@ pub struct ChainTooLong {
     pub bytes: usize,
 }
 
-/// Whether a chain is short enough to be looked at; takes the certificates undecoded, leaf included.
+/// Whether a chain is short enough to be looked at; takes the certificates undecoded, leaf
+/// included.
 pub fn is_bounded<'a>(chain: impl IntoIterator<Item = &'a [u8]>) -> Result<(), ChainTooLong> {
     let (certificates, bytes) = chain
         .into_iter()

@@ -20,7 +20,8 @@ pub fn renewal_due(facts: &Facts, now: Timestamp) -> bool {
     now >= renewal_time(facts)
 }
 
-/// Whether a certificate has other names than these: more, fewer or different ones. Order and case do not matter.
+/// Whether a certificate has other names than these: more, fewer or different ones. Order and case
+/// do not matter.
 pub fn names_differ(facts: &Facts, names: &[ServerName<'_>]) -> bool {
     let held: BTreeSet<_> = facts.names.iter().map(|name| name.to_ascii_lowercase()).collect();
     let wanted: BTreeSet<_> = names

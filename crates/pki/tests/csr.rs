@@ -1,4 +1,5 @@
-//! Certificate requests: those that agents make are accepted, everything else is refused and nothing panics.
+//! Certificate requests: those that agents make are accepted, everything else is refused and
+//! nothing panics.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
@@ -13,7 +14,8 @@ use rcgen::{
     PublicKeyData as _, RsaKeySize, SignatureAlgorithm,
 };
 
-/// Written by Go 1.26's `x509.CreateCertificateRequest` as a Flotta agent calls it: P-256, common name and organization.
+/// Written by Go 1.26's `x509.CreateCertificateRequest` as a Flotta agent calls it: P-256, common
+/// name and organization.
 const GO_CSR: &str = include_str!("data/go-p256.csr");
 /// SHA-256 of what Go's `x509.MarshalPKIXPublicKey` wrote for its key.
 const GO_KEY: &str = include_str!("data/go-p256.spki.sha256");

@@ -1,4 +1,5 @@
-//! What a start of the Edge API accepts, row by row. `tests/e2e` runs the same rows through the real one.
+//! What a start of the Edge API accepts, row by row. `tests/e2e` runs the same rows through the
+//! real one.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
@@ -125,7 +126,8 @@ fn a_key_that_cannot_be_read_is_refused() {
     let authority = Authority::new(Kind::P256);
     let host = host(&authority, Kind::P256);
     let sec1 = pem::parse(&authority.files.key).unwrap().into_contents();
-    // Version and private key, without the name of the curve and the public key that stand after them.
+    // Version and private key, without the name of the curve and the public key that stand after
+    // them.
     let mut nameless = sec1[..39].to_vec();
     nameless[1] = 37;
     let torn = &sec1[..sec1.len() - 1];
@@ -266,7 +268,8 @@ fn no_key_is_shown() {
 }
 
 proptest! {
-    /// Whatever is in the Secrets is judged: something is wrong with each entry, and no input ends the program.
+    /// Whatever is in the Secrets is judged: something is wrong with each entry, and no input ends
+    /// the program.
     #[test]
     fn any_content_is_judged(certificate: Vec<u8>, key: Vec<u8>, label in "[A-Z ]{0,20}", armoured: bool) {
         let file = |content: Vec<u8>| {
@@ -277,7 +280,8 @@ proptest! {
         prop_assert_eq!(start(pair, pair).unwrap_err().len(), 4);
     }
 
-    /// One octet changed in an otherwise good certificate: never a panic, and an accepted one is another certificate.
+    /// One octet changed in an otherwise good certificate: never a panic, and an accepted one is
+    /// another certificate.
     #[test]
     fn a_changed_octet_is_judged(at in 0_usize..300, to: u8) {
         let key = key(Kind::P256);

@@ -285,7 +285,8 @@ fn names_are_compared_as_a_set() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// The issuer repeats the CA's subject octet by octet, however that was written, and TLS finds the CA by it.
+    /// The issuer repeats the CA's subject octet by octet, however that was written, and TLS finds
+    /// the CA by it.
     #[test]
     fn the_issuer_is_the_subject_of_the_ca(subject in subjects(), key_id in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..30))) {
         let files = support::ca_with_subject(&subject, key_id.as_deref());

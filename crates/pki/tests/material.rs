@@ -1,4 +1,5 @@
-//! Material as Flotta makes it is accepted; what could not be served with is refused with all its faults.
+//! Material as Flotta makes it is accepted; what could not be served with is refused with all its
+//! faults.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 

@@ -1,11 +1,12 @@
-//! What the companion can do. Each action can be repeated, and does nothing when what it was decided on has changed since.
+//! What the companion can do. Each action can be repeated, and does nothing when what it was
+//! decided on has changed since.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// One thing to do. Every write names the `uid` and `resourceVersion` that were observed, so one decided on an older state
-/// fails with a conflict and creates nothing.
+/// One thing to do. Every write names the `uid` and `resourceVersion` that were observed, so one
+/// decided on an older state fails with a conflict and creates nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Take (or give up) the finalizer of the resource.
@@ -39,7 +40,8 @@ pub enum Action {
     SavePrevious(Value),
     /// Write an object of Flotta's.
     Write(Write),
-    /// Call each of these pods as a device would, with a fresh nonce, and look for it in our server's pods.
+    /// Call each of these pods as a device would, with a fresh nonce, and look for it in our
+    /// server's pods.
     Verify {
         /// What the evidence is about.
         about: String,
@@ -129,7 +131,8 @@ pub enum CertificateWrite {
         /// `tls.key`
         key: Vec<u8>,
     },
-    /// A new one from the CA in Secret `flotta-ca`, for these DNS names and IP addresses; the first is its common name.
+    /// A new one from the CA in Secret `flotta-ca`, for these DNS names and IP addresses; the first
+    /// is its common name.
     Issue {
         /// The names.
         names: Vec<String>,

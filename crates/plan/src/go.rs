@@ -1,4 +1,5 @@
-//! How Go reads what the Edge API reads: a value that looks fine and is not ends its process, or changes nothing silently.
+//! How Go reads what the Edge API reads: a value that looks fine and is not ends its process, or
+//! changes nothing silently.
 
 /// Whether Go's `time.ParseDuration` takes it: `5s`, `1h30m`, `0`, but not `5`.
 pub(crate) fn is_duration(text: &str) -> bool {
@@ -45,7 +46,8 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// What Go's `strconv.ParseUint` with base 0 makes of it, as far as people write numbers: decimal or 0x.
+/// What Go's `strconv.ParseUint` with base 0 makes of it, as far as people write numbers: decimal
+/// or 0x.
 pub(crate) fn unsigned(text: &str) -> Option<u64> {
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hexadecimal) => (hexadecimal, 16),

@@ -1,7 +1,8 @@
 //! What the companion decides: one look at the cluster goes in, one action and a status come out.
 //!
-//! Pure: no input or output, no clock. `observe` and `act` are in crate `flotta-companion`; [`plan`] is the only place that
-//! decides. Order of reading: [`api`] (what a person asks for and is told), [`observed`], [`action`], `decide`.
+//! Pure: no input or output, no clock. `observe` and `act` are in crate `flotta-companion`;
+//! [`plan`] is the only place that decides. Order of reading: [`api`] (what a person asks for and
+//! is told), [`observed`], [`action`], `decide`.
 
 pub mod action;
 pub mod api;

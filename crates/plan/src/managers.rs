@@ -1,4 +1,5 @@
-//! Who set a field: what the API server keeps of field managers (Kubernetes, "Server-Side Apply", `managedFields`).
+//! Who set a field: what the API server keeps of field managers (Kubernetes, "Server-Side Apply",
+//! `managedFields`).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 
@@ -23,7 +24,8 @@ pub(crate) fn anything_ours(meta: &ObjectMeta) -> bool {
     entries(meta).any(|entry| entry.manager.as_deref() == Some(MANAGER))
 }
 
-/// The other manager that holds the field; where none does, the one that wrote to the object last: it may have removed it.
+/// The other manager that holds the field; where none does, the one that wrote to the object last:
+/// it may have removed it.
 pub(crate) fn other(meta: &ObjectMeta, path: &[&str]) -> Option<Manager> {
     let latest = |holding: bool| {
         entries(meta)
@@ -41,7 +43,8 @@ pub(crate) fn other(meta: &ObjectMeta, path: &[&str]) -> Option<Manager> {
     })
 }
 
-/// Entries of the object itself; the status of a Deployment is written by its controller all the time.
+/// Entries of the object itself; the status of a Deployment is written by its controller all the
+/// time.
 fn entries(meta: &ObjectMeta) -> impl Iterator<Item = &ManagedFieldsEntry> {
     meta.managed_fields
         .iter()

@@ -1,8 +1,8 @@
-//! Flotta's CA and host certificate as they lie in their Secrets: would a start of the Edge API accept them, are they the
-//! ones that belong together, and are they the ones that were verified?
+//! Flotta's CA and host certificate as they lie in their Secrets: would a start of the Edge API
+//! accept them, are they the ones that belong together, and are they the ones that were verified?
 //!
-//! The first question decides whether a restart is a danger, the others whether a restart by us would carry out somebody
-//! else's accident. They are never one question.
+//! The first question decides whether a restart is a danger, the others whether a restart by us
+//! would carry out somebody else's accident. They are never one question.
 
 use std::collections::BTreeMap;
 
@@ -19,13 +19,15 @@ use crate::{api::CertificateStatus, go, settings};
 /// Both Secrets, judged.
 #[derive(Clone, Debug)]
 pub(crate) struct Material {
-    /// What is missing, one sentence each. A missing CA Secret is the worst: the next start makes another CA.
+    /// What is missing, one sentence each. A missing CA Secret is the worst: the next start makes
+    /// another CA.
     pub missing: Vec<String>,
     /// Why a start of the Edge API would fail.
     pub refused: Vec<String>,
     /// Why they should not be used although a start accepts them.
     pub unfit: Vec<String>,
-    /// Names that the host certificate lacks: it is as the Edge API made it, and its settings have changed since.
+    /// Names that the host certificate lacks: it is as the Edge API made it, and its settings have
+    /// changed since.
     pub nameless: Vec<String>,
     /// What is known of them, when both are there and accepted.
     pub facts: Option<MaterialFacts>,

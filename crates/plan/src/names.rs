@@ -15,19 +15,24 @@ pub const RESTORE_MANAGER: &str = "flotta-companion-restore";
 /// Finalizer of a `RemoteBackend`: its deletion leads the Edge API back first.
 pub const FINALIZER: &str = "companion.project-flotta.io/restore";
 
-/// Annotation on the Edge API's pod template: what the pods were started with. A change of it is what restarts them.
+/// Annotation on the Edge API's pod template: what the pods were started with. A change of it is
+/// what restarts them.
 pub const INPUTS_ANNOTATION: &str = "companion.project-flotta.io/inputs";
 
-/// Annotation on our server's pods. A change makes the kubelet look at their volumes now and not in a minute.
+/// Annotation on our server's pods. A change makes the kubelet look at their volumes now and not in
+/// a minute.
 pub const NUDGE_ANNOTATION: &str = "companion.project-flotta.io/nudge";
 
-/// Annotation on a `RemoteBackend` that is being uninstalled: the companion only watches, `restore` acts.
+/// Annotation on a `RemoteBackend` that is being uninstalled: the companion only watches, `restore`
+/// acts.
 pub const RETIRING_ANNOTATION: &str = "companion.project-flotta.io/retiring";
 
-/// Annotation on a `RemoteBackend` with which a person asks to try a failed switch again; any new value does.
+/// Annotation on a `RemoteBackend` with which a person asks to try a failed switch again; any new
+/// value does.
 pub const RETRY_ANNOTATION: &str = "companion.project-flotta.io/retry";
 
-/// Annotation on a `RemoteBackend` with which a person says what was before, when that was lost; the value is `crd`.
+/// Annotation on a `RemoteBackend` with which a person says what was before, when that was lost;
+/// the value is `crd`.
 pub const ASSUME_PREVIOUS_ANNOTATION: &str = "companion.project-flotta.io/assume-previous";
 
 /// ConfigMap with what was in the place of our values before.

@@ -1,7 +1,9 @@
-//! One look at the cluster: everything that [`crate::plan`] may base a decision on, and nothing else.
+//! One look at the cluster: everything that [`crate::plan`] may base a decision on, and nothing
+//! else.
 //!
-//! Objects are as the API server gave them; what they mean is read here and nowhere else. Absent is not the same as
-//! unreadable: an object that may not be read is in [`Observed::unreadable`], and then nothing is decided.
+//! Objects are as the API server gave them; what they mean is read here and nowhere else. Absent is
+//! not the same as unreadable: an object that may not be read is in [`Observed::unreadable`], and
+//! then nothing is decided.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -80,7 +82,8 @@ pub struct ServerReport {
     pub faulty_sources: u64,
     /// Those of them that wait for a person.
     pub unconfirmed_sources: u64,
-    /// Why its store cannot be written, though it is ready: devices are answered from what is there.
+    /// Why its store cannot be written, though it is ready: devices are answered from what is
+    /// there.
     pub store_not_writable: Option<String>,
     /// Whether it takes requests without TLS.
     pub insecure_http: bool,
@@ -90,7 +93,8 @@ pub struct ServerReport {
     pub client_cas: Vec<String>,
     /// Public keys that may connect.
     pub pins: BTreeSet<String>,
-    /// What is wrong with its files of TLS material: it goes on with what it had, or has what could be read of them.
+    /// What is wrong with its files of TLS material: it goes on with what it had, or has what could
+    /// be read of them.
     pub material_faults: Vec<String>,
     /// The id of its store; none before it is open.
     pub store_id: Option<String>,
@@ -113,7 +117,8 @@ pub struct Dated<T> {
     pub value: T,
 }
 
-/// What calls have shown so far. It is in memory only: after a restart of the companion it is gathered anew.
+/// What calls have shown so far. It is in memory only: after a restart of the companion it is
+/// gathered anew.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// Rights that are missing, one sentence each.
@@ -135,7 +140,8 @@ pub struct DeviceComparison {
     pub custom_resources: u64,
     /// Devices in the store, waiting ones included, deleted ones not.
     pub here: u64,
-    /// EdgeDevices that the store would not serve as registered or waiting: how many, and some of their ids.
+    /// EdgeDevices that the store would not serve as registered or waiting: how many, and some of
+    /// their ids.
     pub only_in_custom_resources: (u64, Vec<String>),
     /// Devices of the store without an EdgeDevice.
     pub only_here: (u64, Vec<String>),
@@ -155,14 +161,14 @@ pub struct PodVerdict {
 /// What came of a call through a pod of the Edge API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeOutcome {
-    /// The intended certificate was served, the answer was the remote backend's, and one of our server's pods saw the
-    /// nonce, with this public key (none with plain HTTP).
+    /// The intended certificate was served, the answer was the remote backend's, and one of our
+    /// server's pods saw the nonce, with this public key (none with plain HTTP).
     Remote {
         /// The key that came with the call, SHA-256.
         from: Option<String>,
     },
-    /// The answer was that of the custom resources (the disconnect command of a device that they lack), and none of our
-    /// pods saw the nonce.
+    /// The answer was that of the custom resources (the disconnect command of a device that they
+    /// lack), and none of our pods saw the nonce.
     Crd,
     /// Anything else, as one sentence.
     Failed(String),

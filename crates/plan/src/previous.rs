@@ -1,7 +1,8 @@
 //! What was in the place of our values before the first of them was written.
 //!
-//! It is kept in a ConfigMap of its own, created and never updated while a value of ours is in force, so that no later look
-//! takes a value of ours for what was before. It is owned by nothing: an uninstallation that skips the way back leaves it.
+//! It is kept in a ConfigMap of its own, created and never updated while a value of ours is in
+//! force, so that no later look takes a value of ours for what was before. It is owned by nothing:
+//! an uninstallation that skips the way back leaves it.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +67,8 @@ pub(crate) enum Unreadable {
         /// Why.
         reason: String,
     },
-    /// It is about another Edge API: put back, it would be wrong, and one with nothing in it means Flotta's custom resources.
+    /// It is about another Edge API: put back, it would be wrong, and one with nothing in it means
+    /// Flotta's custom resources.
     #[error(
         "ConfigMap {PREVIOUS} says what was before in ConfigMap {settings} and Deployment {deployment}, which are not those of this \
          RemoteBackend; lead that Edge API back first, or keep each in a namespace of its own"
@@ -80,8 +82,9 @@ pub(crate) enum Unreadable {
 }
 
 impl Previous {
-    /// Reads the ConfigMap; it has to be about the Edge API that has its settings in this ConfigMap and is this Deployment. Their
-    /// uids may be others by now: `kubectl replace --force` gives new ones.
+    /// Reads the ConfigMap; it has to be about the Edge API that has its settings in this ConfigMap
+    /// and is this Deployment. Their uids may be others by now: `kubectl replace --force` gives new
+    /// ones.
     pub(crate) fn read(object: &ConfigMap, settings: &str, deployment: &str) -> Result<Self, Unreadable> {
         let text = object
             .data
@@ -133,7 +136,8 @@ impl Previous {
             .any(|former| *former == Former::Lost)
     }
 
-    /// The same with everything that is lost taken for absent: a person's word that it was Flotta's custom resources.
+    /// The same with everything that is lost taken for absent: a person's word that it was Flotta's
+    /// custom resources.
     #[must_use]
     pub(crate) fn assume_absent(mut self) -> Self {
         for former in self

@@ -1,4 +1,5 @@
-//! What a person is told: conditions, phase, next action. Filled in while deciding, finished in one place.
+//! What a person is told: conditions, phase, next action. Filled in while deciding, finished in one
+//! place.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -114,7 +115,8 @@ impl Report {
             .is_some_and(|(status, ..)| *status == ConditionStatus::False)
     }
 
-    /// Something should be mended. The first one is told in the condition, all of them in `blockedBy`.
+    /// Something should be mended. The first one is told in the condition, all of them in
+    /// `blockedBy`.
     pub(crate) fn degraded(&mut self, reason: Reason, message: impl Into<String>) {
         let message = message.into();
         if !self.is_true(ConditionType::Degraded) {
@@ -211,7 +213,8 @@ impl Report {
     }
 }
 
-/// As `kubectl describe` may show it: it repeats what others say of themselves, in answers, certificates and objects.
+/// As `kubectl describe` may show it: it repeats what others say of themselves, in answers,
+/// certificates and objects.
 fn told_plainly(sentence: &str) -> String {
     telemetry::brief(sentence, LONGEST)
 }

@@ -1,4 +1,5 @@
-//! Our server as the companion sees it: what its Secret should hold, and which of its pods have loaded that.
+//! Our server as the companion sees it: what its Secret should hold, and which of its pods have
+//! loaded that.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -161,7 +162,8 @@ impl Wanted {
     }
 }
 
-/// Names for the server's certificate: the host of the URL, and what was asked for besides. `None` with plain HTTP.
+/// Names for the server's certificate: the host of the URL, and what was asked for besides. `None`
+/// with plain HTTP.
 pub(crate) fn certificate_names(
     url: &BackendUrl,
     more: &[String],
@@ -193,8 +195,8 @@ pub(crate) fn certificate(secret: &Secret) -> Option<Facts> {
     first(entry(Some(secret), "tls.crt")?).map(|leaf| leaf.facts().clone())
 }
 
-/// Whether the Secret has the server trust the CA with this public key, as the first of its bundle. A Secret that has no bundle
-/// yet says nothing against it; one whose bundle cannot be read does.
+/// Whether the Secret has the server trust the CA with this public key, as the first of its bundle.
+/// A Secret that has no bundle yet says nothing against it; one whose bundle cannot be read does.
 pub(crate) fn may_trust(secret: &Secret, public_key: &str) -> bool {
     match entry(Some(secret), "ca.crt") {
         None | Some([]) => true,
@@ -255,7 +257,8 @@ pub(crate) fn not_loaded(report: &ServerReport, secret: &Secret, https: bool) ->
         if report.certificate != certificate(secret).map(|facts| facts.fingerprint.to_string()) {
             missing.push("certificate");
         }
-        // Of a bundle that was written before bundles were read strictly, a pod has what it could read.
+        // Of a bundle that was written before bundles were read strictly, a pod has what it could
+        // read.
         let bundle: Vec<_> = Certificate::all_in_go(entry(Some(secret), "ca.crt").unwrap_or_default())
             .iter()
             .map(|certificate| certificate.facts().fingerprint.to_string())

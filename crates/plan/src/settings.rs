@@ -1,7 +1,8 @@
-//! The Edge API's settings: which it parses, which of them would end its process at the next start, and which are ours.
+//! The Edge API's settings: which it parses, which of them would end its process at the next start,
+//! and which are ours.
 //!
-//! They are read once, at the start of the process. A value that somebody left malformed long ago would surface at *our*
-//! restart; so all of them are looked at before it.
+//! They are read once, at the start of the process. A value that somebody left malformed long ago
+//! would surface at *our* restart; so all of them are looked at before it.
 
 use std::collections::BTreeMap;
 
@@ -69,8 +70,8 @@ pub(crate) fn faults(settings: &BTreeMap<String, String>) -> Vec<String> {
 
 /// Values for the ConfigMap, ours alone.
 ///
-/// A user who followed Flotta's documentation has the timeout under its misspelled name; a well-formed one is taken over
-/// unless the resource asks for another.
+/// A user who followed Flotta's documentation has the timeout under its misspelled name; a
+/// well-formed one is taken over unless the resource asks for another.
 pub(crate) fn desired(
     spec: &crate::api::RemoteBackendSpec,
     found: &BTreeMap<String, String>,

@@ -1,7 +1,8 @@
 //! The URL of the backend, as far as the Edge API would stumble over it without saying so.
 //!
-//! An empty or unparsable URL gives an Edge API that starts, is ready, and closes every device's connection without an
-//! answer; a wrong scheme gives errors to every device. Nothing of it is logged at its start.
+//! An empty or unparsable URL gives an Edge API that starts, is ready, and closes every device's
+//! connection without an answer; a wrong scheme gives errors to every device. Nothing of it is
+//! logged at its start.
 
 use std::net::IpAddr;
 

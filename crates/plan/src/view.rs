@@ -1,4 +1,5 @@
-//! What one look at the cluster means, worked out once: what is wanted, what is there, what may be used.
+//! What one look at the cluster means, worked out once: what is wanted, what is there, what may be
+//! used.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +43,8 @@ pub(crate) struct View<'a> {
     pub material: Material,
     /// What was before the switch; none when no switch was begun.
     pub previous: Option<Result<Previous, Unreadable>>,
-    /// Hash of everything that the Edge API is started with and that we answer for; none without usable material.
+    /// Hash of everything that the Edge API is started with and that we answer for; none without
+    /// usable material.
     pub inputs: Option<String>,
 }
 
@@ -144,7 +146,8 @@ impl<'a> View<'a> {
         let Some(paused) = &self.spec.paused else {
             return false;
         };
-        // An end that cannot be read is none: the schema keeps it out, and a pause is the careful reading.
+        // An end that cannot be read is none: the schema keeps it out, and a pause is the careful
+        // reading.
         let end = paused
             .until
             .as_deref()
@@ -157,7 +160,8 @@ impl<'a> View<'a> {
         self.url.as_ref().is_ok_and(|url| url.https)
     }
 
-    /// What failed switches are counted by: with other inputs, another spec or a person's word the count begins anew.
+    /// What failed switches are counted by: with other inputs, another spec or a person's word the
+    /// count begins anew.
     pub(crate) fn attempt_key(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.inputs.as_deref().unwrap_or_default());
@@ -190,7 +194,8 @@ impl<'a> View<'a> {
         self.o.edge_pods.iter().filter(|pod| server::is_alive(pod))
     }
 
-    /// Whether every pod of the Edge API was started with these inputs, is ready, and no other is left.
+    /// Whether every pod of the Edge API was started with these inputs, is ready, and no other is
+    /// left.
     pub(crate) fn all_pods_run(&self, inputs: Option<&str>) -> bool {
         let Some(deployment) = self.deployment else {
             return false;
@@ -210,7 +215,8 @@ impl<'a> View<'a> {
             })
     }
 
-    /// What evidence of calls through the Edge API's pods is about: what they were started with, and which they are.
+    /// What evidence of calls through the Edge API's pods is about: what they were started with,
+    /// and which they are.
     pub(crate) fn pods_key(&self) -> String {
         let mut pods: Vec<_> = self
             .edge_pods()
@@ -269,12 +275,14 @@ impl<'a> View<'a> {
             && told(settings::URL) == self.desired.get(settings::URL).map(String::as_str)
     }
 
-    /// Whether anything of ours is in force in this Edge API. What was before in another one says nothing about it.
+    /// Whether anything of ours is in force in this Edge API. What was before in another one says
+    /// nothing about it.
     pub(crate) fn is_engaged(&self) -> bool {
         !matches!(&self.previous, None | Some(Err(Unreadable::Others { .. })))
     }
 
-    /// The store that is recorded: in the status, or where that was lost, in the Secret; a person's word goes before.
+    /// The store that is recorded: in the status, or where that was lost, in the Secret; a person's
+    /// word goes before.
     pub(crate) fn recorded_store(&self) -> Option<String> {
         let accepted = self.spec.backend.accept_store_id.clone();
         accepted

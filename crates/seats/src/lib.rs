@@ -1,12 +1,14 @@
-//! Places for those who have not proven anything yet: connections without a handshake or a head, bodies that have not
-//! arrived.
+//! Places for those who have not proven anything yet: connections without a handshake or a head,
+//! bodies that have not arrived.
 //!
-//! Whoever comes gets a place. When there is none left, the address that holds most of them loses its oldest: so a caller
-//! with many keeps out nobody but itself, and one that comes from an address of its own is not kept out at all. A place
-//! whose holder is at work ([`Seat::work`]) is not taken away.
+//! Whoever comes gets a place. When there is none left, the address that holds most of them loses
+//! its oldest: so a caller with many keeps out nobody but itself, and one that comes from an
+//! address of its own is not kept out at all. A place whose holder is at work ([`Seat::work`]) is
+//! not taken away.
 //!
-//! Rejected: closing what comes when all places are taken, which lets whoever came first keep everybody else out; and a
-//! limit for each address, which many addresses get round, and which callers behind one address would feel on quiet days.
+//! Rejected: closing what comes when all places are taken, which lets whoever came first keep
+//! everybody else out; and a limit for each address, which many addresses get round, and which
+//! callers behind one address would feel on quiet days.
 
 mod table;
 
@@ -107,8 +109,8 @@ impl Seat {
         self.lost.cancelled()
     }
 
-    /// The holder has said what it wants: the place cannot be lost until the guard is dropped, which makes it the youngest
-    /// place of its address. `None` if it is lost already.
+    /// The holder has said what it wants: the place cannot be lost until the guard is dropped,
+    /// which makes it the youngest place of its address. `None` if it is lost already.
     pub fn work(&self) -> Option<Work<'_>> {
         let mut place = self.place();
         if let Some(number) = *place

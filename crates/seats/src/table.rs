@@ -17,7 +17,8 @@ pub(crate) struct Table {
     /// Numbers of those who wait, in the order in which they began to.
     next: u64,
     waiting: HashMap<Source, BTreeMap<u64, CancellationToken>>,
-    /// The same: how many wait at an address, and since when the oldest does. The last one is the next to lose.
+    /// The same: how many wait at an address, and since when the oldest does. The last one is the
+    /// next to lose.
     ranking: BTreeSet<(usize, Reverse<u64>, Source)>,
 }
 

@@ -82,7 +82,8 @@ enum Act {
 }
 
 proptest! {
-    /// Whatever happens: as many places as there were, and none taken from anybody while another is free.
+    /// Whatever happens: as many places as there were, and none taken from anybody while another is
+    /// free.
     #[test]
     fn places_are_neither_lost_nor_made(
         places in 1..6_usize,

@@ -1,4 +1,5 @@
-//! `check`: what is wrong with the settings, the TLS material, the store and the admission file, told before a server is started on them.
+//! `check`: what is wrong with the settings, the TLS material, the store and the admission file,
+//! told before a server is started on them.
 //!
 //! Changes nothing, and may be run beside a running server.
 

@@ -1,15 +1,17 @@
-//! The limit of open files: raised to what the settings allow callers, or the program does not start.
+//! The limit of open files: raised to what the settings allow callers, or the program does not
+//! start.
 //!
-//! A server that runs out of descriptors accepts nothing on any port, reads no file and opens no connection to its store,
-//! and says so only when it is full. Service managers and container runtimes commonly begin with a soft limit of 1024, and
-//! leave it to the program to raise it up to the hard one.
+//! A server that runs out of descriptors accepts nothing on any port, reads no file and opens no
+//! connection to its store, and says so only when it is full. Service managers and container
+//! runtimes commonly begin with a soft limit of 1024, and leave it to the program to raise it up to
+//! the hard one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{admin, ops, settings::Settings};
 
-/// For everything that is no connection of a caller: the store's files or connections, what is being read, logs, the
-/// runtime.
+/// For everything that is no connection of a caller: the store's files or connections, what is
+/// being read, logs, the runtime.
 const OTHERS: u64 = 160;
 
 /// Why the server cannot have as many descriptors as it may need.

@@ -1,5 +1,6 @@
-//! The store is looked through in the background, once the server is ready and then every day: what is not what was written is
-//! told before somebody needs it, and rows of before get their checksums.
+//! The store is looked through in the background, once the server is ready and then every day: what
+//! is not what was written is told before somebody needs it, and rows of before get their
+//! checksums.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -20,7 +21,8 @@ const AGAIN: Duration = Duration::from_mins(1);
 /// Between two looks whether the server is ready.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// So often it is waited for manifests that can be answered by. Where these are what is damaged it will not be ready.
+/// So often it is waited for manifests that can be answered by. Where these are what is damaged it
+/// will not be ready.
 const LOOKS: usize = 60;
 
 /// Between two portions, so that requests are not held up by many of them.

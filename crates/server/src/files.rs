@@ -1,8 +1,8 @@
-//! Files: those that others replace while the server runs, read whole and looked at again and again; and what is read once and
-//! may be a pipe, waited for, but not for ever.
+//! Files: those that others replace while the server runs, read whole and looked at again and
+//! again; and what is read once and may be a pipe, waited for, but not for ever.
 //!
-//! Rejected: a file watcher (inotify). It misses what happens on network file systems and during a directory swap; reading
-//! a few small files every second does not.
+//! Rejected: a file watcher (inotify). It misses what happens on network file systems and during a
+//! directory swap; reading a few small files every second does not.
 
 use std::{
     fs::{self, File},
@@ -28,7 +28,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// How long a settings file or a password may take to be written, where it is a pipe.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a file holds now. A pipe or a device has nothing that could be looked at again, and may never end.
+/// What a file holds now. A pipe or a device has nothing that could be looked at again, and may
+/// never end.
 pub(crate) fn contents(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(
@@ -78,8 +79,8 @@ fn whole(input: impl Read, longest: u64) -> io::Result<Vec<u8>> {
     Ok(contents)
 }
 
-/// Has `look` look at files every second and on SIGHUP, until `shutdown` is cancelled. It may block; `what` names the files
-/// in logs.
+/// Has `look` look at files every second and on SIGHUP, until `shutdown` is cancelled. It may
+/// block; `what` names the files in logs.
 pub(crate) async fn watch(
     what: &'static str,
     look: impl Fn() + Clone + Send + 'static,

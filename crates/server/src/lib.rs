@@ -1,7 +1,8 @@
 //! The Edge Configuration API of Project Flotta, served from a store of its own.
 //!
-//! `transport` and `tls` carry requests; `descriptors` sees to it that there are files enough for them, `room` that there is memory; `admission` is the order that says whom the fleet takes in; `settings`, `check`, `ops`, `metrics` and the
-//! crate `telemetry` are what an operator sees.
+//! `transport` and `tls` carry requests; `descriptors` sees to it that there are files enough for
+//! them, `room` that there is memory; `admission` is the order that says whom the fleet takes in;
+//! `settings`, `check`, `ops`, `metrics` and the crate `telemetry` are what an operator sees.
 
 pub mod admin;
 pub mod admission;

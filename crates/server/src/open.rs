@@ -22,7 +22,8 @@ pub const UNERASED: &str = "the store's files may still hold Secrets that were s
 /// Pause between two attempts to reach a database.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Opens the store. Fails where a person is needed; a database that cannot be reached is waited for.
+/// Opens the store. Fails where a person is needed; a database that cannot be reached is waited
+/// for.
 pub async fn store(settings: &Settings, health: &Health) -> anyhow::Result<Arc<dyn Store>> {
     let keyring = keyring(settings)?;
     if keyring.is_empty() {

@@ -1,7 +1,7 @@
 //! Room for requests that are under way: bytes of memory that all of them share.
 //!
-//! What a request holds is counted when it is there, not when it is announced, and is free again when it is gone; where there
-//! is no room the caller is told to come again.
+//! What a request holds is counted when it is there, not when it is announced, and is free again
+//! when it is gone; where there is no room the caller is told to come again.
 
 use std::sync::Arc;
 
@@ -59,7 +59,8 @@ impl Room {
         }
     }
 
-    /// Waits for so many bytes, in the order of arrival. Who asks for more than there are at all gets all.
+    /// Waits for so many bytes, in the order of arrival. Who asks for more than there are at all
+    /// gets all.
     pub async fn wait(&self, bytes: usize) -> Held {
         let permit = Arc::clone(&self.free)
             .acquire_many_owned(self.permits(bytes))
@@ -82,8 +83,8 @@ impl Room {
 }
 
 impl Held {
-    /// Holds so many bytes from now on, more or fewer than before; `false` if there is no room for more, and then it holds
-    /// what it did.
+    /// Holds so many bytes from now on, more or fewer than before; `false` if there is no room for
+    /// more, and then it holds what it did.
     #[must_use]
     pub fn resize(&mut self, bytes: usize) -> bool {
         let wanted = self.room.permits(bytes) as usize;

@@ -1,7 +1,9 @@
-//! `serve` from start to end: opens what is needed, in the order in which faults are found, and closes it in reverse.
+//! `serve` from start to end: opens what is needed, in the order in which faults are found, and
+//! closes it in reverse.
 //!
-//! The ops port comes first, so that the process is alive while the rest is being opened. The device plane's port is bound
-//! when the store is open: until then the Edge API is refused at once instead of left waiting.
+//! The ops port comes first, so that the process is alive while the rest is being opened. The
+//! device plane's port is bound when the store is open: until then the Edge API is refused at once
+//! instead of left waiting.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -31,10 +33,11 @@ use crate::{
     upkeep,
 };
 
-/// A server that is not the only one of its store goes on taking connections for so long after it was told to stop, and is
-/// ready no more from the beginning: whoever chooses between the servers, as kube-proxy does, needs a moment to hear of
-/// it, and sends callers here until then. Where there is no other server nobody is spared an error by it: in Kubernetes the
-/// Service has no endpoint from then on, and the next server of an exclusive store cannot start before this one has ended.
+/// A server that is not the only one of its store goes on taking connections for so long after it
+/// was told to stop, and is ready no more from the beginning: whoever chooses between the servers,
+/// as kube-proxy does, needs a moment to hear of it, and sends callers here until then. Where there
+/// is no other server nobody is spared an error by it: in Kubernetes the Service has no endpoint
+/// from then on, and the next server of an exclusive store cannot start before this one has ended.
 const LINGER: Duration = Duration::from_secs(3);
 
 /// Serves until a signal asks to stop.
@@ -202,8 +205,9 @@ fn secure(keeper: Option<Arc<tls::Keeper>>, end: &CancellationToken) -> Security
     Security::Tls(keeper)
 }
 
-/// Connections that may wait to be accepted. When they are too many the kernel drops the next one's first packet, and it
-/// tries again a second later; the kernel's own limit (`net.core.somaxconn`) is the same by default.
+/// Connections that may wait to be accepted. When they are too many the kernel drops the next one's
+/// first packet, and it tries again a second later; the kernel's own limit (`net.core.somaxconn`)
+/// is the same by default.
 const BACKLOG: u32 = 4096;
 
 fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {

@@ -1,5 +1,5 @@
-//! What a server does without being asked: it brings times to the store, drops old events, and settles times that a clock that
-//! was ahead has left there.
+//! What a server does without being asked: it brings times to the store, drops old events, and
+//! settles times that a clock that was ahead has left there.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,8 @@ use crate::{
 /// How often events that are too old are removed.
 const PRUNE_EVERY: Duration = Duration::from_mins(10);
 
-/// Works until `shutdown`, then brings the last times to the store. `security` is that of the devices' port.
+/// Works until `shutdown`, then brings the last times to the store. `security` is that of the
+/// devices' port.
 pub async fn run(service: Service, security: Security, metrics: Arc<Metrics>, shutdown: CancellationToken) {
     // Beside each other: removing many events takes long, and times must not wait for it.
     let set_back = Notify::new();

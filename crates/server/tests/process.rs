@@ -1,4 +1,5 @@
-//! The program as an operator meets it: it starts, says what it waits for, stops, and checks before it is started.
+//! The program as an operator meets it: it starts, says what it waits for, stops, and checks before
+//! it is started.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
@@ -105,7 +106,8 @@ async fn without_material_it_is_alive_says_what_it_waits_for_and_begins_when_it_
     assert!(server.stop().unwrap().success());
 }
 
-/// A volume as the kubelet makes it: files are links into `..data`, itself a link that is replaced by a rename.
+/// A volume as the kubelet makes it: files are links into `..data`, itself a link that is replaced
+/// by a rename.
 struct Volume {
     path: PathBuf,
     versions: u32,

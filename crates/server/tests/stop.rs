@@ -15,7 +15,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_edge-config-server");
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Told to stop, it says so by its readiness and still answers who is sent to it; then it ends in order.
+/// Told to stop, it says so by its readiness and still answers who is sent to it; then it ends in
+/// order.
 #[tokio::test]
 async fn who_is_still_sent_to_a_server_that_stops_is_answered() {
     let postgres = Postgres::start().await.unwrap();

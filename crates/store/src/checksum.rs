@@ -1,20 +1,24 @@
 //! Checksums of rows: what was written is read again, or it is known that it is not.
 //!
-//! SHA-256 over a row's table and all its columns as they are stored, each with its kind and length. It shows damage, not
-//! malice: whoever can write a row can write its checksum.
+//! SHA-256 over a row's table and all its columns as they are stored, each with its kind and
+//! length. It shows damage, not malice: whoever can write a row can write its checksum.
 //!
-//! A checksum carries the row's *stamp*: a column that every writer moves on with each write (the revision of a device or a
-//! document, the time at which a source was applied). A row that has another stamp than its checksum was written since by a
-//! program that knows no checksums, before a store is migrated for good or after a way back, and counts as a row without one.
-//! `report` and `rendering` have no such column; whether theirs count is decided by the device's, and by the revision of the
-//! documents at which checksums were written last, as for a source that loses documents to another one. So a single flipped bit is found or changes nothing but a stamp.
+//! A checksum carries the row's *stamp*: a column that every writer moves on with each write (the
+//! revision of a device or a document, the time at which a source was applied). A row that has
+//! another stamp than its checksum was written since by a program that knows no checksums, before a
+//! store is migrated for good or after a way back, and counts as a row without one. `report` and
+//! `rendering` have no such column; whether theirs count is decided by the device's, and by the
+//! revision of the documents at which checksums were written last, as for a source that loses
+//! documents to another one. So a single flipped bit is found or changes nothing but a stamp.
 //!
-//! Rejected: triggers that remove the checksum of a row that is written without one (they would hide what somebody, or a
-//! repair by hand, changes), and shutting the earlier program out (several servers on PostgreSQL are replaced one by one).
+//! Rejected: triggers that remove the checksum of a row that is written without one (they would
+//! hide what somebody, or a repair by hand, changes), and shutting the earlier program out (several
+//! servers on PostgreSQL are replaced one by one).
 
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 
-/// First byte of a checksum: how it is made. A reader that does not know it takes the row as one without a checksum.
+/// First byte of a checksum: how it is made. A reader that does not know it takes the row as one
+/// without a checksum.
 const VERSION: u8 = 1;
 
 /// Bytes of version and stamp.

@@ -1,5 +1,5 @@
-//! Whether a thread or task of a store has ended by a defect of this program: what it did is done by nobody any more, and
-//! only a restart brings it back.
+//! Whether a thread or task of a store has ended by a defect of this program: what it did is done
+//! by nobody any more, and only a restart brings it back.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

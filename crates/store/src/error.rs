@@ -3,11 +3,12 @@
 /// Why a store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The device, or the documents, have changed since the revision that the write was decided on: read again, decide
-    /// again.
+    /// The device, or the documents, have changed since the revision that the write was decided on:
+    /// read again, decide again.
     #[error("what is to be written was changed by another request meanwhile")]
     Conflict,
-    /// The store does not answer, is full or is closed. Nothing is known about the effect of a write.
+    /// The store does not answer, is full or is closed. Nothing is known about the effect of a
+    /// write.
     #[error("the store is not available: {reason}")]
     Unavailable {
         /// What is known of the cause.

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 /// Position of a write in the change feed; grows with every write of a device.
 ///
-/// Microseconds since the Unix epoch, moved on by one where the clock has not: no sequence is needed, and a value tells
-/// when.
+/// Microseconds since the Unix epoch, moved on by one where the clock has not: no sequence is
+/// needed, and a value tells when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub i64);
@@ -41,7 +41,8 @@ pub enum WriteGuard {
     Absent,
     /// The device was at this revision.
     At(Revision),
-    /// The device is there and cannot be read; the write replaces it whole and must carry a [`Life`].
+    /// The device is there and cannot be read; the write replaces it whole and must carry a
+    /// [`Life`].
     Unreadable,
 }
 
@@ -87,8 +88,8 @@ pub struct Page {
 pub struct Listing {
     /// In the order of their ids, those that cannot be read among them.
     pub devices: Vec<Result<Listed, Unreadable>>,
-    /// After this id, which is told as it is stored, there may be more. `None` is the end of the list, and nothing else is: a
-    /// short part may be followed by another.
+    /// After this id, which is told as it is stored, there may be more. `None` is the end of the
+    /// list, and nothing else is: a short part may be followed by another.
     pub next: Option<String>,
 }
 
@@ -101,11 +102,13 @@ pub(crate) struct ListedRow {
     pub(crate) entry: Result<Listed, Unreadable>,
 }
 
-/// A part of a list ends with the device by which its documents reach so many bytes, as text or in memory: a short text can
-/// become a hundred times its size. One that cannot be read counts as its text.
+/// A part of a list ends with the device by which its documents reach so many bytes, as text or in
+/// memory: a short text can become a hundred times its size. One that cannot be read counts as its
+/// text.
 pub(crate) const LISTED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Writes that wait together share a commit up to so many bytes, so that none waits for many large ones.
+/// Writes that wait together share a commit up to so many bytes, so that none waits for many large
+/// ones.
 pub(crate) const COMMIT_BYTES: usize = 8 * 1024 * 1024;
 
 /// Whether so many rows of so many bytes are a part of a list, so that there may be more.
@@ -255,11 +258,13 @@ pub struct Inspection {
     pub identity: Option<Identity>,
     /// Numbers of the migrations that a start would apply.
     pub pending: Vec<u32>,
-    /// Ids of the keys that its sealed values need; [`crate::Keyring::lacking`] says which of them are not at hand.
+    /// Ids of the keys that its sealed values need; [`crate::Keyring::lacking`] says which of them
+    /// are not at hand.
     pub key_ids: Vec<String>,
     /// How many confidential values are stored plain.
     pub unsealed: u64,
-    /// Whether its files may hold confidential texts as they were before, see [`crate::Store::is_unerased`].
+    /// Whether its files may hold confidential texts as they were before, see
+    /// [`crate::Store::is_unerased`].
     pub unerased: bool,
     /// What is wrong with its content, one sentence each; empty if nothing was found.
     pub problems: Vec<String>,

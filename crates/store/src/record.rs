@@ -16,7 +16,8 @@ use crate::{
     checksum::{DAMAGED, Standing, Summed},
 };
 
-/// Nanoseconds since the Unix epoch. Instants beyond the years 1677 to 2262 move to the nearest that fits.
+/// Nanoseconds since the Unix epoch. Instants beyond the years 1677 to 2262 move to the nearest
+/// that fits.
 pub(crate) fn nanos(at: Timestamp) -> i64 {
     let bound = if at < Timestamp::UNIX_EPOCH {
         i64::MIN
@@ -205,12 +206,13 @@ pub(crate) struct DeviceRow {
 }
 
 impl DeviceRow {
-    /// Whether device and report have all the checksums that they could have; an error if they are not what was written.
+    /// Whether device and report have all the checksums that they could have; an error if they are
+    /// not what was written.
     pub(crate) fn verify(&self) -> Result<Standing, StoreError> {
         let standing = self.kept.verify()?;
         let Some((report, checksum)) = &self.report else {
-            // What a device was told and reported decides what it gets, so nothing is no report: one is written with
-            // each approval. Programs without checksums did not always do so.
+            // What a device was told and reported decides what it gets, so nothing is no report:
+            // one is written with each approval. Programs without checksums did not always do so.
             if standing == Standing::Verified && self.kept.columns.phase == Phase::Approved.as_str() {
                 return Err(StoreError::Corrupt {
                     what: format!("the report of device {}", self.kept.id.escape_debug()),
@@ -405,8 +407,8 @@ pub(crate) fn identity(store_id: &str, epoch: &str) -> Result<crate::Identity, S
     })
 }
 
-/// The setting that is there from the moment texts are sealed anew, or plain ones replaced by a server with keys, until what
-/// was there before is erased.
+/// The setting that is there from the moment texts are sealed anew, or plain ones replaced by a
+/// server with keys, until what was there before is erased.
 pub(crate) const UNERASED: &str = "rekey.unerased";
 
 /// A setting that PostgreSQL could not hold is refused by both stores.

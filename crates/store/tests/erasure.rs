@@ -36,7 +36,8 @@ fn files_with(place: &SqlitePlace, text: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// What was stored plain, what it was before, and what was removed: in the file, in its free space and in the log.
+/// What was stored plain, what it was before, and what was removed: in the file, in its free space
+/// and in the log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rekey_leaves_no_plaintext_in_the_files() {
     const SECRETS: [&str; 4] = [
@@ -189,7 +190,8 @@ async fn rekey_leaves_no_plaintext_in_the_tables() {
     assert_eq!(before, store.documents().await.unwrap());
 }
 
-/// Who may write a table and does not own it may not rewrite it either; that is told, and what was sealed stays sealed.
+/// Who may write a table and does not own it may not rewrite it either; that is told, and what was
+/// sealed stays sealed.
 #[tokio::test]
 async fn a_rekey_that_may_not_rewrite_the_tables_says_so() {
     let place = PostgresPlace::new().await;

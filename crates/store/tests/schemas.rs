@@ -32,8 +32,9 @@ fn fixture(schema: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/schema-{schema}.db"))
 }
 
-/// Writes the fixture anew: `cargo test -p flotta-store --test schemas -- --ignored writes_the_fixture`. Only for a new
-/// schema number, into a file of its own; a released one stays as it is.
+/// Writes the fixture anew: `cargo test -p flotta-store --test schemas -- --ignored
+/// writes_the_fixture`. Only for a new schema number, into a file of its own; a released one stays
+/// as it is.
 #[tokio::test]
 #[ignore = "makes a file that is committed"]
 async fn writes_the_fixture() {

@@ -1,4 +1,5 @@
-//! Logs of our programs: text or JSON lines on standard error; and what of others' text may be printed ([`printable()`]).
+//! Logs of our programs: text or JSON lines on standard error; and what of others' text may be
+//! printed ([`printable()`]).
 //!
 //! An error is logged once, where it is handled, with its whole chain ([`chain`]).
 
@@ -28,7 +29,8 @@ pub enum Format {
     Json,
 }
 
-/// Sends logs of this level (or by these directives) to standard error from here on. Later calls in the same process change nothing.
+/// Sends logs of this level (or by these directives) to standard error from here on. Later calls in
+/// the same process change nothing.
 pub fn init(format: Format, level: &str) {
     // Fails only where a subscriber was set before, as in tests.
     let _ = subscriber(format, level, std::io::stderr, std::io::stderr().is_terminal()).try_init();
@@ -66,7 +68,8 @@ where
     }
 }
 
-/// An error with all its causes, as `what: why: why`. Causes that the text before already ends with are left out.
+/// An error with all its causes, as `what: why: why`. Causes that the text before already ends with
+/// are left out.
 pub fn chain(error: &dyn Error) -> impl fmt::Display + tracing::Value {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -1,6 +1,8 @@
-//! How is an event written, so that nothing in it is taken for another line or for a command to a terminal?
+//! How is an event written, so that nothing in it is taken for another line or for a command to a
+//! terminal?
 //!
-//! Every value of every field passes here, whoever logs it: what a device sent needs no care at each place where it is logged.
+//! Every value of every field passes here, whoever logs it: what a device sent needs no care at
+//! each place where it is logged.
 
 use std::{fmt, io};
 
@@ -10,7 +12,8 @@ use tracing_subscriber::fmt::{MakeWriter, format::Writer};
 
 use crate::printable::{brief, printable_json};
 
-/// Longest value of a field, in characters. The longest that are meant are lists of what is wrong with manifests.
+/// Longest value of a field, in characters. The longest that are meant are lists of what is wrong
+/// with manifests.
 pub(crate) const LONGEST: usize = 4096;
 
 /// A field in a line of text.

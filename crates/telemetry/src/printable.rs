@@ -1,16 +1,19 @@
-//! What may text from outside look like where a person sees it: on a terminal, in a log, in an error?
+//! What may text from outside look like where a person sees it: on a terminal, in a log, in an
+//! error?
 //!
-//! A device can send anything in the names and messages that it reports: codes that erase what a terminal shows, line breaks
-//! that make up a line of the log, marks that turn the direction of what follows, a megabyte. Here such characters are
-//! written out, in Rust's form (`\n`, `\u{1b}`), and what is too long is cut. Backslashes stay as they are: the form is for
-//! reading and is never read back.
+//! A device can send anything in the names and messages that it reports: codes that erase what a
+//! terminal shows, line breaks that make up a line of the log, marks that turn the direction of
+//! what follows, a megabyte. Here such characters are written out, in Rust's form (`\n`, `\u{1b}`),
+//! and what is too long is cut. Backslashes stay as they are: the form is for reading and is never
+//! read back.
 
 use std::{borrow::Cow, fmt::Write as _};
 
 /// Stands for what was cut off.
 const CUT: char = '…';
 
-/// Whether a character changes how other text is shown: C0, DEL and C1, what breaks a line, what sets a direction.
+/// Whether a character changes how other text is shown: C0, DEL and C1, what breaks a line, what
+/// sets a direction.
 fn acts(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -49,8 +52,8 @@ fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
     shown
 }
 
-/// [`printable`], of which at most `longest` characters are shown; that something was cut off shows as `…`. Cutting what was
-/// cut changes nothing.
+/// [`printable`], of which at most `longest` characters are shown; that something was cut off shows
+/// as `…`. Cutting what was cut changes nothing.
 pub fn brief(text: &str, longest: usize) -> String {
     let mut shown = String::new();
     let mut length = 0;
@@ -69,7 +72,8 @@ pub fn brief(text: &str, longest: usize) -> String {
     shown
 }
 
-/// A JSON document that means the same and has no such character in its strings. Line feeds between its parts stay.
+/// A JSON document that means the same and has no such character in its strings. Line feeds between
+/// its parts stay.
 pub fn printable_json(document: &str) -> Cow<'_, str> {
     let raw = |character: char| acts(character) && character != '\n';
     if !document.contains(raw) {
@@ -91,7 +95,8 @@ pub fn printable_json(document: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    /// Codes of a terminal, line breaks of all kinds, C1's form of an escape, and a text that is read from the right.
+    /// Codes of a terminal, line breaks of all kinds, C1's form of an escape, and a text that is
+    /// read from the right.
     const HOSTILE: &str = "Running\u{1b}[2K\rall well\n\u{85}\u{2028}\u{2029}\u{9b}31m\u{7f}\0\t\u{202e}neve\u{2066}s\u{61c}\u{200f}";
 
     #[test]

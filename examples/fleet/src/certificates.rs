@@ -1,4 +1,5 @@
-//! Certificates like Flotta's, made once: the server's, and the host certificate that the Edge API would present.
+//! Certificates like Flotta's, made once: the server's, and the host certificate that the Edge API
+//! would present.
 //!
 //! The authority's key is forgotten after it has signed those two.
 

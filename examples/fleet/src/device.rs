@@ -1,7 +1,8 @@
-//! One simulated device: the steps of yggdrasil and the Flotta agent, as they reach the server through an Edge API.
+//! One simulated device: the steps of yggdrasil and the Flotta agent, as they reach the server
+//! through an Edge API.
 //!
-//! Quicker than a real one where that makes a first look nicer: it enrols every 5 s instead of 10 and reports every 10 s
-//! instead of 60.
+//! Quicker than a real one where that makes a first look nicer: it enrols every 5 s instead of 10
+//! and reports every 10 s instead of 60.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +25,8 @@ const POLL_EVERY: Duration = Duration::from_secs(5);
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// What is tried again.
 const RETRY: Duration = Duration::from_secs(5);
-/// When a device that was told to disconnect is restarted: after the silence by which a server recognises a restart.
+/// When a device that was told to disconnect is restarted: after the silence by which a server
+/// recognises a restart.
 const RESTART_AFTER: Duration = Duration::from_secs(35);
 /// The reason of the event in each report.
 pub(crate) const REPORT_REASON: &str = "SelfTest";
@@ -34,7 +36,8 @@ pub(crate) const REPORT_REASON: &str = "SelfTest";
 pub(crate) enum Story {
     /// It joins and runs.
     Ordinary,
-    /// At the first start an administrator removes it once it runs; it comes back and waits for a person.
+    /// At the first start an administrator removes it once it runs; it comes back and waits for a
+    /// person.
     Removed,
     /// It believes to be enrolled, and the store does not know it.
     Unknown,

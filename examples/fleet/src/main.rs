@@ -1,11 +1,12 @@
-//! `example-fleet`: a server of its own with a handful of simulated devices on it, for a first look.
+//! `example-fleet`: a server of its own with a handful of simulated devices on it, for a first
+//! look.
 //!
-//! Everything is kept in one folder and goes on where it was at the next start. There is no Edge API in between: the
-//! devices' calls are made as the Edge API makes them, over mutual TLS with a host certificate like Flotta's. (The end-to-end
-//! tests in `tests/e2e` use the real one.)
+//! Everything is kept in one folder and goes on where it was at the next start. There is no Edge
+//! API in between: the devices' calls are made as the Edge API makes them, over mutual TLS with a
+//! host certificate like Flotta's. (The end-to-end tests in `tests/e2e` use the real one.)
 //!
-//! It also watches its server: what was acknowledged to the devices is written down beside them and looked for in the store,
-//! at the start and at the end. Something missing is an error.
+//! It also watches its server: what was acknowledged to the devices is written down beside them and
+//! looked for in the store, at the start and at the end. Something missing is an error.
 
 #![allow(
     clippy::print_stdout,
@@ -39,20 +40,24 @@ use crate::server::{Ports, Server};
 /// How often the state of the fleet is printed.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 
-/// Starts an edge-config-server with an example fleet of simulated devices and keeps both going until Ctrl-C.
+/// Starts an edge-config-server with an example fleet of simulated devices and keeps both going
+/// until Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
-    /// Folder of the fleet: store, certificates, devices and the server's log. It is made if it is not there.
+    /// Folder of the fleet: store, certificates, devices and the server's log. It is made if it is
+    /// not there.
     #[arg(long, default_value = "data", value_name = "FOLDER")]
     data: PathBuf,
     /// Stop after this time, for example 30s; without it the fleet runs until Ctrl-C.
     #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
     run_for: Option<Duration>,
-    /// Where the server listens for the Edge API. By default port 8443 of 127.0.0.1 if it is free, otherwise another.
+    /// Where the server listens for the Edge API. By default port 8443 of 127.0.0.1 if it is free,
+    /// otherwise another.
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
-    /// Where the server shows metrics and its status. By default port 9090 of 127.0.0.1 if it is free, otherwise another.
+    /// Where the server shows metrics and its status. By default port 9090 of 127.0.0.1 if it is
+    /// free, otherwise another.
     #[arg(long, value_name = "IP:PORT")]
     ops_listen: Option<SocketAddr>,
 }

@@ -1,4 +1,5 @@
-//! The manifests of the example: copied into its folder once, so that they can be changed there and the change be watched.
+//! The manifests of the example: copied into its folder once, so that they can be changed there and
+//! the change be watched.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};

@@ -1,5 +1,5 @@
-//! What a simulated device remembers, in a file of its own: where it is in its life, its key, and what was acknowledged to
-//! it. A real one has the same in yggdrasil's configuration folder.
+//! What a simulated device remembers, in a file of its own: where it is in its life, its key, and
+//! what was acknowledged to it. A real one has the same in yggdrasil's configuration folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -66,7 +66,8 @@ impl Server {
         let socket = data.join("admin.sock");
         let tls = data.join("tls");
         let store = format!("sqlite:{}", data.join("fleet.db").display());
-        // In a session of its own, so that Ctrl-C reaches this program alone and the devices are stopped first.
+        // In a session of its own, so that Ctrl-C reaches this program alone and the devices are
+        // stopped first.
         let mut process = Program::new("edge-config-server", "/usr/bin/setsid")
             .arg(&binary)
             .arg("serve")

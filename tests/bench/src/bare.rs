@@ -1,6 +1,8 @@
-//! The peer: hyper and rustls with the server's settings, and nothing behind them but bytes that were read at the start.
+//! The peer: hyper and rustls with the server's settings, and nothing behind them but bytes that
+//! were read at the start.
 //!
-//! What it does not do: pins, limits, deadlines, routing beyond the last part of the path, logs, metrics, a fleet.
+//! What it does not do: pins, limits, deadlines, routing beyond the last part of the path, logs,
+//! metrics, a fleet.
 
 use std::convert::Infallible;
 use std::fs;
@@ -59,7 +61,8 @@ pub(crate) async fn run(settings: &Bare) -> Result<()> {
     }
 }
 
-/// As in the server's `tls::material`: TLS 1.3 by aws-lc-rs, client certificates, `http/1.1`, no resumption.
+/// As in the server's `tls::material`: TLS 1.3 by aws-lc-rs, client certificates, `http/1.1`, no
+/// resumption.
 fn tls(folder: &Path) -> Result<ServerConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.join("ca.crt"))?)?;

@@ -1,7 +1,8 @@
 //! What a handshake costs the server, by the chain of certificates that its caller presents.
 //!
-//! The bare program verifies chains as rustls does by itself, and so as the server did before it bounded them: among
-//! certificates of one name, each of which looks like the issuer of every other, it looks for a path until it gives up.
+//! The bare program verifies chains as rustls does by itself, and so as the server did before it
+//! bounded them: among certificates of one name, each of which looks like the issuer of every
+//! other, it looks for a path until it gives up.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -18,7 +19,8 @@ use crate::stage::{Peer, device_id};
 /// Longer than any handshake may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A cell has no fewer handshakes, however long they take: clock ticks of 10 ms are what processor time is told in.
+/// A cell has no fewer handshakes, however long they take: clock ticks of 10 ms are what processor
+/// time is told in.
 const FEWEST: usize = 3;
 
 /// A chain to present.

@@ -1,8 +1,10 @@
-//! A good caller beside a crowd of strangers, who connect and do not go on, and connect again when they are closed.
+//! A good caller beside a crowd of strangers, who connect and do not go on, and connect again when
+//! they are closed.
 //!
-//! The crowd is processes of its own, since one may not open as many files; each comes from an address of its own, or all
-//! come from the good caller's. They share the machine's cores with the server and the good caller, and leave them to those
-//! as far as being nice goes: what is measured is what the server does about strangers, who have machines of their own.
+//! The crowd is processes of its own, since one may not open as many files; each comes from an
+//! address of its own, or all come from the good caller's. They share the machine's cores with the
+//! server and the good caller, and leave them to those as far as being nice goes: what is measured
+//! is what the server does about strangers, who have machines of their own.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};

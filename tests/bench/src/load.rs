@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use crate::stage::{DEVICES, Peer, device_id, worker_id};
 use crate::times::Times;
 
-/// Clock ticks in a second, in which Linux tells processor times to programs; the same on all its platforms.
+/// Clock ticks in a second, in which Linux tells processor times to programs; the same on all its
+/// platforms.
 const TICKS: f64 = 100.0;
 
 /// What a device asks most.
@@ -28,7 +29,8 @@ pub(crate) enum Operation {
     Workloads,
     /// A heartbeat that changes nothing but the time.
     Heartbeat,
-    /// A heartbeat with an event that was not seen before, so that it has to be durable before it is answered.
+    /// A heartbeat with an event that was not seen before, so that it has to be durable before it
+    /// is answered.
     HeartbeatWithEvent,
 }
 
@@ -150,7 +152,8 @@ async fn ask(mut caller: Caller, number: usize, operation: Operation, end: Insta
 /// User and system time of a process so far, all threads.
 pub(crate) fn processor_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field is the program's name in parentheses and may contain anything; utime and stime are 14 and 15.
+    // The second field is the program's name in parentheses and may contain anything; utime and
+    // stime are 14 and 15.
     let (_, rest) = stat
         .rsplit_once(')')
         .context("an entry of /proc names its program")?;

@@ -1,10 +1,11 @@
-//! `flotta-bench`: requests per second of a device's hot operations, beside a bare hyper program that answers the same bytes
-//! over the same TLS settings.
+//! `flotta-bench`: requests per second of a device's hot operations, beside a bare hyper program
+//! that answers the same bytes over the same TLS settings.
 //!
-//! The servers are processes of their own; the client is this one, the same for all. All cells are measured in each round,
-//! one after the other, so that whatever else the machine does falls on all of them; a cell's result is the median of its
-//! rounds. Client and server share the machine's cores, so a rate says what both reach together. The processor time that
-//! the server itself used for a request is shown beside it, and is what two servers should be compared by.
+//! The servers are processes of their own; the client is this one, the same for all. All cells are
+//! measured in each round, one after the other, so that whatever else the machine does falls on all
+//! of them; a cell's result is the median of its rounds. Client and server share the machine's
+//! cores, so a rate says what both reach together. The processor time that the server itself used
+//! for a request is shown beside it, and is what two servers should be compared by.
 
 #![allow(
     clippy::print_stdout,

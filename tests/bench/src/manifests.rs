@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 /// Workloads of each of these devices.
 pub(crate) const WORKLOADS: usize = 8;
 
-/// A set whose members get [`WORKLOADS`] pods, half of them with a ConfigMap and a Secret, and an allow list of metrics.
+/// A set whose members get [`WORKLOADS`] pods, half of them with a ConfigMap and a Secret, and an
+/// allow list of metrics.
 pub(crate) fn of(devices: impl Iterator<Item = String>) -> String {
     let mut text = String::from(
         r#"

@@ -1,4 +1,5 @@
-//! What is measured: the server on each store, and the bare program, each with the same certificates.
+//! What is measured: the server on each store, and the bare program, each with the same
+//! certificates.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -21,7 +22,8 @@ use crate::crowd::{self, Says, Scene};
 use crate::load::Operation;
 use crate::manifests::WORKLOADS;
 
-/// Devices of each caller. More than one, so that no caller waits for its own device's previous write.
+/// Devices of each caller. More than one, so that no caller waits for its own device's previous
+/// write.
 pub(crate) const DEVICES: usize = 16;
 
 /// A program that is measured.
@@ -231,7 +233,8 @@ impl Small {
     }
 }
 
-/// Assembles each configuration anew, from a device that is read for each request: what a changed manifest costs once.
+/// Assembles each configuration anew, from a device that is read for each request: what a changed
+/// manifest costs once.
 const NOTHING_KEPT: &str = "ours, SQLite, nothing kept";
 
 /// Id of a caller's device with workloads.

@@ -39,7 +39,8 @@ impl Table {
         }
     }
 
-    /// Each server's rate also as a part of the first one's in the same operation, which is the bare program's.
+    /// Each server's rate also as a part of the first one's in the same operation, which is the
+    /// bare program's.
     pub(crate) fn render(&self) -> String {
         let mut text = String::from(
             "| Operation | Connection | Server | Requests/s | Of bare | p50 ms | p99 ms | Server CPU µs/request |\n\
@@ -74,7 +75,8 @@ impl Row {
         median(self.samples.iter().map(value).collect())
     }
 
-    /// Of the rates in the same round, which are seconds apart: what else the machine does changes more slowly.
+    /// Of the rates in the same round, which are seconds apart: what else the machine does changes
+    /// more slowly.
     fn ratio(&self, bare: &Self) -> f64 {
         let rounds = self.samples.iter().zip(&bare.samples);
         median(rounds.map(|(sample, bare)| sample.rate / bare.rate).collect())

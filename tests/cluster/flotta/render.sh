@@ -1,10 +1,11 @@
 #!/bin/bash
-# Prints Flotta's manifests, for `kubectl apply -f -`: its custom resources, rights, Edge API, in namespace flotta.
+# Prints Flotta's manifests, for `kubectl apply -f -`: its custom resources, rights, Edge API, in
+# namespace flotta.
 #
 # usage: tests/cluster/flotta/render.sh
 #
-# They are taken from Flotta's published module each time and put together as its users do it; nothing of Flotta is kept
-# here but what is changed about it (kustomization.yaml).
+# They are taken from Flotta's published module each time and put together as its users do it;
+# nothing of Flotta is kept here but what is changed about it (kustomization.yaml).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -7,9 +7,10 @@
 #
 # usage: tests/cluster/images/build.sh [IMAGE...]      (all when none is named)
 #
-# Prints one line "image=archive" per image on stdout; progress goes to stderr. Archives are kept in $FLOTTA_CACHE, each
-# under a hash of what is in it. Our own programs are linked to the C library statically, with the compiler that is
-# there: a program for musl would need another toolchain and allocates more slowly.
+# Prints one line "image=archive" per image on stdout; progress goes to stderr. Archives are kept in
+# $FLOTTA_CACHE, each under a hash of what is in it. Our own programs are linked to the C library
+# statically, with the compiler that is there: a program for musl would need another toolchain and
+# allocates more slowly.
 #
 #   IMAGE_PROFILE=dev   how throwaway clusters have them: bigger and slower, made of what tests are made of, so that next to
 #                       nothing is compiled for them (default: release)
@@ -29,19 +30,22 @@ triple=$(rustc -vV | sed -n 's/^host: //p')
 static_program() {
     local static='-C target-feature=+crt-static' target=${CARGO_TARGET_DIR:-$root/target} built
     if [ "$profile" = dev ]; then
-        # Only the link differs from the programs that tests start; tests/testkit/src/binary.rs links the server so too.
+        # Only the link differs from the programs that tests start; tests/testkit/src/binary.rs
+        # links the server so too.
         built=$target/static/debug/$1
         # shellcheck disable=SC2086  # an option and its value
         CARGO_BUILD_BUILD_DIR=$target cargo rustc --verbose --manifest-path "$root/Cargo.toml" --locked --target-dir "$target/static" \
             --package "$1" --bin "$1" -- $static >&2 || return
     else
-        # Named target: without it the flag would reach build scripts and procedural macros, which are loaded dynamically.
+        # Named target: without it the flag would reach build scripts and procedural macros, which
+        # are loaded dynamically.
         built=$cache/static/$triple/$profile/$1
         RUSTFLAGS=$static cargo build --manifest-path "$root/Cargo.toml" --locked --profile "$profile" \
             --target "$triple" --target-dir "$cache/static" --package "$1" >&2 || return
     fi
-    # Names of functions are a fifth of it, and only a backtrace shows them.
-    # Put in place whole: clusters that are brought up side by side each build, and must not read what another is writing.
+    # Names of functions are a fifth of it, and only a backtrace shows them. Put in place whole:
+    # clusters that are brought up side by side each build, and must not read what another is
+    # writing.
     strip -o "$built-stripped.$$" "$built" && mv "$built-stripped.$$" "$built-stripped" || return
     echo "$built-stripped"
 }

@@ -1,10 +1,11 @@
-// Command images writes a container image of one layer as an OCI archive, from files, without a container engine and
-// without a base image.
+// Command images writes a container image of one layer as an OCI archive, from files, without a
+// container engine and without a base image.
 //
 // usage: images -o OUT.tar -name NAME:TAG [-user UID:GID] [-env NAME=VALUE]... FILE=/PATH...
 //
-// The first file is the entrypoint. The same input gives the same bytes: no time, no user and no order of the machine
-// goes into them. Layers are not compressed: the archive never leaves the machine.
+// The first file is the entrypoint. The same input gives the same bytes: no time, no user and no
+// order of the machine goes into them. Layers are not compressed: the archive never leaves the
+// machine.
 package main
 
 import (
@@ -85,7 +86,8 @@ func write(out, name, user string, environment, files []string) error {
 	return os.WriteFile(out, content, 0o644)
 }
 
-// layerOf packs the files at their places, with the folders above them, owned by root and read-only to all others.
+// layerOf packs the files at their places, with the folders above them, owned by root and read-only
+// to all others.
 func layerOf(files []string) ([]byte, error) {
 	layer := archive{}
 	for _, file := range files {

@@ -1,5 +1,5 @@
-# shellcheck shell=bash disable=SC2034
-# Addresses and names of a cluster; sourced. All clusters use the same: each has a network of its own.
+# shellcheck shell=bash disable=SC2034 Addresses and names of a cluster; sourced. All clusters use
+# the same: each has a network of its own.
 node=node1
 node_ip=172.31.255.1
 node_link=node0

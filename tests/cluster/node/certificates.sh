@@ -1,5 +1,6 @@
 #!/bin/bash
-# Makes a cluster's certificates, keys and kubeconfigs; they last 30 days, the cluster hardly an hour.
+# Makes a cluster's certificates, keys and kubeconfigs; they last 30 days, the cluster hardly an
+# hour.
 #
 # usage: certificates.sh FOLDER
 set -euo pipefail

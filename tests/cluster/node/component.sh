@@ -80,15 +80,16 @@ command_of() {
     esac
 }
 
-# runs NAME: the pid file may be older than the process that has its number now. An ended process whose parent has not
-# looked yet has no command line.
+# runs NAME: the pid file may be older than the process that has its number now. An ended process
+# whose parent has not looked yet has no command line.
 runs() {
     local pid
     pid=$(cat "$folder/pid/$1" 2>/dev/null) || return
     tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "${command[0]}"
 }
 
-# ended PID: nothing of the process is left. Its command line goes with its first thread, and its ports with its last.
+# ended PID: nothing of the process is left. Its command line goes with its first thread, and its
+# ports with its last.
 ended() {
     local threads
     threads=$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)

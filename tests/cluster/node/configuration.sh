@@ -51,7 +51,8 @@ cat >"$folder/cni/net.d/10-cluster.conflist" <<C
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 C
 
-# configMapAndSecretChangeDetectionStrategy: with Watch the first mount of a Secret that was just made fails once.
+# configMapAndSecretChangeDetectionStrategy: with Watch the first mount of a Secret that was just
+# made fails once.
 cat >kubelet.yaml <<C
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -117,7 +118,8 @@ cat >Corefile <<C
 }
 C
 
-# CoreDNS runs beside the kubelet and not in a pod: one image less, and names work before the first pod does.
+# CoreDNS runs beside the kubelet and not in a pod: one image less, and names work before the first
+# pod does.
 cat >cluster.yaml <<C
 apiVersion: v1
 kind: Service
@@ -147,7 +149,8 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: coredns}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: coredns}]
 C
 
-# Volumes for whoever claims one, of the kind that honours a pod's fsGroup. A volume is used once and not emptied.
+# Volumes for whoever claims one, of the kind that honours a pod's fsGroup. A volume is used once
+# and not emptied.
 cat >>cluster.yaml <<C
 ---
 apiVersion: storage.k8s.io/v1

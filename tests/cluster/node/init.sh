@@ -1,5 +1,6 @@
 #!/bin/bash
-# The first process of a node: sets up what is private to it, starts its components, and then reaps what ends.
+# The first process of a node: sets up what is private to it, starts its components, and then reaps
+# what ends.
 #
 # usage: init.sh FOLDER    (by up.sh, in new namespaces for network, mounts and processes)
 set -euo pipefail
@@ -46,10 +47,12 @@ ip link set lo up
 ip link add "$node_link" type bridge
 ip address add "$node_ip/32" dev "$node_link"
 ip link set "$node_link" up
-# A process outside pods that dials a Service needs some route to it, for its own address, before kube-proxy's rules apply.
+# A process outside pods that dials a Service needs some route to it, for its own address, before
+# kube-proxy's rules apply.
 ip route add "$service_range" dev "$node_link" src "$node_ip"
 sysctl -qw net.ipv4.ip_forward=1
-# Not every kernel has it; where it is missing bridged packets do not pass the rules, and a pod cannot reach itself by Service.
+# Not every kernel has it; where it is missing bridged packets do not pass the rules, and a pod
+# cannot reach itself by Service.
 sysctl -qw net.bridge.bridge-nf-call-iptables=1 || true
 
 "$here/certificates.sh" "$folder"
@@ -58,7 +61,8 @@ reached "network, certificates, configuration"
 
 component start etcd containerd kube-apiserver
 until_holds "container runtime answers" ctr --address "$folder/containerd.sock" version
-# A controller manager that meets an API server without its bootstrap roles ends at once; they are part of readiness.
+# A controller manager that meets an API server without its bootstrap roles ends at once; they are
+# part of readiness.
 until_holds "API server ready" ask /readyz
 component start kube-controller-manager kube-scheduler kubelet kube-proxy
 KUBECONFIG=$folder/conf/admin.kubeconfig KUBECACHEDIR=$folder/client/kube "$folder/bin/kubectl" apply -f "$folder/conf/cluster.yaml"

@@ -4,7 +4,8 @@
 # The control groups of a cluster, by a name that nothing else has.
 group=flotta-cluster-$(printf '%s' "${folder:?}" | cksum | cut -d ' ' -f 1)
 
-# first_process: prints the id of the process that the cluster's namespaces live by, as seen from outside.
+# first_process: prints the id of the process that the cluster's namespaces live by, as seen from
+# outside.
 first_process() {
     local unshare first
     unshare=$(cat "$folder/unshare" 2>/dev/null) || return

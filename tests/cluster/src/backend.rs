@@ -1,4 +1,5 @@
-//! Our server on a cluster by plain manifests, with TLS material made here: what a chart and the companion do for users.
+//! Our server on a cluster by plain manifests, with TLS material made here: what a chart and the
+//! companion do for users.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ const MANIFESTS: &str = include_str!("../edge-config-server.yaml");
 /// What an Edge API in the cluster is given as `REMOTE_BACKEND_URL`.
 pub const URL: &str = "https://edge-config-server.flotta.svc:8443/api/flotta-backend/v1";
 
-/// Deploys the server with a certificate of the Flotta CA, letting in the Edge API's host certificate alone.
+/// Deploys the server with a certificate of the Flotta CA, letting in the Edge API's host
+/// certificate alone.
 pub async fn deploy(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
     let certificate = flotta
         .authority

@@ -60,17 +60,18 @@ impl Helm {
         }
     }
 
-    /// Finds these, or builds them. That has to be before the network of a cluster is entered, from which no registry of Go
-    /// modules is reached: on a machine where they are built already nobody would notice.
+    /// Finds these, or builds them. That has to be before the network of a cluster is entered, from
+    /// which no registry of Go modules is reached: on a machine where they are built already nobody
+    /// would notice.
     fn find(helms: &[Self]) -> Result<Vec<(Self, PathBuf)>> {
         helms.iter().map(|helm| Ok((*helm, peer(helm.peer())?))).collect()
     }
 }
 
 impl Cluster {
-    /// Brings one up with these images, to be used with these Helms, and moves the calling thread into its network, so that
-    /// what the thread connects to and starts is there. Call it on the main thread before a runtime starts threads of its
-    /// own: they inherit it.
+    /// Brings one up with these images, to be used with these Helms, and moves the calling thread
+    /// into its network, so that what the thread connects to and starts is there. Call it on the
+    /// main thread before a runtime starts threads of its own: they inherit it.
     pub fn up(images: &[Image], helms: &[Helm]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("flotta-cluster-").tempdir()?;
         let helms = Helm::find(helms)?;
@@ -130,8 +131,8 @@ impl Cluster {
         users_kubeconfig().is_some()
     }
 
-    /// Lets the kubelet look every second whether Flotta's Edge API is ready, where Flotta's own manifests let it wait for 10:
-    /// most of the time of a test of restarts.
+    /// Lets the kubelet look every second whether Flotta's Edge API is ready, where Flotta's own
+    /// manifests let it wait for 10: most of the time of a test of restarts.
     #[must_use]
     pub fn with_quick_probes(mut self) -> Self {
         self.quick_probes = true;
@@ -143,7 +144,8 @@ impl Cluster {
         matches!(self.kind, Kind::Throwaway(_))
     }
 
-    /// The folder with everything of a throwaway cluster: `log/`, `conf/admin.kubeconfig`, `volumes/`.
+    /// The folder with everything of a throwaway cluster: `log/`, `conf/admin.kubeconfig`,
+    /// `volumes/`.
     pub fn folder(&self) -> Result<&Path> {
         Ok(self.node()?.path())
     }
@@ -204,7 +206,8 @@ impl Cluster {
         printed(&format!("helm {}", arguments.join(" ")), output)
     }
 
-    /// Caches of its own: the usual ones outlive the cluster and tell programs of kinds that are gone.
+    /// Caches of its own: the usual ones outlive the cluster and tell programs of kinds that are
+    /// gone.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -217,7 +220,8 @@ impl Cluster {
         command
     }
 
-    /// Stops, starts or restarts a component such as `kube-apiserver`; does not wait until it serves again.
+    /// Stops, starts or restarts a component such as `kube-apiserver`; does not wait until it
+    /// serves again.
     pub fn component(&self, action: &str, name: &str) -> Result<()> {
         self.node()?.component(action, name)
     }
@@ -272,7 +276,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until a Deployment or StatefulSet of namespace `flotta` runs what its newest version says and nothing else.
+    /// Waits until a Deployment or StatefulSet of namespace `flotta` runs what its newest version
+    /// says and nothing else.
     pub async fn rolled_out(&self, kind: &str, name: &str, deadline: Duration) -> Result<()> {
         let path = format!("/apis/apps/v1/namespaces/flotta/{kind}/{name}");
         let done = async || {

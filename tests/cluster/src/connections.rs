@@ -1,5 +1,5 @@
-//! Which connections of a throwaway cluster the chart's NetworkPolicies would stop, by what its kernel tracks: the cluster
-//! itself enforces none.
+//! Which connections of a throwaway cluster the chart's NetworkPolicies would stop, by what its
+//! kernel tracks: the cluster itself enforces none.
 
 use std::env;
 use std::io::{BufRead, BufReader};

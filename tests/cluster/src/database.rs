@@ -1,6 +1,8 @@
-//! A PostgreSQL beside a throwaway cluster, as a user has one: pods reach it over TLS, by a password that is in a Secret.
+//! A PostgreSQL beside a throwaway cluster, as a user has one: pods reach it over TLS, by a
+//! password that is in a Secret.
 //!
-//! It is a process in the cluster's network and not a pod: no image of it is to be had without a registry.
+//! It is a process in the cluster's network and not a pod: no image of it is to be had without a
+//! registry.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;

@@ -1,4 +1,5 @@
-//! Faults that nobody wishes for: processes that stop, components that go away, rights that are missing.
+//! Faults that nobody wishes for: processes that stop, components that go away, rights that are
+//! missing.
 
 use std::fs;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use crate::Cluster;
 
 const PODS: &str = "/api/v1/namespaces/flotta/pods";
 
-/// The pods of namespace `flotta` with a label, `key=value`, that run or are about to, oldest first.
+/// The pods of namespace `flotta` with a label, `key=value`, that run or are about to, oldest
+/// first.
 pub async fn pods(cluster: &Cluster, label: &str) -> Result<Vec<Value>> {
     let mut pods = unfinished(cluster, label).await?;
     pods.retain(|pod| pod.pointer("/metadata/deletionTimestamp").is_none());
@@ -23,7 +25,8 @@ pub async fn pods(cluster: &Cluster, label: &str) -> Result<Vec<Value>> {
     Ok(pods)
 }
 
-/// Those that are being ended too, but not those whose work is done, such as the pod of a former `helm test`.
+/// Those that are being ended too, but not those whose work is done, such as the pod of a former
+/// `helm test`.
 async fn unfinished(cluster: &Cluster, label: &str) -> Result<Vec<Value>> {
     let selector = label.replace('=', "%3D").replace('/', "%2F");
     let mut pods = cluster.items(&format!("{PODS}?labelSelector={selector}")).await?;
@@ -104,7 +107,8 @@ pub async fn cordon(cluster: &Cluster, cordoned: bool) -> Result<()> {
     Ok(())
 }
 
-/// Takes all rights on a resource from a Role of namespace `flotta`; returns the rules as they were, for [`give_rights`].
+/// Takes all rights on a resource from a Role of namespace `flotta`; returns the rules as they
+/// were, for [`give_rights`].
 pub async fn take_right(cluster: &Cluster, role: &str, resource: &str) -> Result<Value> {
     let path = role_path(role);
     let object = cluster

@@ -1,4 +1,5 @@
-//! Flotta on a cluster, as its users deploy it, and what the test plays in it: its operator and its administrator.
+//! Flotta on a cluster, as its users deploy it, and what the test plays in it: its operator and its
+//! administrator.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -20,7 +21,8 @@ use crate::{Cluster, Image};
 
 /// Until a pod of the Edge API is ready: its image is there, its probes take 10 s.
 pub const ROLL_OUT: Duration = Duration::from_mins(2);
-/// For what takes a moment to reach every component, such as an object's way into the Edge API's cache.
+/// For what takes a moment to reach every component, such as an object's way into the Edge API's
+/// cache.
 pub const SOON: Duration = Duration::from_secs(30);
 /// For one request; longer than an agent waits, so that a busy machine is no failure.
 const TRY: Duration = Duration::from_secs(3);
@@ -65,7 +67,8 @@ impl Flotta {
         })
     }
 
-    /// What a device is provisioned with: the newest register certificate and the CA; it connects through the Service.
+    /// What a device is provisioned with: the newest register certificate and the CA; it connects
+    /// through the Service.
     pub async fn provisioning(&self, cluster: &Cluster) -> Result<Provisioning> {
         let secrets = cluster.client().secrets("flotta", "reg-client-ca=true").await?;
         let newest = secrets
@@ -111,8 +114,9 @@ pub enum Answers {
     FromRemoteBackend,
 }
 
-/// Asks the Edge API which backend it uses, by the one thing that shows it from outside: what a device is told that nobody
-/// knows. Its certificate is made here, as the companion does it for its own probes.
+/// Asks the Edge API which backend it uses, by the one thing that shows it from outside: what a
+/// device is told that nobody knows. Its certificate is made here, as the companion does it for its
+/// own probes.
 pub async fn who_answers(cluster: &Cluster, flotta: &Flotta) -> Result<Answers> {
     let id = format!("stranger-{}", Uuid::new_v4().simple());
     let mut device = Device::new(&id, flotta.provisioning(cluster).await?);
@@ -147,8 +151,9 @@ pub async fn answers_until(cluster: &Cluster, flotta: &Flotta, wanted: Answers) 
     })
 }
 
-/// Enrols until the answer is one of these. A Service follows its pods, and the Edge API's cache the API server, a moment
-/// later; a connection to a pod that has just ended is never answered, so each try has a deadline, as on a device.
+/// Enrols until the answer is one of these. A Service follows its pods, and the Edge API's cache
+/// the API server, a moment later; a connection to a pod that has just ended is never answered, so
+/// each try has a deadline, as on a device.
 pub async fn enrol_until(device: &mut Device, wanted: &[u16], namespace: &str) -> Result<()> {
     let hardware = hardware(device.id());
     let what = format!("{} to be answered {wanted:?} at enrolment", device.id());
@@ -181,7 +186,8 @@ async fn secret(cluster: &Cluster, name: &str) -> Result<Secret> {
     secret.with_context(|| format!("the Edge API has not made Secret flotta/{name}"))
 }
 
-/// What Flotta's operator does for a device once a person has approved it: an EdgeDevice that may register.
+/// What Flotta's operator does for a device once a person has approved it: an EdgeDevice that may
+/// register.
 pub async fn approve_as_operator(cluster: &Cluster, device: &str, namespace: &str) -> Result<()> {
     let device = json!({
         "apiVersion": "management.project-flotta.io/v1alpha1", "kind": "EdgeDevice",
@@ -199,15 +205,17 @@ pub async fn edge_device(cluster: &Cluster, device: &str, namespace: &str) -> Re
         .await
 }
 
-/// The EdgeDeviceSignedRequest that an enrolment leaves, if there is one. The Edge API keeps them in `default`.
+/// The EdgeDeviceSignedRequest that an enrolment leaves, if there is one. The Edge API keeps them
+/// in `default`.
 pub async fn signed_request(cluster: &Cluster, device: &str) -> Result<Option<Value>> {
     cluster
         .object(&format!("{DEVICES}/default/edgedevicesignedrequest/{device}"))
         .await
 }
 
-/// Switches the Edge API to a backend as a person would by hand, from `edge-api-deployment` of Flotta's documentation and
-/// what it leaves out: the Flotta CA among the roots of the process. One restart, awaited.
+/// Switches the Edge API to a backend as a person would by hand, from `edge-api-deployment` of
+/// Flotta's documentation and what it leaves out: the Flotta CA among the roots of the process. One
+/// restart, awaited.
 pub async fn switch_by_hand(cluster: &Cluster, backend_url: &str) -> Result<()> {
     let settings = json!({"data": {"BACKEND": "remote", "REMOTE_BACKEND_URL": backend_url}});
     let settings = settings.to_string();
@@ -247,7 +255,8 @@ pub async fn switch_by_hand(cluster: &Cluster, backend_url: &str) -> Result<()> 
     alone(cluster).await
 }
 
-/// Waits until one pod of the Edge API is left: an old one answers devices from the old backend until it has ended.
+/// Waits until one pod of the Edge API is left: an old one answers devices from the old backend
+/// until it has ended.
 pub async fn alone(cluster: &Cluster) -> Result<()> {
     let alone = wait_for("the old pod of the Edge API to end", ROLL_OUT, async || {
         let path = "/api/v1/namespaces/flotta/pods?labelSelector=app%3Dflotta-edge-api";

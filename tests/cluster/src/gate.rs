@@ -1,7 +1,8 @@
-//! A gate between the companion and kube-apiserver: counts what the companion writes, and closes at one of the writes,
-//! before it is done or before the companion hears that it was.
+//! A gate between the companion and kube-apiserver: counts what the companion writes, and closes at
+//! one of the writes, before it is done or before the companion hears that it was.
 //!
-//! A list of writes made by hand would be right for a day; this one is right for what the companion does.
+//! A list of writes made by hand would be right for a day; this one is right for what the companion
+//! does.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -96,7 +97,8 @@ impl Gate {
         self.state.closed.send_replace(false);
     }
 
-    /// Lets everything through from now on; false if the write has come that it closes at, and then it does.
+    /// Lets everything through from now on; false if the write has come that it closes at, and then
+    /// it does.
     pub fn disarm(&self) -> bool {
         let mut writes = lock(&self.state.writes);
         let came = writes.trap.is_some_and(|(write, _)| writes.done.len() >= write);
@@ -160,7 +162,8 @@ async fn pass(
         let number = writes.done.len();
         writes.trap.filter(|(at, _)| *at == number).map(|(_, side)| side)
     };
-    // A process that goes on beside one that was stopped at a closed gate does not exist: nothing else gets through.
+    // A process that goes on beside one that was stopped at a closed gate does not exist: nothing
+    // else gets through.
     if *state.closed.borrow() {
         return never().await;
     }
@@ -184,8 +187,8 @@ async fn never<T>() -> T {
     std::future::pending().await
 }
 
-/// Whether it changes something that outlives it. The Lease is renewed by the clock, and events are told by the way: how
-/// many of either there are is chance.
+/// Whether it changes something that outlives it. The Lease is renewed by the clock, and events are
+/// told by the way: how many of either there are is chance.
 fn is_write(request: &Request<Incoming>) -> bool {
     let path = request.uri().path();
     let changes = matches!(

@@ -1,7 +1,7 @@
 //! What people and their tools do to Flotta's objects, with or without knowing what they do.
 //!
-//! Each change is made under a field manager of its own, so that what the companion says of it can be checked for the
-//! name.
+//! Each change is made under a field manager of its own, so that what the companion says of it can
+//! be checked for the name.
 
 use std::time::Duration;
 
@@ -65,7 +65,8 @@ pub async fn setting(cluster: &Cluster, key: &str) -> Result<Option<String>> {
     Ok(object["data"][key].as_str().map(str::to_owned))
 }
 
-/// `kubectl replace` of the Edge API's settings by what Flotta's own manifests say, or by nothing at all.
+/// `kubectl replace` of the Edge API's settings by what Flotta's own manifests say, or by nothing
+/// at all.
 pub fn replace_settings(cluster: &Cluster, emptied: bool) -> Result<()> {
     let data = if emptied {
         json!({})
@@ -130,7 +131,8 @@ pub async fn restore_secret(cluster: &Cluster, path: &str, held: &Value) -> Resu
     change(cluster, path, PatchKind::Json, &changes).await.map(drop)
 }
 
-/// Another CA with another host certificate: a pair that belongs together and is none of this Flotta's.
+/// Another CA with another host certificate: a pair that belongs together and is none of this
+/// Flotta's.
 pub async fn foreign_ca(cluster: &Cluster) -> Result<()> {
     let other = Authority::new(KeyKind::P256)?;
     let host = other.issue(&host_profile()?)?;
@@ -155,14 +157,16 @@ pub async fn emptied_secret(cluster: &Cluster, path: &str) -> Result<()> {
     change(cluster, path, PatchKind::Json, &changes).await.map(drop)
 }
 
-/// A new host certificate of the same CA, as a careful person renews it: new key, same names, SEC 1, in one write.
+/// A new host certificate of the same CA, as a careful person renews it: new key, same names, SEC
+/// 1, in one write.
 pub async fn renewed_host_certificate(cluster: &Cluster, flotta: &Flotta) -> Result<Identity> {
     let host = flotta.authority.issue(&host_profile()?)?;
     write_host_certificate(cluster, &host).await?;
     Ok(host)
 }
 
-/// A new CA certificate of the same key and name in front of the former one, as a careful person renews it.
+/// A new CA certificate of the same key and name in front of the former one, as a careful person
+/// renews it.
 pub async fn renewed_ca(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
     let bundle = format!("{}{}", flotta.authority.renewed()?.pem(), flotta.ca_pem);
     write_secret(cluster, CA, &[("ca.crt", &bundle)]).await

@@ -1,4 +1,5 @@
-//! Container images for a cluster: built here for a throwaway one, named by the user for one of theirs.
+//! Container images for a cluster: built here for a throwaway one, named by the user for one of
+//! theirs.
 
 use std::env;
 use std::fs;
@@ -58,8 +59,8 @@ impl Image {
     }
 }
 
-/// Names a file with what `images/build.sh` has printed. Clusters side by side are given the same images by it, also when
-/// somebody changes a source meanwhile.
+/// Names a file with what `images/build.sh` has printed. Clusters side by side are given the same
+/// images by it, also when somebody changes a source meanwhile.
 const BUILT: &str = "IMAGE_ARCHIVES";
 
 /// Builds what is missing and says where the archives are.

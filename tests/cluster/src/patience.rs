@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use testkit::process::wait_at_pace;
 
-/// Between two looks. Each is a request to kube-apiserver or to the Edge API, and the machine is busy with what is waited for.
+/// Between two looks. Each is a request to kube-apiserver or to the Edge API, and the machine is
+/// busy with what is waited for.
 const PACE: Duration = Duration::from_millis(100);
 
 /// Waits until `look` finds a value; `what` completes "gave up waiting for ...".

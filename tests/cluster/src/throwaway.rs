@@ -102,14 +102,15 @@ impl Throwaway {
 impl Drop for Throwaway {
     fn drop(&mut self) {
         if self.guard.is_some() {
-            // A drop cannot fail; `down` is there for who wants to know. Doing it twice is doing it once.
+            // A drop cannot fail; `down` is there for who wants to know. Doing it twice is doing it
+            // once.
             let _ = self.down();
         }
     }
 }
 
-/// A process that takes the cluster down when this one ends without doing so: killed, or interrupted by Ctrl-C. It reads
-/// from a pipe whose other end closes with this process.
+/// A process that takes the cluster down when this one ends without doing so: killed, or
+/// interrupted by Ctrl-C. It reads from a pipe whose other end closes with this process.
 fn guard(folder: &Path) -> Result<Child> {
     let mut command = Command::new("setsid");
     command

@@ -1,6 +1,8 @@
-//! A cluster that the user names by KUBECONFIG: reached through kubectl, which knows every way to log in.
+//! A cluster that the user names by KUBECONFIG: reached through kubectl, which knows every way to
+//! log in.
 //!
-//! Nothing of the node is touched there: scenarios that restart components or signal processes do not run on it.
+//! Nothing of the node is touched there: scenarios that restart components or signal processes do
+//! not run on it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -51,8 +53,8 @@ impl Users {
         self.client.clone()
     }
 
-    /// A local port that leads to a Service, for as long as this value lives. kubectl's own forwarding ends with the pod
-    /// that it led to; a loop around it leads to the next one.
+    /// A local port that leads to a Service, for as long as this value lives. kubectl's own
+    /// forwarding ends with the pod that it led to; a loop around it leads to the next one.
     pub(crate) fn forward(&self, service: &str, port: &str) -> Result<SocketAddr> {
         let mut forwards = self.forwards.lock().unwrap_or_else(PoisonError::into_inner);
         let key = format!("{service}:{port}");

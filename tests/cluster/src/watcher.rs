@@ -1,8 +1,9 @@
-//! Devices at work while something happens to the Edge API and its backend, and what they were told.
+//! Devices at work while something happens to the Edge API and its backend, and what they were
+//! told.
 //!
-//! An agent polls every 5 s and beats every minute; these do it several times a second, so that a gap of a second shows.
-//! When pods of the Edge API come and go is watched beside them: a request that fails then is part of a restart, any
-//! other failure is a fault.
+//! An agent polls every 5 s and beats every minute; these do it several times a second, so that a
+//! gap of a second shows. When pods of the Edge API come and go is watched beside them: a request
+//! that fails then is part of a restart, any other failure is a fault.
 
 mod seen;
 
@@ -27,7 +28,8 @@ use crate::flotta::Flotta;
 const PAUSE: Duration = Duration::from_millis(300);
 /// Rounds of polls for each heartbeat.
 const ROUNDS_PER_BEAT: u32 = 5;
-/// A request that has no answer by then has failed. An agent's poll has no limit; a person's patience has.
+/// A request that has no answer by then has failed. An agent's poll has no limit; a person's
+/// patience has.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at the Edge API's pods.
 const LOOK: Duration = Duration::from_millis(250);
@@ -49,7 +51,8 @@ struct Notes {
 }
 
 impl Watcher {
-    /// Enrols and registers devices on the backend that is in force, which must approve by itself, and sets them to work.
+    /// Enrols and registers devices on the backend that is in force, which must approve by itself,
+    /// and sets them to work.
     pub async fn start(
         cluster: &Cluster,
         flotta: &Flotta,

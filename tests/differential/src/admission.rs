@@ -1,5 +1,5 @@
-//! Our reading of manifests beside the API server's: what it accepts we accept, what it keeps we keep, and what our
-//! admission refuses beyond it is refused with a named fault, alone.
+//! Our reading of manifests beside the API server's: what it accepts we accept, what it keeps we
+//! keep, and what our admission refuses beyond it is refused with a named fault, alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use crate::fleet::{Fleet, key};
 use crate::flotta::{Cluster, list};
 use crate::ours::written;
 
-/// What is wrong with how we read these fleets, one line each. The API server must have taken all of their objects.
+/// What is wrong with how we read these fleets, one line each. The API server must have taken all
+/// of their objects.
 pub async fn check(cluster: &Cluster, fleets: &[Arc<Fleet>]) -> Result<Vec<String>> {
     let kept = kept(cluster).await?;
     let mut wrong = Vec::new();
@@ -44,7 +45,8 @@ pub async fn check(cluster: &Cluster, fleets: &[Arc<Fleet>]) -> Result<Vec<Strin
     Ok(wrong)
 }
 
-/// Objects that must be refused are, each by its name and path, and all others read as without them.
+/// Objects that must be refused are, each by its name and path, and all others read as without
+/// them.
 fn refused(fleet: &Fleet, alone: &manifests::Reading, complain: &mut impl FnMut(String)) -> Result<()> {
     if fleet.refused.is_empty() {
         return Ok(());
@@ -84,7 +86,8 @@ fn refused(fleet: &Fleet, alone: &manifests::Reading, complain: &mut impl FnMut(
     Ok(())
 }
 
-/// What an object says, without what only a cluster knows. The status is the operator's and ours, bar the claim.
+/// What an object says, without what only a cluster knows. The status is the operator's and ours,
+/// bar the claim.
 fn content(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(fields) = object.as_object_mut() {

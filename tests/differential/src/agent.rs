@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-/// Whether the agent would apply this answer after that one. It compares `configuration` deeply, workloads and secrets as
-/// sets by name and each deeply: config maps in their order, the specification as text. `version` and `device_id` do not
-/// count.
+/// Whether the agent would apply this answer after that one. It compares `configuration` deeply,
+/// workloads and secrets as sets by name and each deeply: config maps in their order, the
+/// specification as text. `version` and `device_id` do not count.
 pub fn looks_changed(before: &Value, after: &Value) -> bool {
     before["configuration"] != after["configuration"]
         || by_name(&before["workloads"]) != by_name(&after["workloads"])
@@ -21,7 +21,8 @@ fn by_name(list: &Value) -> BTreeMap<&str, &Value> {
         .collect()
 }
 
-/// An answer in the form in which two backends are compared. What is taken out or brought into one order, and why:
+/// An answer in the form in which two backends are compared. What is taken out or brought into one
+/// order, and why:
 ///
 /// | Normalisation | Reason |
 /// |---|---|

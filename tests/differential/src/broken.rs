@@ -1,7 +1,9 @@
-//! Which workloads and which devices Flotta cannot configure, by its documented rules and in the plainest way.
+//! Which workloads and which devices Flotta cannot configure, by its documented rules and in the
+//! plainest way.
 //!
-//! Flotta then refuses the whole configuration; ours delivers what is not broken. So the original is asked a second time
-//! without the workloads named here, and its answer to that is what ours must be.
+//! Flotta then refuses the whole configuration; ours delivers what is not broken. So the original
+//! is asked a second time without the workloads named here, and its answer to that is what ours
+//! must be.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
-//! Content that changes while devices run: each device must soon get what Flotta gives it then, and nobody else anything
-//! new. Ours holds rendered configurations, so that this is where a stale one would show.
+//! Content that changes while devices run: each device must soon get what Flotta gives it then, and
+//! nobody else anything new. Ours holds rendered configurations, so that this is where a stale one
+//! would show.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,8 +109,9 @@ fn devices<'a>(
     })
 }
 
-/// The fleet with other texts in its ConfigMaps and Secrets, other labels, other periods. Nothing that is whole breaks, and
-/// nothing broken becomes whole: what ours does then is not Flotta's rule.
+/// The fleet with other texts in its ConfigMaps and Secrets, other labels, other periods. Nothing
+/// that is whole breaks, and nothing broken becomes whole: what ours does then is not Flotta's
+/// rule.
 pub(crate) fn changed(fleet: &Fleet, time: u64) -> Fleet {
     let mut dice = Dice::new(fleet.seed ^ time, fleet.number);
     let mut fleet = fleet.clone();

@@ -1,7 +1,7 @@
 //! Choices that follow from a seed.
 //!
-//! Not proptest: its shrinking plays a case again in place, while here a case costs a namespace and many variants are
-//! played at once; see [`crate::shrink`].
+//! Not proptest: its shrinking plays a case again in place, while here a case costs a namespace and
+//! many variants are played at once; see [`crate::shrink`].
 
 use std::ops::Range;
 

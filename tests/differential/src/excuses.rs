@@ -1,4 +1,5 @@
-//! The allow-list: where ours is meant to differ from Flotta. One field under one condition, with a reason.
+//! The allow-list: where ours is meant to differ from Flotta. One field under one condition, with a
+//! reason.
 
 use std::collections::BTreeMap;
 
@@ -60,7 +61,8 @@ fn circular_keys(document: &str) -> bool {
     })
 }
 
-/// `keyList.Less` of gopkg.in/yaml.v2 for two texts: letters by their code, digits as numbers, and letters last.
+/// `keyList.Less` of gopkg.in/yaml.v2 for two texts: letters by their code, digits as numbers, and
+/// letters last.
 fn go_less(a: &str, b: &str) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let Some(at) = a.iter().zip(&b).position(|(a, b)| a != b) else {

@@ -1,4 +1,5 @@
-//! A case: the objects of one namespace, as users write them, and what its devices say of themselves.
+//! A case: the objects of one namespace, as users write them, and what its devices say of
+//! themselves.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,8 @@ pub struct Fleet {
     pub namespace: String,
     /// The objects, as for `kubectl apply`.
     pub objects: Vec<Value>,
-    /// Objects that an API server accepts and our admission must refuse, with what its fault must name.
+    /// Objects that an API server accepts and our admission must refuse, with what its fault must
+    /// name.
     pub refused: Vec<Refused>,
     /// What the devices tell of their hardware, by id.
     pub hardware: BTreeMap<String, Value>,
@@ -70,7 +72,8 @@ impl Fleet {
         labels
     }
 
-    /// The same fleet in another namespace, with other ids for its devices, so that both can be played at once.
+    /// The same fleet in another namespace, with other ids for its devices, so that both can be
+    /// played at once.
     #[must_use]
     pub fn moved(&self, suffix: &str) -> Self {
         self.renamed(format!("{}-{suffix}", self.namespace), suffix)
@@ -133,7 +136,8 @@ pub fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
         .flat_map(move |list| pod[list].as_array().into_iter().flatten())
 }
 
-/// The labels that Flotta gives a device for its hardware. The generator's values need no normalisation.
+/// The labels that Flotta gives a device for its hardware. The generator's values need no
+/// normalisation.
 fn hardware_labels(hardware: &Value) -> BTreeMap<String, String> {
     const LABELS: [(&str, &str); 6] = [
         ("device.hostname", "/hostname"),

@@ -1,4 +1,5 @@
-//! Flotta's side: a real API server with the objects in it, and the real Edge API with its CRD backend.
+//! Flotta's side: a real API server with the objects in it, and the real Edge API with its CRD
+//! backend.
 
 use std::sync::Arc;
 
@@ -47,8 +48,8 @@ impl Cluster {
         })
     }
 
-    /// Puts fleets in, each in its namespace. With `workloads` each device is given these, as the operator would; objects
-    /// that must be refused go in as well and stay unselected.
+    /// Puts fleets in, each in its namespace. With `workloads` each device is given these, as the
+    /// operator would; objects that must be refused go in as well and stay unselected.
     pub async fn put(&self, fleets: &[Arc<Fleet>], workloads: Selection) -> Result<Vec<Rejected>> {
         let items = fleets.iter().cloned().enumerate().collect();
         let client = self.control_plane.client().clone();
@@ -67,7 +68,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Makes objects that are there into those of the same fleets at a later time; what is gone then is deleted.
+    /// Makes objects that are there into those of the same fleets at a later time; what is gone
+    /// then is deleted.
     pub async fn change(&self, before: &[Arc<Fleet>], now: &[Arc<Fleet>]) -> Result<()> {
         let pairs = before.iter().cloned().zip(now.iter().cloned()).collect();
         let client = self.control_plane.client().clone();
@@ -130,7 +132,8 @@ impl AsyncWork<(usize, Arc<Fleet>), Session, Vec<Rejected>> for Put {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": fleet.namespace}});
         expect(api, "/api/v1/namespaces", &namespace).await?;
         let mut rejected = Vec::new();
-        // The operator finds devices for a workload and not the other way round, so they come first.
+        // The operator finds devices for a workload and not the other way round, so they come
+        // first.
         let mut objects: Vec<&Value> = fleet.objects.iter().collect();
         objects.sort_by_key(|object| key(object).0 == "EdgeWorkload");
         for refused in &fleet.refused {

@@ -1,5 +1,6 @@
-//! Ours without a server and without an Edge API: the crates that read manifests and assemble configurations, called
-//! directly. For a quick look while these are worked on; what counts is the way over the wire.
+//! Ours without a server and without an Edge API: the crates that read manifests and assemble
+//! configurations, called directly. For a quick look while these are worked on; what counts is the
+//! way over the wire.
 
 use std::sync::Arc;
 

@@ -75,7 +75,8 @@ impl Verdict {
         matches!(self, Self::Differs(_) | Self::Unexpected(_))
     }
 
-    /// What is wrong, without the names and values of the case: what must stay the same while a case is made smaller.
+    /// What is wrong, without the names and values of the case: what must stay the same while a
+    /// case is made smaller.
     pub fn kind(&self) -> Option<String> {
         match self {
             Self::Differs(found) => {
@@ -97,7 +98,8 @@ fn is_name(step: &str) -> bool {
     step.chars().any(|character| character.is_ascii_digit()) || step == "missing"
 }
 
-/// Judges a device; `flotta` is its answer at the first time or, for [`Expected::Rest`], at the second.
+/// Judges a device; `flotta` is its answer at the first time or, for [`Expected::Rest`], at the
+/// second.
 pub fn judge(fleet: &Fleet, device: &str, expected: &Expected, flotta: &Polled, ours: &Polled) -> Verdict {
     use Polled::{Configuration, Refused};
     match (expected, flotta, ours) {

@@ -1,4 +1,5 @@
-//! Fleets on Flotta's own backend and on ours, side by side, and the difference between what devices get.
+//! Fleets on Flotta's own backend and on ours, side by side, and the difference between what
+//! devices get.
 //!
 //! | Question | Module |
 //! |---|---|

@@ -1,9 +1,10 @@
-//! Plays generated fleets on Flotta's own backend and on ours; says what differs and makes the first failing cases
-//! small.
+//! Plays generated fleets on Flotta's own backend and on ours; says what differs and makes the
+//! first failing cases small.
 //!
 //! usage: `flotta-differential [--crates] [SEED [COUNT [FIRST]]]`
 //!
-//! With `--crates` our side is the crates called directly, without a server, an Edge API or the operator: a quick look.
+//! With `--crates` our side is the crates called directly, without a server, an Edge API or the
+//! operator: a quick look.
 
 use std::process::ExitCode;
 

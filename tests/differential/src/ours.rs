@@ -1,4 +1,5 @@
-//! Our side: the server with the same objects as manifests, and the real Edge API with the server as its backend.
+//! Our side: the server with the same objects as manifests, and the real Edge API with the server
+//! as its backend.
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +46,8 @@ impl Ours {
         Ok(ours)
     }
 
-    /// Starts both and does not wait until the server is ready: with objects that it refuses it never is.
+    /// Starts both and does not wait until the server is ready: with objects that it refuses it
+    /// never is.
     pub async fn launch(
         cluster: &Cluster,
         fleets: &[Arc<Fleet>],
@@ -73,7 +75,8 @@ impl Ours {
         self.folder.path().join("manifests")
     }
 
-    /// Makes devices of the fleets known: each enrols, is approved on the spot, and registers the key of its certificate.
+    /// Makes devices of the fleets known: each enrols, is approved on the spot, and registers the
+    /// key of its certificate.
     pub async fn enrol(&self, devices: &[Member]) -> Result<()> {
         let address = self.server.device_plane();
         let caller = move || Caller::plain(address, Connections::KeptAlive);
@@ -155,7 +158,8 @@ fn put_in_place(folder: &Path, name: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// A fleet as a text, in the form that follows from its number, and what a file of this form is called.
+/// A fleet as a text, in the form that follows from its number, and what a file of this form is
+/// called.
 pub fn written(fleet: &Fleet) -> Result<(String, &'static str)> {
     text_of(&fleet.objects, &mut Dice::new(fleet.seed, fleet.number))
 }

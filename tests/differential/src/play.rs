@@ -28,7 +28,8 @@ pub enum Via {
     EdgeApi,
     /// The crates, called directly: quick, and for a first look only.
     Crates,
-    /// The crates with a mistake: they forget the annotations of pods. Proves that a mistake is found.
+    /// The crates with a mistake: they forget the annotations of pods. Proves that a mistake is
+    /// found.
     Mistaken,
 }
 
@@ -52,7 +53,8 @@ pub struct Outcome {
 pub struct Played {
     /// Of its devices.
     pub outcomes: Vec<Outcome>,
-    /// What is wrong with whole cases, one line each. A fleet with an object that one side does not accept is not played.
+    /// What is wrong with whole cases, one line each. A fleet with an object that one side does not
+    /// accept is not played.
     pub wrong: Vec<String>,
     /// Of its refused objects; nothing without a server.
     pub refusals: Option<Refusals>,
@@ -121,7 +123,8 @@ pub async fn play(cluster: &Cluster, fleets: &[Arc<Fleet>], world: &[Value], via
     })
 }
 
-/// Puts fleets into the cluster; those that both sides accept as a whole, and why the others are not among them.
+/// Puts fleets into the cluster; those that both sides accept as a whole, and why the others are
+/// not among them.
 async fn accepted(cluster: &Cluster, fleets: Vec<Arc<Fleet>>) -> Result<(Vec<Arc<Fleet>>, Vec<String>)> {
     let by_api_server = cluster.put(&fleets, Selection::Given).await?;
     let mut rejected = Vec::new();

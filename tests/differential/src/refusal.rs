@@ -1,8 +1,10 @@
-//! A folder with objects that our admission must refuse, before a running server: nothing of it is taken, each of these
-//! objects is named, and devices keep what they have. Without these objects, and no other change, the folder is taken.
+//! A folder with objects that our admission must refuse, before a running server: nothing of it is
+//! taken, each of these objects is named, and devices keep what they have. Without these objects,
+//! and no other change, the folder is taken.
 //!
-//! Looked at twice: by a server that has never loaded anything, and by the same server when it serves the fleets and the
-//! objects come back together with changes that would be good without them.
+//! Looked at twice: by a server that has never loaded anything, and by the same server when it
+//! serves the fleets and the objects come back together with changes that would be good without
+//! them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -67,8 +69,8 @@ impl Stratum {
         }
     }
 
-    /// Starts our side on all fleets, this stratum's with their refused objects, and looks at what it does; then takes out
-    /// these objects alone. Ready and with all devices known in the end.
+    /// Starts our side on all fleets, this stratum's with their refused objects, and looks at what
+    /// it does; then takes out these objects alone. Ready and with all devices known in the end.
     pub async fn start(
         &mut self,
         cluster: &Cluster,
@@ -121,8 +123,8 @@ impl Stratum {
         Ok(ours)
     }
 
-    /// Brings the refused objects back, beside changes of the others, and asks the stratum's devices again: `asked` is what
-    /// they got. The folder is then left as it is.
+    /// Brings the refused objects back, beside changes of the others, and asks the stratum's
+    /// devices again: `asked` is what they got. The folder is then left as it is.
     pub async fn come_again(
         &mut self,
         ours: &Ours,
@@ -167,8 +169,9 @@ impl Stratum {
         (self.judged, self.wrong)
     }
 
-    /// Waits until the server names each refused object, and nothing else. Of many faults it names the first and counts the
-    /// others; that each of them is one is judged without a server (`admission`).
+    /// Waits until the server names each refused object, and nothing else. Of many faults it names
+    /// the first and counts the others; that each of them is one is judged without a server
+    /// (`admission`).
     async fn named(&mut self, ours: &Ours) -> Result<()> {
         let fleets = &self.fleets;
         let settled = wait_for("all refused objects to be named", TOLD, async || {

@@ -1,4 +1,5 @@
-//! Which workloads a device should run, as Flotta evidently intends it: read from the objects in the plainest way.
+//! Which workloads a device should run, as Flotta evidently intends it: read from the objects in
+//! the plainest way.
 
 use std::collections::BTreeMap;
 

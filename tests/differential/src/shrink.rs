@@ -1,6 +1,7 @@
 //! Makes a failing case smaller: what can be taken out while it still fails in the same way.
 //!
-//! Every variant is a fleet in a namespace of its own, so that all variants of a round are played at once.
+//! Every variant is a fleet in a namespace of its own, so that all variants of a round are played
+//! at once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -52,14 +53,15 @@ pub async fn shrink(outcome: &Outcome, world: &[Value], via: Via) -> Result<Outc
     Ok(smallest)
 }
 
-/// What could be left out one by one can mostly be left out together, or at least half or a quarter of it: of two objects
-/// that each show the difference one has to stay.
+/// What could be left out one by one can mostly be left out together, or at least half or a quarter
+/// of it: of two objects that each show the difference one has to stay.
 fn together(fleet: &Fleet, changes: &[&Change]) -> Vec<Fleet> {
     let mut fleets = Vec::new();
     for parts in [1, 2, 4] {
         for part in changes.chunks(changes.len().div_ceil(parts)) {
             let mut fleet = fleet.clone();
-            // From the last to the first: a field that is taken out moves those behind it in its list.
+            // From the last to the first: a field that is taken out moves those behind it in its
+            // list.
             part.iter().rev().for_each(|change| change.apply(&mut fleet));
             fleets.push(fleet);
         }

@@ -1,4 +1,5 @@
-//! Ours as strict as Flotta: one broken workload fails the whole configuration of each device that runs it.
+//! Ours as strict as Flotta: one broken workload fails the whole configuration of each device that
+//! runs it.
 
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use crate::ours::Ours;
 use crate::run::world_of;
 use crate::trigger;
 
-/// How many devices Flotta refuses, and those that it and ours treat differently, one line each. Cases with something
-/// that stops Flotta although nothing is wrong are left out.
+/// How many devices Flotta refuses, and those that it and ours treat differently, one line each.
+/// Cases with something that stops Flotta although nothing is wrong are left out.
 pub async fn run(seed: u64, count: u64) -> Result<(usize, Vec<String>)> {
     let schemas = Schemas::published()?;
     let fleets: Vec<Arc<Fleet>> = (0..count)

@@ -1,4 +1,5 @@
-//! What is known to crash or to stop Flotta although nothing is wrong with it, and the same fleet without it.
+//! What is known to crash or to stop Flotta although nothing is wrong with it, and the same fleet
+//! without it.
 //!
 //! | Trigger | Flotta |
 //! |---|---|
@@ -8,8 +9,8 @@
 //! | one of these in a ConfigMap | refuses the whole configuration |
 //! | a tab before the first key of an allow list | the same |
 //!
-//! The fleet without triggers is compared with Flotta; here ours with them is compared with ours without them. Nothing but
-//! what holds them may differ.
+//! The fleet without triggers is compared with Flotta; here ours with them is compared with ours
+//! without them. Nothing but what holds them may differ.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +25,8 @@ use crate::generate::odd::UNWRITABLE;
 use crate::judge::Verdict;
 use crate::selection;
 
-/// Whether Flotta cannot configure a device that runs this workload, although nothing is wrong with it.
+/// Whether Flotta cannot configure a device that runs this workload, although nothing is wrong with
+/// it.
 pub fn has(fleet: &Fleet, workload: &Value) -> bool {
     let pod = &workload["spec"]["pod"]["spec"];
     let metrics = &workload["spec"]["metrics"];
@@ -183,7 +185,8 @@ fn take_out_plain_env(pod: &mut Value) {
     }
 }
 
-/// JSON leaves U+0085 bare; to go-yaml it ends a line, and what begins the next one ends a document.
+/// JSON leaves U+0085 bare; to go-yaml it ends a line, and what begins the next one ends a
+/// document.
 const DOCUMENT_ENDS: [&str; 4] = ["\u{85}--- ", "\u{85}---\u{85}", "\u{85}... ", "\u{85}...\u{85}"];
 
 fn unwritable(value: &Value) -> bool {

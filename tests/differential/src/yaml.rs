@@ -1,6 +1,8 @@
-//! Manifests as YAML that every reader understands alike: texts in double quotes, what not everybody prints as an escape.
+//! Manifests as YAML that every reader understands alike: texts in double quotes, what not
+//! everybody prints as an escape.
 //!
-//! Not `serde_yaml`: it leaves `yes` and `0o7` bare, which kubectl reads as something else than text.
+//! Not `serde_yaml`: it leaves `yes` and `0o7` bare, which kubectl reads as something else than
+//! text.
 
 use std::fmt::Write as _;
 

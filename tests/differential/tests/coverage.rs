@@ -1,4 +1,5 @@
-//! The cases are of every shape: each field that the schema of a pod admits and our admission does not forbid turns up.
+//! The cases are of every shape: each field that the schema of a pod admits and our admission does
+//! not forbid turns up.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,8 @@ use serde_json::Value;
 const CASES: u64 = 2_000;
 const SEED: u64 = 20_221_006;
 
-/// What admission forbids, or what only hangs below that; and volumes, of which `hostPath` alone is allowed.
+/// What admission forbids, or what only hangs below that; and volumes, of which `hostPath` alone is
+/// allowed.
 const FORBIDDEN: [&str; 12] = [
     "lifecycle",
     "livenessProbe",

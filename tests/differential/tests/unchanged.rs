@@ -1,5 +1,5 @@
-//! An unchanged fleet never looks changed to a device: the agent's comparison on two answers in a row, over heartbeats,
-//! restarts and rewritten manifests of the same content, on both stores.
+//! An unchanged fleet never looks changed to a device: the agent's comparison on two answers in a
+//! row, over heartbeats, restarts and rewritten manifests of the same content, on both stores.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -86,8 +86,9 @@ async fn never_looks_changed(cluster: &Cluster, store: Option<String>) -> Result
     Ok(())
 }
 
-/// The answer to a device that polls until it has one. A connection to an Edge API that restarted is gone, and an answer that a
-/// busy machine does not make in time is an error, with which the agent keeps what it has and polls again.
+/// The answer to a device that polls until it has one. A connection to an Edge API that restarted
+/// is gone, and an answer that a busy machine does not make in time is an error, with which the
+/// agent keeps what it has and polls again.
 async fn configuration(device: &mut Device) -> Result<Value> {
     let deadline = Instant::now() + PATIENCE;
     loop {

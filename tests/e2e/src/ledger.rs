@@ -1,7 +1,8 @@
 //! What a device was told, held against what the store has: event by event, key by key.
 //!
-//! An acknowledged write must be there exactly once. One that was not acknowledged may be there, once: the answer may have
-//! been lost, or the Edge API's next try of the same heartbeat may have succeeded. Anything else was made up.
+//! An acknowledged write must be there exactly once. One that was not acknowledged may be there,
+//! once: the answer may have been lost, or the Edge API's next try of the same heartbeat may have
+//! succeeded. Anything else was made up.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,7 +50,8 @@ pub struct Member {
     /// The device; its record says what was acknowledged.
     pub device: Device,
     sent: u64,
-    /// When it sent each heartbeat that was acknowledged since [`Member::forget_beats`], oldest first.
+    /// When it sent each heartbeat that was acknowledged since [`Member::forget_beats`], oldest
+    /// first.
     beats: Vec<Timestamp>,
 }
 
@@ -71,7 +73,8 @@ impl Member {
             .await
     }
 
-    /// Sends a heartbeat that says nothing but that the device is there. Whether it was acknowledged.
+    /// Sends a heartbeat that says nothing but that the device is there. Whether it was
+    /// acknowledged.
     pub async fn stay(&mut self) -> Result<bool> {
         self.beat(quiet_heartbeat()).await
     }
@@ -153,8 +156,8 @@ impl Member {
         Ok(found)
     }
 
-    /// Checks the time of the last heartbeat in the store after a crash: no heartbeat older than five seconds then is
-    /// missing.
+    /// Checks the time of the last heartbeat in the store after a crash: no heartbeat older than
+    /// five seconds then is missing.
     pub fn check_times(&self, held: &Held, crashed: Timestamp) -> Result<()> {
         let must_be_there = self
             .beats
@@ -190,7 +193,8 @@ fn reason(device: &str, number: u64) -> String {
     format!("{device}-{number}")
 }
 
-/// Events that the device reported: reason and count. Reasons are unique, so a second kind of one counts as a repetition.
+/// Events that the device reported: reason and count. Reasons are unique, so a second kind of one
+/// counts as a repetition.
 fn device_events(held: &Held) -> Result<BTreeMap<String, u64>> {
     let events = held
         .at("/events")

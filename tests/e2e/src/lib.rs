@@ -1,8 +1,9 @@
-//! A stage for end-to-end tests: the server on a store, the real Edge API in front of it, devices that come and go.
+//! A stage for end-to-end tests: the server on a store, the real Edge API in front of it, devices
+//! that come and go.
 //!
-//! One control plane and one PostgreSQL are shared by the tests of a binary that run at the same time; each test has a
-//! server, an Edge API and a database of its own, so no test sees another's fleet or settings. All Edge APIs share the
-//! CA, which Flotta keeps in one fixed namespace.
+//! One control plane and one PostgreSQL are shared by the tests of a binary that run at the same
+//! time; each test has a server, an Edge API and a database of its own, so no test sees another's
+//! fleet or settings. All Edge APIs share the CA, which Flotta keeps in one fixed namespace.
 
 pub mod ledger;
 pub mod traffic;
@@ -149,7 +150,8 @@ impl Stage {
         Ok(device)
     }
 
-    /// Calls the server as the Edge API does, with its host certificate, and without the Edge API in between.
+    /// Calls the server as the Edge API does, with its host certificate, and without the Edge API
+    /// in between.
     pub fn caller(&self, connections: Connections) -> Result<Caller> {
         self.caller_as(&self.common.flotta.host, connections)
     }
@@ -196,7 +198,8 @@ impl Stage {
     }
 }
 
-/// Enrols (with automatic approval), registers and polls, expecting each answer as a device gets it.
+/// Enrols (with automatic approval), registers and polls, expecting each answer as a device gets
+/// it.
 pub async fn join(device: &mut Device, namespace: Option<&str>) -> Result<()> {
     let hardware = hardware(device.id());
     let expect = |step: &str, status: u16, expected: u16| {
@@ -252,7 +255,8 @@ impl Held {
             .collect()
     }
 
-    /// The event with this reason, if it happened. An error when several kinds share it: then a test must look closer.
+    /// The event with this reason, if it happened. An error when several kinds share it: then a
+    /// test must look closer.
     pub fn event(&self, reason: &str) -> Result<Option<Value>> {
         let events = self
             .at("/events")

@@ -1,7 +1,8 @@
 //! A fleet at work through the Edge API, all at once, until it is told to stop.
 //!
-//! Each kind of device checks every answer it gets against what a device may ever get: the true answer or an error. What
-//! was acknowledged is in the devices' records and is compared with the store afterwards.
+//! Each kind of device checks every answer it gets against what a device may ever get: the true
+//! answer or an error. What was acknowledged is in the devices' records and is compared with the
+//! store afterwards.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,8 @@ use crate::ledger::{Discrepancy, Member};
 
 /// How long a condition of the traffic may take to come true.
 const DEADLINE: Duration = Duration::from_mins(1);
-/// Between two rounds of polls: a refused one costs nothing, and would be repeated thousands of times a second.
+/// Between two rounds of polls: a refused one costs nothing, and would be repeated thousands of
+/// times a second.
 const POLL_EVERY: Duration = Duration::from_millis(20);
 
 /// Answers since the traffic began.
@@ -184,7 +186,8 @@ impl Crew {
 }
 
 impl Traffic {
-    /// Waits until the counts are like this. Fails at once when a device saw what it must never see.
+    /// Waits until the counts are like this. Fails at once when a device saw what it must never
+    /// see.
     pub async fn wait_until(
         &mut self,
         what: &str,

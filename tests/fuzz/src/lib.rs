@@ -7,11 +7,12 @@ use std::fmt::Debug;
 use contract::{Bounds, HeapSize, bounded::from_slice};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// No body becomes more than this in memory, whatever is in it: the lists of a heartbeat with what an allocator adds.
+/// No body becomes more than this in memory, whatever is in it: the lists of a heartbeat with what
+/// an allocator adds.
 const MOST: usize = 8 << 20;
 
-/// Reads a body as the server does. What can be read is bounded; it is written, and what was written is read again as the
-/// same and written the same.
+/// Reads a body as the server does. What can be read is bounded; it is written, and what was
+/// written is read again as the same and written the same.
 ///
 /// Returns what was read, for what else should hold of it.
 ///

@@ -1,4 +1,5 @@
-//! The readers of PEM of crate `pki`, by their files: the crate itself would bring the build of a C library with it.
+//! The readers of PEM of crate `pki`, by their files: the crate itself would bring the build of a C
+//! library with it.
 
 #[allow(dead_code, reason = "keys have faults that are not looked at here")]
 #[path = "../../../crates/pki/src/pem/fault.rs"]
@@ -8,8 +9,8 @@ mod go;
 #[path = "../../../crates/pki/src/pem/strict.rs"]
 mod strict;
 
-/// Any file is read to its end, what is wrong with it is told by the number of the block, and of a file with which nothing
-/// is wrong Go reads the same blocks.
+/// Any file is read to its end, what is wrong with it is told by the number of the block, and of a
+/// file with which nothing is wrong Go reads the same blocks.
 ///
 /// # Panics
 /// If it is not so.

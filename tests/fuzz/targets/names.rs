@@ -1,4 +1,5 @@
-//! What stands in a path: device ids and namespaces; and dates and label values, which are texts as well.
+//! What stands in a path: device ids and namespaces; and dates and label values, which are texts as
+//! well.
 #![no_main]
 
 use contract::{DateTime, DeviceId, Namespace, labels};

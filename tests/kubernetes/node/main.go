@@ -1,8 +1,9 @@
-// Command node is what a Kubernetes cluster needs beside its API server, in one static binary: the first argument
-// says which component runs. With the control plane's binary in the folder above it makes a whole cluster
-// (tests/cluster).
+// Command node is what a Kubernetes cluster needs beside its API server, in one static binary: the
+// first argument says which component runs. With the control plane's binary in the folder above it
+// makes a whole cluster (tests/cluster).
 //
-// Two binaries of one module: the versions are named once, and tests that run no pod need not build a kubelet.
+// Two binaries of one module: the versions are named once, and tests that run no pod need not build
+// a kubelet.
 package main
 
 import (

@@ -1,8 +1,9 @@
 //! The server's binary, built from the sources that the running test was built from.
 //!
-//! A test that took whatever lies in `target/` would sooner or later test yesterday's server, and with build options the
-//! wrong one. So the binary is asked of cargo (a no-op when it is fresh) and kept in a folder of its own per set of
-//! features; cargo's own copy changes hands whenever somebody builds with other features.
+//! A test that took whatever lies in `target/` would sooner or later test yesterday's server, and
+//! with build options the wrong one. So the binary is asked of cargo (a no-op when it is fresh) and
+//! kept in a folder of its own per set of features; cargo's own copy changes hands whenever
+//! somebody builds with other features.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,13 @@ use anyhow::{Context, Result, bail, ensure};
 
 const NAME: &str = "edge-config-server";
 
-/// Set by who has just built the servers and runs many test programs side by side (`scripts/checks/server-under-test.sh`):
-/// cargo lets one into a build folder at a time, and the others would wait for it.
+/// Set by who has just built the servers and runs many test programs side by side
+/// (`scripts/checks/server-under-test.sh`): cargo lets one into a build folder at a time, and the
+/// others would wait for it.
 const ALREADY_BUILT: &str = "SERVERS_UNDER_TEST_ARE_BUILT";
 
-/// The server: `EDGE_CONFIG_SERVER` if set; for a test what cargo builds; for other programs what lies beside them.
+/// The server: `EDGE_CONFIG_SERVER` if set; for a test what cargo builds; for other programs what
+/// lies beside them.
 pub fn server() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("EDGE_CONFIG_SERVER") {
         return Ok(path.into());
@@ -38,10 +41,12 @@ pub fn server() -> Result<PathBuf> {
 
 /// The server with cargo features, for instance one that must make a test fail. Only for tests.
 ///
-/// Only the finished program goes to a folder of its own per set of features: cargo's own copy, which people and scripts
-/// run, is never one with features, and what is compiled is shared with it.
+/// Only the finished program goes to a folder of its own per set of features: cargo's own copy,
+/// which people and scripts run, is never one with features, and what is compiled is shared with
+/// it.
 pub fn server_with(features: &[&str]) -> Result<PathBuf> {
-    // Once per process: a test must not meet two different servers, nor wait for cargo at each start.
+    // Once per process: a test must not meet two different servers, nor wait for cargo at each
+    // start.
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let key = features.join("-");
@@ -81,7 +86,8 @@ fn build(features: &[&str]) -> Result<PathBuf> {
         .args(["--features", &features.join(",")])
         .arg("--target-dir")
         .arg(&finished)
-        // Linked as in an image: tests start what a pod starts, and an image needs nothing compiled that tests have not.
+        // Linked as in an image: tests start what a pod starts, and an image needs nothing compiled
+        // that tests have not.
         .args(["--", "-C", "target-feature=+crt-static"])
         .env("CARGO_BUILD_BUILD_DIR", target)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))

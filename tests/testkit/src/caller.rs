@@ -1,8 +1,9 @@
-//! Calls the Edge Configuration API as the Edge API's client does: HTTP/1.1, over TLS 1.3 offering `h2` and `http/1.1`,
-//! with the host certificate, or plain HTTP.
+//! Calls the Edge Configuration API as the Edge API's client does: HTTP/1.1, over TLS 1.3 offering
+//! `h2` and `http/1.1`, with the host certificate, or plain HTTP.
 //!
-//! The server's own tests, the example fleet and the benchmark use it. Two idle connections and no session cache is what
-//! the Edge API has, so under load it mostly connects anew; [`Connections`] chooses which of the two a caller does.
+//! The server's own tests, the example fleet and the benchmark use it. Two idle connections and no
+//! session cache is what the Edge API has, so under load it mostly connects anew; [`Connections`]
+//! chooses which of the two a caller does.
 
 use std::net::SocketAddr;
 

@@ -1,7 +1,9 @@
-//! A Kubernetes API server without a node: etcd and kube-apiserver as processes of this machine, with RBAC.
+//! A Kubernetes API server without a node: etcd and kube-apiserver as processes of this machine,
+//! with RBAC.
 //!
-//! Enough for whatever talks to the API and runs no pod; ready in about a second. The real thing rather than a scripted
-//! server, since the Edge API's own Kubernetes client is part of what is tested.
+//! Enough for whatever talks to the API and runs no pod; ready in about a second. The real thing
+//! rather than a scripted server, since the Edge API's own Kubernetes client is part of what is
+//! tested.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -21,7 +23,8 @@ use crate::pki::{Authority, Key, KeyKind, Profile, anonymous_client_config};
 use crate::process::{Process, Program, Signal};
 use crate::{peers, process};
 
-/// The administrator's token and the Edge API's; they live as long as the temporary folder of one test run.
+/// The administrator's token and the Edge API's; they live as long as the temporary folder of one
+/// test run.
 const ADMIN_TOKEN: &str = "administrator-of-a-test";
 const EDGE_API_TOKEN: &str = "edge-api-of-a-test";
 /// The user the Edge API's token stands for.
@@ -35,7 +38,8 @@ pub const COMPANION_USER: &str = "companion";
 /// A running control plane, stopped and deleted when dropped.
 #[derive(Debug)]
 pub struct ControlPlane {
-    // Fields are dropped in order: the API server before its store, the processes before their folder.
+    // Fields are dropped in order: the API server before its store, the processes before their
+    // folder.
     apiserver: Process,
     _etcd: Process,
     client: Client,
@@ -47,7 +51,8 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts one, with the namespace `flotta` and an account for the Edge API that has the rights Flotta gives it.
+    /// Starts one, with the namespace `flotta` and an account for the Edge API that has the rights
+    /// Flotta gives it.
     pub async fn start() -> Result<Self> {
         let program = peers::kubernetes()?;
         let folder = tempfile::Builder::new()
@@ -99,7 +104,8 @@ impl ControlPlane {
         &self.client
     }
 
-    /// Where the API server is, and how it is spoken to: for a client, or a proxy, of the test's own.
+    /// Where the API server is, and how it is spoken to: for a client, or a proxy, of the test's
+    /// own.
     pub fn address(&self) -> (SocketAddr, Tls) {
         (self.address, self.tls.clone())
     }
@@ -157,7 +163,8 @@ fn start_apiserver(program: &Path, folder: &Path, etcd_url: &str, port: u16) -> 
         .arg("kube-apiserver")
         .arg(format!("--etcd-servers={etcd_url}"))
         .args(["--bind-address=127.0.0.1", &format!("--secure-port={port}")])
-        // There is no node to reach the server, so nobody needs its address in the Service `kubernetes`.
+        // There is no node to reach the server, so nobody needs its address in the Service
+        // `kubernetes`.
         .args(["--endpoint-reconciler-type=none", "--advertise-address=127.0.0.1"])
         .arg(format!("--tls-cert-file={}", file("apiserver.crt")))
         .arg(format!("--tls-private-key-file={}", file("apiserver.key")))
@@ -202,8 +209,9 @@ fn write_credentials(folder: &Path, authority: &Authority) -> Result<()> {
     Ok(())
 }
 
-/// The rights that Flotta's own manifests give the Edge API, as far as it uses them with a remote backend: it lists and
-/// watches Secrets cluster-wide and creates them, and may write events. No update, patch or delete.
+/// The rights that Flotta's own manifests give the Edge API, as far as it uses them with a remote
+/// backend: it lists and watches Secrets cluster-wide and creates them, and may write events. No
+/// update, patch or delete.
 async fn grant_edge_api(client: &Client) -> Result<()> {
     const GROUP: &str = "rbac.authorization.k8s.io";
     let role = json!({

@@ -1,7 +1,9 @@
-//! A device as the Edge API sees one: what yggdrasil 0.2.98 and flotta-device-worker put on the wire, step by step.
+//! A device as the Edge API sees one: what yggdrasil 0.2.98 and flotta-device-worker put on the
+//! wire, step by step.
 //!
-//! It takes single steps and does nothing by itself, so that a test decides the order and nothing waits for timers of 5,
-//! 10 or 60 s. It keeps its own record of what was acknowledged to it, to be compared with the store.
+//! It takes single steps and does nothing by itself, so that a test decides the order and nothing
+//! waits for timers of 5, 10 or 60 s. It keeps its own record of what was acknowledged to it, to be
+//! compared with the store.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,7 +21,8 @@ use uuid::Uuid;
 use crate::http_client::{Answer, Connection, Tls};
 use crate::pki::{Identity, Key, KeyKind};
 
-/// After this the agent gives up on an enrolment, registration, heartbeat or playbook request; the request goes on.
+/// After this the agent gives up on an enrolment, registration, heartbeat or playbook request; the
+/// request goes on.
 pub const AGENT_DEADLINE: Duration = Duration::from_secs(1);
 /// The path prefix that devices are provisioned with.
 const PREFIX: &str = "/api/flotta-management/v1";
@@ -104,8 +107,8 @@ impl Device {
         self
     }
 
-    /// Gives up on a request as the agent does, for instance after [`AGENT_DEADLINE`]. Without it every answer is awaited,
-    /// which keeps tests independent of the machine's speed.
+    /// Gives up on a request as the agent does, for instance after [`AGENT_DEADLINE`]. Without it
+    /// every answer is awaited, which keeps tests independent of the machine's speed.
     #[must_use]
     pub fn giving_up_after(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
@@ -132,7 +135,8 @@ impl Device {
         &self.record
     }
 
-    /// Presents these certificates instead of its own until [`Device::present_own`]: a forger's view.
+    /// Presents these certificates instead of its own until [`Device::present_own`]: a forger's
+    /// view.
     pub fn present(&mut self, identity: Identity) {
         self.presenting = Some(identity);
         self.hang_up();
@@ -160,7 +164,8 @@ impl Device {
         self.posts = Posts::Closed;
     }
 
-    /// `enrolment`: hardware and, if the device has that tag, the wanted namespace. 200 means wait, 208 go on.
+    /// `enrolment`: hardware and, if the device has that tag, the wanted namespace. 200 means wait,
+    /// 208 go on.
     pub async fn enrol(&mut self, hardware: &Value, target_namespace: Option<&str>) -> Result<Answer> {
         let mut content = json!({"features": {"hardware": hardware}});
         if let Some(namespace) = target_namespace {
@@ -175,8 +180,8 @@ impl Device {
         Ok(answer)
     }
 
-    /// `registration`: a new key for each try with the register certificate, the same key for a renewal. The certificate
-    /// in a good answer is the device's from then on.
+    /// `registration`: a new key for each try with the register certificate, the same key for a
+    /// renewal. The certificate in a good answer is the device's from then on.
     pub async fn register(&mut self, hardware: &Value) -> Result<Answer> {
         let key = self.key_for_registration()?;
         let answer = self.send_registration(hardware, &key).await?;
@@ -191,8 +196,8 @@ impl Device {
         Ok(answer)
     }
 
-    /// A registration whose answer comes too late: the server has done its part, the device has no certificate from it
-    /// and will make a new key next time. Returns what got lost.
+    /// A registration whose answer comes too late: the server has done its part, the device has no
+    /// certificate from it and will make a new key next time. Returns what got lost.
     pub async fn register_losing_answer(&mut self, hardware: &Value) -> Result<Answer> {
         let key = self.key_for_registration()?;
         self.send_registration(hardware, &key).await

@@ -1,7 +1,8 @@
 //! Flotta's own Edge API as a process, with a remote backend.
 //!
-//! `flotta-ca` and the host certificate are made by the Edge API itself at its first start ([`Flotta::prepare`]); a
-//! backend's server certificate can only be issued after that, with the CA's key, as an administrator would do it.
+//! `flotta-ca` and the host certificate are made by the Edge API itself at its first start
+//! ([`Flotta::prepare`]); a backend's server certificate can only be issued after that, with the
+//! CA's key, as an administrator would do it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -82,8 +83,8 @@ pub struct EdgeApi {
 impl EdgeApi {
     /// Starts one for a backend and waits until it serves devices.
     ///
-    /// `backend_ca` is what the Edge API trusts an `https` backend by: it checks against the roots of its process, which
-    /// `SSL_CERT_FILE` replaces.
+    /// `backend_ca` is what the Edge API trusts an `https` backend by: it checks against the roots
+    /// of its process, which `SSL_CERT_FILE` replaces.
     pub async fn start(
         control_plane: &ControlPlane,
         backend_url: &str,
@@ -93,7 +94,8 @@ impl EdgeApi {
         Self::with_settings(control_plane, &settings, backend_ca).await
     }
 
-    /// Starts one with these environment variables, whatever backend that makes; its readiness does not depend on it.
+    /// Starts one with these environment variables, whatever backend that makes; its readiness does
+    /// not depend on it.
     pub async fn with_settings(
         control_plane: &ControlPlane,
         settings: &[(&str, &str)],
@@ -126,8 +128,8 @@ impl EdgeApi {
             client,
         };
         if edge_api.wait_until_serving().await.is_err() {
-            // On an empty namespace its first start may exit with "flotta-ca already exists", from a stale cache of its
-            // own; the next start works.
+            // On an empty namespace its first start may exit with "flotta-ca already exists", from
+            // a stale cache of its own; the next start works.
             edge_api.process = edge_api.program.start(edge_api.folder.path())?;
             edge_api.wait_until_serving().await?;
         }
@@ -160,7 +162,8 @@ impl EdgeApi {
         SocketAddr::from(([127, 0, 0, 1], self.device_port))
     }
 
-    /// What a device of this Edge API is provisioned with: the newest register certificate and the CA.
+    /// What a device of this Edge API is provisioned with: the newest register certificate and the
+    /// CA.
     pub async fn provisioning(&self, flotta: &Flotta) -> Result<Provisioning> {
         let secrets = self.client.secrets(NAMESPACE, "reg-client-ca=true").await?;
         let newest = secrets

@@ -1,7 +1,9 @@
-//! Flotta's custom resources in an API server, and the rights that its Edge API has on them with the CRD backend.
+//! Flotta's custom resources in an API server, and the rights that its Edge API has on them with
+//! the CRD backend.
 //!
-//! Definitions and rights are read from Flotta's published Go module, so that a test meets what users have. The two kinds
-//! that Flotta takes from elsewhere (bucket claims and OpenShift's routes) come without a schema: it only reads them.
+//! Definitions and rights are read from Flotta's published Go module, so that a test meets what
+//! users have. The two kinds that Flotta takes from elsewhere (bucket claims and OpenShift's
+//! routes) come without a schema: it only reads them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,8 +23,8 @@ const RIGHTS: &str = "/apis/rbac.authorization.k8s.io/v1";
 /// How long an API server may take to serve a new kind.
 const SERVED: Duration = Duration::from_mins(1);
 
-/// Where Go keeps the module that the Edge API was built from. Downloads it when it is not there: the program may have been
-/// built long ago, with another module cache.
+/// Where Go keeps the module that the Edge API was built from. Downloads it when it is not there:
+/// the program may have been built long ago, with another module cache.
 pub fn module_folder() -> Result<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../edge-api");
     let output = Command::new("go")
@@ -55,8 +57,8 @@ pub fn definitions() -> Result<Vec<Value>> {
         .collect()
 }
 
-/// Installs Flotta's kinds and the two that it reads, gives the Edge API its rights on them, and waits until they are
-/// served.
+/// Installs Flotta's kinds and the two that it reads, gives the Edge API its rights on them, and
+/// waits until they are served.
 pub async fn install(client: &Client) -> Result<()> {
     let mut all = definitions()?;
     all.push(open_definition(

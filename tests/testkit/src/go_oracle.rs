@@ -1,5 +1,5 @@
-//! Go programs of our own on Flotta's published modules, which say what Flotta itself would read or write: built once per
-//! content, outside the clone, and asked one line of JSON at a time.
+//! Go programs of our own on Flotta's published modules, which say what Flotta itself would read or
+//! write: built once per content, outside the clone, and asked one line of JSON at a time.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,10 +11,12 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// A program whose sources are the folder `name` beside this crate, built if that has not been done yet. Needs Go.
+/// A program whose sources are the folder `name` beside this crate, built if that has not been done
+/// yet. Needs Go.
 ///
 /// # Errors
-/// When the sources cannot be read or built, or neither `FLOTTA_CACHE` nor `HOME` says where built programs are kept.
+/// When the sources cannot be read or built, or neither `FLOTTA_CACHE` nor `HOME` says where built
+/// programs are kept.
 pub fn program(name: &str) -> Result<PathBuf> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
     let home = cache()?.join(name).join(fingerprint(&sources)?);

@@ -1,7 +1,9 @@
-//! One HTTP/1.1 connection, plain or TLS, and what came back on it. Every client of the testkit is built on it.
+//! One HTTP/1.1 connection, plain or TLS, and what came back on it. Every client of the testkit is
+//! built on it.
 //!
-//! hyper's connection level rather than a pooling client: tests decide themselves when a connection is opened, reused
-//! and closed, because that is what differs between the Edge API, a device and a benchmark.
+//! hyper's connection level rather than a pooling client: tests decide themselves when a connection
+//! is opened, reused and closed, because that is what differs between the Edge API, a device and a
+//! benchmark.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +27,8 @@ const ATTEMPT: Duration = Duration::from_secs(3);
 /// So many are tried.
 const ATTEMPTS: u32 = 3;
 
-/// TLS settings of a connection: the configuration and the name the server's certificate must carry.
+/// TLS settings of a connection: the configuration and the name the server's certificate must
+/// carry.
 #[derive(Debug, Clone)]
 pub struct Tls {
     /// Roots, client certificate, versions, ALPN.
@@ -64,8 +67,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects, with TLS when given. An error when the server selects `h2`, which no caller here can speak: that is what
-    /// happens to the Edge API's client too.
+    /// Connects, with TLS when given. An error when the server selects `h2`, which no caller here
+    /// can speak: that is what happens to the Edge API's client too.
     pub async fn open(address: SocketAddr, tls: Option<&Tls>) -> Result<Self> {
         let tcp = dial(address).await?;
         tcp.set_nodelay(true)?;
@@ -111,8 +114,8 @@ impl Connection {
     }
 }
 
-/// Connects. The first packet of a connection through a Service can be lost while its rules are being written, and the
-/// kernel then tries for two minutes; a fresh connection gets through.
+/// Connects. The first packet of a connection through a Service can be lost while its rules are
+/// being written, and the kernel then tries for two minutes; a fresh connection gets through.
 async fn dial(address: SocketAddr) -> Result<TcpStream> {
     for _ in 0..ATTEMPTS {
         if let Ok(answer) = timeout(ATTEMPT, TcpStream::connect(address)).await {

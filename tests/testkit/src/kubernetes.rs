@@ -1,6 +1,8 @@
-//! As much of a Kubernetes client as the tests need: create, read and list objects as JSON, and read Secrets.
+//! As much of a Kubernetes client as the tests need: create, read and list objects as JSON, and
+//! read Secrets.
 //!
-//! A connection per call: the calls are few, and the value can be shared by tests that each have a runtime of their own.
+//! A connection per call: the calls are few, and the value can be shared by tests that each have a
+//! runtime of their own.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -153,7 +155,8 @@ impl Client {
         Ok(request.body(Full::new(body))?)
     }
 
-    /// Creates an object in a collection, for instance `/api/v1/namespaces`. One that exists already is fine.
+    /// Creates an object in a collection, for instance `/api/v1/namespaces`. One that exists
+    /// already is fine.
     pub async fn create(&self, collection: &str, object: &Value) -> Result<()> {
         let answer = self.call(Method::POST, collection, Some(object)).await?;
         match answer.status {

@@ -1,10 +1,10 @@
-//! What the tests, the benchmark and the example fleet share: certificates as Flotta makes them, callers of the Edge
-//! Configuration API, devices, and the processes of others (kube-apiserver, the Edge API, PostgreSQL) that a test
-//! starts and ends.
+//! What the tests, the benchmark and the example fleet share: certificates as Flotta makes them,
+//! callers of the Edge Configuration API, devices, and the processes of others (kube-apiserver, the
+//! Edge API, PostgreSQL) that a test starts and ends.
 //!
-//! Each module stands alone; the rough order of use is [`control_plane`] -> [`edge_api`] -> [`server`] -> [`device`].
-//! Nothing here depends on the crates under test: JSON goes over the wire as [`serde_json::Value`], so a mistake in our
-//! own types cannot hide itself.
+//! Each module stands alone; the rough order of use is [`control_plane`] -> [`edge_api`] ->
+//! [`server`] -> [`device`]. Nothing here depends on the crates under test: JSON goes over the wire
+//! as [`serde_json::Value`], so a mistake in our own types cannot hide itself.
 
 pub mod binary;
 pub mod caller;

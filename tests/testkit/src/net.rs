@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Result, bail};
 
-/// Ports are taken from below Linux's ephemeral range (32768 and up): a port from inside it can become the source port
-/// of one of our own many connections between being found free and being listened on.
+/// Ports are taken from below Linux's ephemeral range (32768 and up): a port from inside it can
+/// become the source port of one of our own many connections between being found free and being
+/// listened on.
 const FIRST: u32 = 11_000;
 const COUNT: u32 = 21_000;
 
 /// A port that nothing listens on, given out once per process.
 ///
-/// Test processes that run at the same time start at different places of the range, derived from their process id.
+/// Test processes that run at the same time start at different places of the range, derived from
+/// their process id.
 pub fn free_port() -> Result<u16> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = std::process::id().wrapping_mul(2_654_435_761) % COUNT;

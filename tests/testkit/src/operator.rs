@@ -1,4 +1,5 @@
-//! Flotta's operator as a process: it decides which devices get which workloads when the Edge API has the CRD backend.
+//! Flotta's operator as a process: it decides which devices get which workloads when the Edge API
+//! has the CRD backend.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,8 +23,8 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts it, without its webhooks (which no request of a cluster meets either), and waits until it is ready. Flotta's
-    /// kinds must be installed, see [`crate::flotta_kinds`].
+    /// Starts it, without its webhooks (which no request of a cluster meets either), and waits
+    /// until it is ready. Flotta's kinds must be installed, see [`crate::flotta_kinds`].
     pub async fn start(control_plane: &ControlPlane) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("flotta-operator-").tempdir()?;
         let metrics = SocketAddr::from(([127, 0, 0, 1], free_port()?));

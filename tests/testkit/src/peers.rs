@@ -1,4 +1,5 @@
-//! Where the programs of others are that the tests run against; built once per machine by `tests/build-peers.sh`.
+//! Where the programs of others are that the tests run against; built once per machine by
+//! `tests/build-peers.sh`.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -30,7 +31,8 @@ pub fn helm4() -> Result<PathBuf> {
     built("helm")
 }
 
-/// Asks the script, which builds what is missing and otherwise only looks; its progress is shown as it comes.
+/// Asks the script, which builds what is missing and otherwise only looks; its progress is shown as
+/// it comes.
 fn built(name: &str) -> Result<PathBuf> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../build-peers.sh");
     let output = Command::new(script)

@@ -1,4 +1,5 @@
-//! Certificates as Flotta makes them (`flotta-ca` and what it signs), and wrong ones for refusal tests.
+//! Certificates as Flotta makes them (`flotta-ca` and what it signs), and wrong ones for refusal
+//! tests.
 //!
 //! Independent of the `pki` crate on purpose: what is under test must not issue its own evidence.
 
@@ -70,8 +71,8 @@ impl Key {
     pub fn traditional_pem(&self) -> Result<String> {
         let der = self.0.serialized_der();
         if self.0.is_compatible(&rcgen::PKCS_RSA_SHA256) {
-            // A PKCS#8 RSA key is a fixed head of 26 bytes (version, algorithm, octet string) around the PKCS#1 key, for
-            // every modulus whose lengths take two bytes.
+            // A PKCS#8 RSA key is a fixed head of 26 bytes (version, algorithm, octet string)
+            // around the PKCS#1 key, for every modulus whose lengths take two bytes.
             let pkcs1 = der
                 .get(26..)
                 .context("an RSA key in PKCS#8 has more than 26 bytes")?;
@@ -223,7 +224,8 @@ impl Authority {
         })
     }
 
-    /// Authorities of one name, each certified by the next: every one looks like the issuer of every other.
+    /// Authorities of one name, each certified by the next: every one looks like the issuer of
+    /// every other.
     pub fn cross_signed(name: &str, count: usize) -> Result<Vec<Self>> {
         let keys: Vec<_> = (0..count)
             .map(|_| Key::generate(KeyKind::P256))
@@ -382,7 +384,8 @@ pub fn anonymous_client_config(roots: RootCertStore, alpn: &[&str]) -> Result<Ar
 
 /// The folder the server reads its TLS material from: `tls.crt`, `tls.key`, `ca.crt` and `pins`.
 ///
-/// Each file is replaced by a rename, so that a server that watches the folder never reads half of one.
+/// Each file is replaced by a rename, so that a server that watches the folder never reads half of
+/// one.
 pub fn write_server_folder(folder: &Path, server: &Identity, ca: &str, pins: &[String]) -> Result<()> {
     fs::create_dir_all(folder)?;
     replace_file(&folder.join("ca.crt"), ca)?;
@@ -444,7 +447,8 @@ fn subject(common_name: &str, organization: Option<&str>, unit: Option<&str>) ->
     params
 }
 
-/// Go writes PrintableString where it can; a chain is only found when the bytes of both names agree.
+/// Go writes PrintableString where it can; a chain is only found when the bytes of both names
+/// agree.
 fn printable(text: &str) -> Result<DnValue> {
     Ok(DnValue::PrintableString(
         text.try_into().map_err(|error| anyhow!("{error}"))?,
@@ -477,7 +481,8 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn with_broken_signature(request: &str) -> Result<String> {
     let parsed = pem::parse(request)?;
     let mut der = parsed.contents().to_vec();
-    // The signature is the last element of a PKCS#10 request; its last byte is the end of an integer.
+    // The signature is the last element of a PKCS#10 request; its last byte is the end of an
+    // integer.
     *der.last_mut().context("an empty certificate request")? ^= 1;
     Ok(pem("CERTIFICATE REQUEST", &der))
 }

@@ -1,4 +1,5 @@
-//! PostgreSQL as a process: Debian's server on a free port, its data in a temporary folder, a database per test.
+//! PostgreSQL as a process: Debian's server on a free port, its data in a temporary folder, a
+//! database per test.
 
 use std::fs;
 use std::net::IpAddr;
@@ -31,8 +32,8 @@ impl Postgres {
         Self::start_also_at(&[]).await
     }
 
-    /// The same, reachable at more addresses than the loopback. Who may log in from there is `pg_hba.conf`'s business, and by
-    /// itself nobody may.
+    /// The same, reachable at more addresses than the loopback. Who may log in from there is
+    /// `pg_hba.conf`'s business, and by itself nobody may.
     pub async fn start_also_at(addresses: &[IpAddr]) -> Result<Self> {
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         let addresses = [&["127.0.0.1".to_owned()], &addresses[..]].concat().join(",");
@@ -50,7 +51,8 @@ impl Postgres {
             .arg("-D")
             .arg(&data)
             .args(["-h", &addresses, "-p", &port.to_string(), "-k", ""])
-            // Durable on purpose: what a crash test finds afterwards has to have been on its way to the disk.
+            // Durable on purpose: what a crash test finds afterwards has to have been on its way to
+            // the disk.
             .args(["-c", "fsync=on", "-c", "max_connections=200"])
             // A fast shutdown does not wait for clients to leave.
             .stop_with(Signal::INT, Duration::from_secs(20));

@@ -1,8 +1,10 @@
-//! Child processes of a test: their output goes to a file, and they end with the value that holds them.
+//! Child processes of a test: their output goes to a file, and they end with the value that holds
+//! them.
 //!
-//! A test that is itself killed cannot clean up, so each child runs under `setpriv --pdeathsig`: the kernel ends it when
-//! its parent is gone. Linux ties that to the *thread* that started the child, which is why one thread that lives as long
-//! as the process starts them all. Process groups were rejected: they keep a Ctrl-C from reaching the children.
+//! A test that is itself killed cannot clean up, so each child runs under `setpriv --pdeathsig`:
+//! the kernel ends it when its parent is gone. Linux ties that to the *thread* that started the
+//! child, which is why one thread that lives as long as the process starts them all. Process groups
+//! were rejected: they keep a Ctrl-C from reaching the children.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -86,7 +88,8 @@ impl Program {
         self
     }
 
-    /// The signal that asks this program to end (SIGTERM by default), and how long it may take before SIGKILL.
+    /// The signal that asks this program to end (SIGTERM by default), and how long it may take
+    /// before SIGKILL.
     #[must_use]
     pub fn stop_with(mut self, signal: Signal, grace: Duration) -> Self {
         self.stop_signal = signal;
@@ -141,7 +144,8 @@ fn start_from_lasting_thread(command: Command) -> Result<Child> {
         let (sender, requests) = mpsc::channel::<Request>();
         std::thread::spawn(move || {
             for (mut command, answer) in requests {
-                // The caller may have gone away; its child then ends with the dropped handle's owner, this process.
+                // The caller may have gone away; its child then ends with the dropped handle's
+                // owner, this process.
                 let _ = answer.send(command.spawn());
             }
         });
@@ -237,7 +241,8 @@ impl Process {
         }
     }
 
-    /// Waits until `condition` holds. Fails at once, with the end of its log, when the process ends before.
+    /// Waits until `condition` holds. Fails at once, with the end of its log, when the process ends
+    /// before.
     pub async fn wait_until<F, Fut>(&mut self, what: &str, deadline: Duration, mut condition: F) -> Result<()>
     where
         F: FnMut() -> Fut,
@@ -330,7 +335,8 @@ pub fn account(name: &str) -> Option<Account> {
     })
 }
 
-/// Whether this process is root, and so may (and for PostgreSQL must) start children as somebody else.
+/// Whether this process is root, and so may (and for PostgreSQL must) start children as somebody
+/// else.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

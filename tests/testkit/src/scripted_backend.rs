@@ -1,7 +1,7 @@
 //! A backend that answers what a test scripts, and the smallest hyper program to compare ours with.
 //!
-//! With [`ScriptedBackend`] the harness is tested without the server, and so is what the real Edge API makes of answers
-//! that the server never gives.
+//! With [`ScriptedBackend`] the harness is tested without the server, and so is what the real Edge
+//! API makes of answers that the server never gives.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

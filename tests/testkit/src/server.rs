@@ -1,4 +1,5 @@
-//! The server under test as a process of its own: started, asked, stopped, killed and started again on the same data.
+//! The server under test as a process of its own: started, asked, stopped, killed and started again
+//! on the same data.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -132,7 +133,8 @@ impl Server {
         })
     }
 
-    /// Waits for `/readyz`, and until an Edge API could be switched to it: its manifests, if it has any, were taken over.
+    /// Waits for `/readyz`, and until an Edge API could be switched to it: its manifests, if it has
+    /// any, were taken over.
     pub async fn wait_until_ready(&mut self) -> Result<()> {
         let ops = self.ops;
         let ready = async || {
@@ -188,7 +190,8 @@ impl Server {
         self.wait_until_ready().await
     }
 
-    /// Runs `edge-config-server device ...` against this server and returns what it printed, as JSON.
+    /// Runs `edge-config-server device ...` against this server and returns what it printed, as
+    /// JSON.
     pub fn device(&self, args: &[&str]) -> Result<Value> {
         self.command("device", args)
     }
@@ -220,7 +223,8 @@ impl Server {
     }
 }
 
-/// Whether a server says by `/status` that an Edge API may be switched to it. One that says nothing about it may.
+/// Whether a server says by `/status` that an Edge API may be switched to it. One that says nothing
+/// about it may.
 pub async fn may_be_switched_to(ops: SocketAddr) -> bool {
     let status = http_client::get(ops, "/status").await;
     let status = status.and_then(|answer| answer.json());

@@ -1,4 +1,5 @@
-//! The caller looks to a server as the Edge API's client does, and keeps or renews connections as it was told.
+//! The caller looks to a server as the Edge API's client does, and keeps or renews connections as
+//! it was told.
 
 use std::time::Duration;
 
@@ -81,7 +82,8 @@ async fn a_server_that_selects_h2_fails_every_call() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The agent gives up after a second, the request goes on, and nothing else leaves the device until it has ended.
+/// The agent gives up after a second, the request goes on, and nothing else leaves the device until
+/// it has ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_agent_that_gives_up_leaves_its_request_under_way() -> anyhow::Result<()> {
     let authority = Authority::new(KeyKind::P256)?;

@@ -1,6 +1,8 @@
-//! The harness against itself: a real kube-apiserver, the real Edge API, a device, and a backend that answers a script.
+//! The harness against itself: a real kube-apiserver, the real Edge API, a device, and a backend
+//! that answers a script.
 //!
-//! What is asserted of the Edge API here is what the server relies on, so a failure says that the ground has moved.
+//! What is asserted of the Edge API here is what the server relies on, so a failure says that the
+//! ground has moved.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +13,8 @@ use testkit::device::{Device, hardware, is_disconnect, quiet_heartbeat};
 use testkit::edge_api::{EdgeApi, Flotta};
 use testkit::scripted_backend::{Scripted, ScriptedBackend, Seen};
 
-/// A device's life as a backend sees it: waiting once, then approved, until `deleted` says otherwise.
+/// A device's life as a backend sees it: waiting once, then approved, until `deleted` says
+/// otherwise.
 fn life(deleted: &Arc<AtomicBool>) -> impl Fn(&Seen) -> Scripted + Send + Sync + 'static {
     let deleted = deleted.clone();
     let enrolled = AtomicBool::new(false);

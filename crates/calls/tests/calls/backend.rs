@@ -398,7 +398,8 @@ async fn a_success_of_somebody_else() {
             "{error}"
         );
     }
-    // As the Edge API reads it: no type means JSON, and what follows the first value is passed over.
+    // As the Edge API reads it: no type means JSON, and what follows the first value is passed
+    // over.
     let flotta = Flotta::new();
     let server = Server::start(None, |_, _| answer("200 OK", "", &format!("{UNKNOWN} and more"))).await;
     call(&flotta, &server.url("http")).await.unwrap();

@@ -139,7 +139,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Reads each request and does what the script says; the script gets the number of the request, from 0, and the text.
+    /// Reads each request and does what the script says; the script gets the number of the request,
+    /// from 0, and the text.
     pub(crate) async fn start(
         tls: Option<Arc<ServerConfig>>,
         script: impl Fn(usize, &str) -> Act + Send + Sync + 'static,

@@ -1,7 +1,7 @@
 //! Calls that prove something: to our server's pods, to the backend's URL, to the Edge API's pods.
 //!
-//! A trait, so that tests can script what a cluster without a node cannot have. Errors are sentences: all that is done with
-//! them is to show them.
+//! A trait, so that tests can script what a cluster without a node cannot have. Errors are
+//! sentences: all that is done with them is to show them.
 
 pub mod network;
 
@@ -57,7 +57,8 @@ pub trait Calls: fmt::Debug + Send + Sync {
     /// What a pod of our server says of itself.
     async fn server_report(&self, pod: IpAddr) -> Result<ServerReport, String>;
 
-    /// Whether a pod of our server has seen the verification call with this nonce: the pinned key of each time.
+    /// Whether a pod of our server has seen the verification call with this nonce: the pinned key
+    /// of each time.
     async fn probes_seen(&self, pod: IpAddr, nonce: &str) -> Result<Vec<Option<String>>, String> {
         let probes = self.server_report(pod).await?.probes;
         let of_nonce = probes.into_iter().filter(|(seen, _)| seen == nonce);

@@ -1,5 +1,5 @@
-//! The calls over the network: crate `calls`, with a time for each. What crosses from its types to those of the plan does so
-//! here.
+//! The calls over the network: crate `calls`, with a time for each. What crosses from its types to
+//! those of the plan does so here.
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -17,8 +17,8 @@ const PAGE: u32 = 500;
 pub type EdgeDevices = BTreeSet<String>;
 
 impl Cluster {
-    /// All EdgeDevices of the cluster. Only a cluster without that kind of resource has none for sure; what may not be read
-    /// is an error and never zero.
+    /// All EdgeDevices of the cluster. Only a cluster without that kind of resource has none for
+    /// sure; what may not be read is an error and never zero.
     pub async fn edge_devices(&self) -> Result<EdgeDevices, Fault> {
         let kind = GroupVersionKind::gvk(rights::FLOTTA_GROUP, "v1alpha1", "EdgeDevice");
         let resource = ApiResource::from_gvk_with_plural(&kind, "edgedevices");

@@ -1,5 +1,5 @@
-//! The API server: what is read from it ([`observe`](Cluster::observe)), what is written to it ([`act`]), and what wakes the
-//! loop up ([`watch`]).
+//! The API server: what is read from it ([`observe`](Cluster::observe)), what is written to it
+//! ([`act`]), and what wakes the loop up ([`watch`]).
 
 pub mod act;
 mod client;

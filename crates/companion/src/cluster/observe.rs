@@ -1,8 +1,9 @@
 //! One look at the cluster.
 //!
-//! Objects are read one by one by their names, since the right to read all Secrets is not needed for two. A cache fed by
-//! watches was rejected: a dozen small reads a minute cost the API server less than what it would take to be sure that a
-//! cache is current, and nothing of a Secret stays in memory between two looks.
+//! Objects are read one by one by their names, since the right to read all Secrets is not needed
+//! for two. A cache fed by watches was rejected: a dozen small reads a minute cost the API server
+//! less than what it would take to be sure that a cache is current, and nothing of a Secret stays
+//! in memory between two looks.
 
 use std::{net::IpAddr, sync::Mutex};
 

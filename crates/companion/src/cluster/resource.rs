@@ -29,7 +29,8 @@ pub enum Retiring {
     Yes,
 }
 
-/// Reads the mark of [`Cluster::set_retiring`]. A mark without a time that can be read lasts until it is removed.
+/// Reads the mark of [`Cluster::set_retiring`]. A mark without a time that can be read lasts until
+/// it is removed.
 pub fn retiring(resource: &RemoteBackend, now: Timestamp) -> Retiring {
     match resource.annotations().get(RETIRING_ANNOTATION) {
         None => Retiring::No,
@@ -115,9 +116,9 @@ impl Cluster {
         self.patch_metadata(resource, false, change).await
     }
 
-    /// Deletes a resource that Helm made. Helm leaves it where it is (`helm.sh/resource-policy: keep`), so that an uninstallation
-    /// which skips the way back loses nothing that the next installation needs; after the way back it is of no use. One that
-    /// a person made stays.
+    /// Deletes a resource that Helm made. Helm leaves it where it is (`helm.sh/resource-policy:
+    /// keep`), so that an uninstallation which skips the way back loses nothing that the next
+    /// installation needs; after the way back it is of no use. One that a person made stays.
     pub async fn delete_if_of_chart(&self, resource: &RemoteBackend) -> Result<(), Fault> {
         if resource.labels().get(MANAGED_BY).map(String::as_str) != Some("Helm") {
             return Ok(());

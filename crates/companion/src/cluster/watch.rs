@@ -1,7 +1,7 @@
 //! What wakes the loop up: watches of the objects that a round reads, one by one by their names.
 //!
-//! Only metadata is watched and nothing of it is kept: an event says that something changed, never what. A watch that fails
-//! is begun anew, later and later; the loop's tick sees what it misses.
+//! Only metadata is watched and nothing of it is kept: an event says that something changed, never
+//! what. A watch that fails is begun anew, later and later; the loop's tick sees what it misses.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -171,7 +171,8 @@ impl Watches {
             let mut events = pin!(watcher::watcher(api, config).backoff(DefaultBackoff::default()));
             while let Some(event) = events.next().await {
                 match event {
-                    // The list at the beginning holds what the round before it has read, or is about to.
+                    // The list at the beginning holds what the round before it has read, or is
+                    // about to.
                     Ok(watcher::Event::Apply(_) | watcher::Event::Delete(_) | watcher::Event::InitDone) => {
                         woken.notify_one();
                     }

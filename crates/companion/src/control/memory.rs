@@ -1,6 +1,8 @@
-//! What is kept from one round to the next, in memory only: evidence, and patience with an action that failed.
+//! What is kept from one round to the next, in memory only: evidence, and patience with an action
+//! that failed.
 //!
-//! A companion that is started anew has none of it and gathers it again; nothing depends on it but time.
+//! A companion that is started anew has none of it and gathers it again; nothing depends on it but
+//! time.
 
 use std::time::Duration;
 
@@ -56,7 +58,8 @@ impl Memory {
         self.evidence.failing = None;
     }
 
-    /// Nothing is to be done. What failed, and is not wanted any more when it would be tried again, is over.
+    /// Nothing is to be done. What failed, and is not wanted any more when it would be tried again,
+    /// is over.
     pub(super) fn idle(&mut self) {
         if self
             .failed

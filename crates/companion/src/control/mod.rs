@@ -45,7 +45,8 @@ const BREATH: Duration = Duration::from_millis(250);
 /// Without the Lease there is nothing to do until it is taken, which wakes the loop up.
 const ASIDE: Duration = Duration::from_secs(30);
 
-/// After so many actions without a pause something is wrong with the decisions, and they are slowed down.
+/// After so many actions without a pause something is wrong with the decisions, and they are slowed
+/// down.
 const STREAK: u32 = 30;
 
 /// Decides. A parameter, so that tests can script it.
@@ -148,7 +149,8 @@ impl Controller {
         outcome
     }
 
-    /// Takes our finalizer off all resources: the namespace is being deleted, and must not wait for us.
+    /// Takes our finalizer off all resources: the namespace is being deleted, and must not wait for
+    /// us.
     pub async fn let_go(&self) -> Result<(), Fault> {
         for resource in self.cluster.resources().await? {
             match self.cluster.set_finalizer(&resource, false).await {
@@ -183,7 +185,8 @@ impl Controller {
         }
         for resource in &resources {
             if surroundings.namespace_ending {
-                // At once, and whoever acts: the namespace must not wait for us, and the rights are about to go.
+                // At once, and whoever acts: the namespace must not wait for us, and the rights are
+                // about to go.
                 match self.cluster.set_finalizer(resource, false).await {
                     Err(fault) if fault.is_gone() || fault.is_stale() => {}
                     outcome => outcome?,
@@ -215,7 +218,8 @@ impl Controller {
         Ok(round)
     }
 
-    /// Shows in the metrics what is known. Whoever does not act makes no calls, and knows less than the resource says.
+    /// Shows in the metrics what is known. Whoever does not act makes no calls, and knows less than
+    /// the resource says.
     fn show(&self, resource: &RemoteBackend, plan: &Plan) {
         let acts = self.lease.check().is_ok();
         match if acts {
@@ -304,7 +308,8 @@ impl Controller {
             return Ok(Said::Same);
         }
         match self.cluster.write_status(&observed.resource, &plan.status).await {
-            // The resource has a new version now; an action that names it would fail with the old one.
+            // The resource has a new version now; an action that names it would fail with the old
+            // one.
             Ok(resource) => observed.resource = resource,
             Err(fault) if fault.is_stale() || fault.is_gone() => return Ok(Said::Late),
             Err(fault) => return Err(fault),
@@ -401,7 +406,8 @@ pub(crate) async fn observe(
     })
 }
 
-/// What is known before a resource's objects are looked at. That the namespace may not be read is told, and no error.
+/// What is known before a resource's objects are looked at. That the namespace may not be read is
+/// told, and no error.
 pub(crate) async fn surroundings(cluster: &Cluster, leave: bool) -> Result<Surroundings, Fault> {
     let mut surroundings = Surroundings {
         leave,

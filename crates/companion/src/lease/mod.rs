@@ -1,7 +1,9 @@
-//! The Lease: of several companions one acts, and before every write it makes sure that it is the one.
+//! The Lease: of several companions one acts, and before every write it makes sure that it is the
+//! one.
 //!
-//! The Lease object is made by the chart, so that no right to create one is needed; every change of it carries the
-//! `resourceVersion` that was seen. Why this is no library: `docs/decisions/0021-lease.md`.
+//! The Lease object is made by the chart, so that no right to create one is needed; every change of
+//! it carries the `resourceVersion` that was seen. Why this is no library:
+//! `docs/decisions/0021-lease.md`.
 
 mod term;
 

@@ -1,8 +1,9 @@
 //! When a lease is held, and when it may be taken: pure, with time passed in.
 //!
-//! As client-go's leader election: a candidate trusts its own clock only, from the moment it first saw a record. Unlike it,
-//! the holder checks two clocks before each write: a process that was stopped and goes on finds that the wall clock has moved
-//! on even where its monotonic clock stood still (a suspended machine).
+//! As client-go's leader election: a candidate trusts its own clock only, from the moment it first
+//! saw a record. Unlike it, the holder checks two clocks before each write: a process that was
+//! stopped and goes on finds that the wall clock has moved on even where its monotonic clock stood
+//! still (a suspended machine).
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,8 +12,8 @@ use k8s_openapi::api::coordination::v1::Lease;
 /// A lease that is not renewed for this long may be taken by others.
 pub(super) const DURATION: Duration = Duration::from_secs(15);
 
-/// The holder writes for this long after it began a renewal that succeeded: less than [`DURATION`], so that it stops before
-/// others begin.
+/// The holder writes for this long after it began a renewal that succeeded: less than [`DURATION`],
+/// so that it stops before others begin.
 pub(super) const WRITES: Duration = Duration::from_secs(10);
 
 /// The holder renews this often.
@@ -38,7 +39,8 @@ impl Moment {
         }
     }
 
-    /// Whether less than this has passed since, on both clocks. A wall clock that was set back proves nothing.
+    /// Whether less than this has passed since, on both clocks. A wall clock that was set back
+    /// proves nothing.
     pub(super) fn is_within(self, span: Duration, since: Self) -> bool {
         let monotonic = self.monotonic.saturating_duration_since(since.monotonic) < span;
         let wall = self
@@ -87,7 +89,8 @@ pub(super) fn step(seen: &mut Option<Seen>, lease: Lease, identity: &str, now: M
                 .lease_duration_seconds
                 .and_then(|seconds| u64::try_from(seconds).ok());
             let promised = promised.map_or(DURATION, Duration::from_secs);
-            // On the monotonic clock alone: a wall clock that was set must not make a lease look over.
+            // On the monotonic clock alone: a wall clock that was set must not make a lease look
+            // over.
             if now.monotonic.saturating_duration_since(since.monotonic) > promised {
                 Step::Take
             } else {

@@ -1,4 +1,5 @@
-//! Calls to pods that there are none of: answered from what is in the API server, as our server and the Edge API would.
+//! Calls to pods that there are none of: answered from what is in the API server, as our server and
+//! the Edge API would.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

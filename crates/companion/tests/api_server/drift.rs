@@ -85,7 +85,8 @@ async fn what_others_change_once_is_set_right_and_what_they_apply_again_changes_
         "the pods have what they were started with"
     );
 
-    // The Deployment replaced: its pods are started without us, and then with us again, from a template that was there.
+    // The Deployment replaced: its pods are started without us, and then with us again, from a
+    // template that was there.
     let replaced: Deployment = serde_json::from_value(deployment())?;
     world
         .api::<Deployment>()

@@ -1,4 +1,5 @@
-//! Facts about the API server that the companion is built on, and what it makes of the definition of our resource.
+//! Facts about the API server that the companion is built on, and what it makes of the definition
+//! of our resource.
 
 use anyhow::Result;
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap};

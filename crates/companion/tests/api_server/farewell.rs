@@ -1,4 +1,5 @@
-//! The end of a companion with and without another to come, with no other rights than the chart makes Helm keep.
+//! The end of a companion with and without another to come, with no other rights than the chart
+//! makes Helm keep.
 
 use anyhow::{Result, ensure};
 use flotta_companion::rights;

@@ -1,4 +1,5 @@
-//! Stand-ins for the controllers and the kubelet, which make ReplicaSets and pods of the Edge API's Deployment.
+//! Stand-ins for the controllers and the kubelet, which make ReplicaSets and pods of the Edge API's
+//! Deployment.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +19,8 @@ use crate::{calls::Scripted, world::TICK};
 /// Which backend the Edge API uses.
 const BACKEND: &str = "BACKEND";
 
-/// The Edge API's Deployment, as `config/edge-api` of flotta-operator has it, as far as it matters here.
+/// The Edge API's Deployment, as `config/edge-api` of flotta-operator has it, as far as it matters
+/// here.
 pub fn deployment() -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
@@ -170,7 +172,8 @@ impl Stage {
         Ok(())
     }
 
-    /// What the Edge API reads at its start: the ConfigMap, and over it the container's own environment.
+    /// What the Edge API reads at its start: the ConfigMap, and over it the container's own
+    /// environment.
     async fn backend(&self, template: &Value) -> Result<Option<String>> {
         let settings = self
             .configs

@@ -39,8 +39,8 @@ async fn a_lease_is_held_by_one_handed_over_and_lost_when_it_was_taken() -> Resu
     assert!(!first.attend().await?);
     assert_eq!(holder(&world).await?.as_deref(), Some("second"));
 
-    // Taken from under the second, as after it was stopped for long: it finds that out at its next look, and does not
-    // overwrite the new holder.
+    // Taken from under the second, as after it was stopped for long: it finds that out at its next
+    // look, and does not overwrite the new holder.
     world
         .merge::<Record>(LEASE, json!({"spec": {"holderIdentity": "third"}}))
         .await?;

@@ -1,8 +1,8 @@
-//! The companion's loop on a real API server without a node: what pods would do is stood in for, calls to them are scripted,
-//! everything else is real.
+//! The companion's loop on a real API server without a node: what pods would do is stood in for,
+//! calls to them are scripted, everything else is real.
 //!
-//! With EXHAUSTIVE set every write is disturbed in every way, and not in one way each; with TEST_LOG set to a level the
-//! companions' logs are shown.
+//! With EXHAUSTIVE set every write is disturbed in every way, and not in one way each; with
+//! TEST_LOG set to a level the companions' logs are shown.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,9 @@
-//! A proxy in front of a real API server that counts writes and, at the n-th, does what networks and API servers do.
+//! A proxy in front of a real API server that counts writes and, at the n-th, does what networks
+//! and API servers do.
 //!
-//! Rather than a scripted API server: what server-side apply does with managers, uids and versions is exactly what the
-//! companion relies on, and a script would only repeat what its author believes.
+//! Rather than a scripted API server: what server-side apply does with managers, uids and versions
+//! is exactly what the companion relies on, and a script would only repeat what its author
+//! believes.
 
 use std::{
     net::SocketAddr,
@@ -34,7 +36,8 @@ pub enum Fault {
     CutBefore,
     /// The API server performs it, and the connection is cut before its answer.
     CutAfter,
-    /// Whoever sent it ends before the API server gets it: nothing is answered, and [`Proxy::killed`] ends.
+    /// Whoever sent it ends before the API server gets it: nothing is answered, and
+    /// [`Proxy::killed`] ends.
     KillBefore,
     /// The same after the API server has performed it.
     KillAfter,
@@ -156,7 +159,8 @@ impl Shared {
         if *request.method() == Method::GET || path.ends_with("reviews") {
             return None;
         }
-        // The Lease is renewed by the clock and has tests of its own; an Event is written after what it tells of.
+        // The Lease is renewed by the clock and has tests of its own; an Event is written after
+        // what it tells of.
         if path.contains("/leases/") || path.contains("/events") {
             return None;
         }

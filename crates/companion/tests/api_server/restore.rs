@@ -1,4 +1,5 @@
-//! The uninstallation: `restore` beside a running companion, without one, refused, and with nothing to do.
+//! The uninstallation: `restore` beside a running companion, without one, refused, and with nothing
+//! to do.
 
 use anyhow::{Result, ensure};
 use flotta_companion::{calls::DevicePhase, restore};

@@ -208,10 +208,11 @@ async fn disturbed(control_plane: &Arc<ControlPlane>, way: Way, write: usize, fa
     running.end().await
 }
 
-/// A fault that ends the companion: another one takes its place, as a container that is started again in its pod.
+/// A fault that ends the companion: another one takes its place, as a container that is started
+/// again in its pod.
 ///
-/// How often the status is written depends on what a look happens to see, so the last writes of one way are not made in
-/// another; then the goal is reached without.
+/// How often the status is written depends on what a look happens to see, so the last writes of one
+/// way are not made in another; then the goal is reached without.
 async fn outlive(
     world: &World,
     running: Running,
@@ -231,7 +232,8 @@ async fn outlive(
     Ok(start(parts))
 }
 
-/// Every write of both ways, each with one of these faults in turn; with EXHAUSTIVE set, each with each.
+/// Every write of both ways, each with one of these faults in turn; with EXHAUSTIVE set, each with
+/// each.
 async fn disturb_every_write(faults: &[Fault]) -> Result<()> {
     let control_plane = control_plane().await?;
     let (there, back) = count(&control_plane, &name_of("count", faults[0])).await?;

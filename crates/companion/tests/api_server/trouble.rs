@@ -307,7 +307,8 @@ async fn nothing_of_a_key_is_in_the_log_the_status_or_an_event() -> Result<()> {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = telemetry::subscriber(Format::Text, "trace", move || writer.clone(), false);
-    // With one alone, an event that a thread of another test meets first, where nobody listens, is never logged again here.
+    // With one alone, an event that a thread of another test meets first, where nobody listens, is
+    // never logged again here.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _guard = tracing::subscriber::set_default(subscriber);
     let control_plane = control_plane().await?;

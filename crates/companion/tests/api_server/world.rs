@@ -1,5 +1,5 @@
-//! A Flotta in a namespace of a control plane without a node: objects as its manifests make them, and a stand-in for the
-//! controllers and the kubelet that make pods of a Deployment.
+//! A Flotta in a namespace of a control plane without a node: objects as its manifests make them,
+//! and a stand-in for the controllers and the kubelet that make pods of a Deployment.
 
 use std::{
     collections::BTreeMap,
@@ -40,7 +40,8 @@ use crate::{calls::Scripted, kubelet, proxy::Proxy};
 /// How often the stand-ins look, and conditions are looked at.
 pub const TICK: Duration = Duration::from_millis(100);
 
-/// Whatever is waited for has happened by then, unless something is wrong; also where a whole cluster runs beside it.
+/// Whatever is waited for has happened by then, unless something is wrong; also where a whole
+/// cluster runs beside it.
 const DEADLINE: Duration = Duration::from_mins(4);
 
 /// A namespace with a Flotta in it.
@@ -59,8 +60,8 @@ impl Drop for World {
     }
 }
 
-/// The control plane that all tests share whose world is a namespace: the one that runs, or a new one. It ends with the last
-/// test that holds it.
+/// The control plane that all tests share whose world is a namespace: the one that runs, or a new
+/// one. It ends with the last test that holds it.
 pub async fn control_plane() -> Result<Arc<ControlPlane>> {
     static RUNNING: Mutex<Weak<ControlPlane>> = Mutex::const_new(Weak::new());
     let mut running = RUNNING.lock().await;
@@ -72,7 +73,8 @@ pub async fn control_plane() -> Result<Arc<ControlPlane>> {
     Ok(control_plane)
 }
 
-/// A control plane with the definition of the resource, for a test that changes what is not in a namespace.
+/// A control plane with the definition of the resource, for a test that changes what is not in a
+/// namespace.
 pub async fn control_plane_of_its_own() -> Result<Arc<ControlPlane>> {
     if let Ok(level) = std::env::var("TEST_LOG") {
         flotta_companion::telemetry::init(flotta_companion::telemetry::Format::Text, &level);
@@ -109,7 +111,8 @@ fn client_of(proxy: &Proxy, namespace: &str) -> Result<Client> {
 }
 
 impl World {
-    /// Flotta as its manifests install it, our server's pods, and the companion's rights; no RemoteBackend yet.
+    /// Flotta as its manifests install it, our server's pods, and the companion's rights; no
+    /// RemoteBackend yet.
     pub async fn new(control_plane: &Arc<ControlPlane>, namespace: &str) -> Result<Self> {
         let admin = admin(control_plane).await?;
         let authority = Authority::new(KeyKind::P256)?;

@@ -8,7 +8,8 @@ use super::{
     write::Writer,
 };
 
-/// A key that is longer, in bytes, or that has a line break is written after `? ` (`yaml_emitter_check_simple_key`).
+/// A key that is longer, in bytes, or that has a line break is written after `? `
+/// (`yaml_emitter_check_simple_key`).
 const LONGEST_SIMPLE_KEY: usize = 128;
 
 /// The whole document.

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 /// NEL (U+0085), of YAML 1.1's line breaks the one that Go's JSON leaves bare.
 const NEL: char = '\u{85}';
 
-/// The text as yaml.v2 has it after that (`yaml_parser_scan_flow_scalar`): NELs are folded like the line breaks of a
-/// quoted YAML text. Spaces around them go, a single one becomes a space, of several each but the first a line feed.
+/// The text as yaml.v2 has it after that (`yaml_parser_scan_flow_scalar`): NELs are folded like the
+/// line breaks of a quoted YAML text. Spaces around them go, a single one becomes a space, of
+/// several each but the first a line feed.
 pub(super) fn passed_through(text: &str) -> Cow<'_, str> {
     if !text.contains(NEL) {
         return Cow::Borrowed(text);

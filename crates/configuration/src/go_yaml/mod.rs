@@ -1,8 +1,9 @@
-//! YAML exactly as Flotta writes it: Go's `github.com/ghodss/yaml` 1.0.0, which marshals to JSON and hands that to
-//! `gopkg.in/yaml.v2` 2.4.0 (`sigs.k8s.io/yaml` 1.3.0 writes the same).
+//! YAML exactly as Flotta writes it: Go's `github.com/ghodss/yaml` 1.0.0, which marshals to JSON
+//! and hands that to `gopkg.in/yaml.v2` 2.4.0 (`sigs.k8s.io/yaml` 1.3.0 writes the same).
 //!
-//! An agent re-creates a pod when one byte of its manifest changes, so a library that writes *equivalent* YAML does not do:
-//! order of keys, quotes, folded lines and escapes are those of yaml.v2, its oddities included.
+//! An agent re-creates a pod when one byte of its manifest changes, so a library that writes
+//! *equivalent* YAML does not do: order of keys, quotes, folded lines and escapes are those of
+//! yaml.v2, its oddities included.
 //!
 //! | Question | Module |
 //! |---|---|
@@ -13,9 +14,10 @@
 //! | How is it written in that style? | `write` |
 //! | How are lists and maps laid out? | `emit` |
 //!
-//! Limits: what Flotta sends has no floating-point numbers, and none are written as Go would. Where yaml.v2 refuses to
-//! read the JSON that it is handed (control characters that JSON leaves bare, keys beyond 1,024 characters), Flotta
-//! delivers nothing; here the text is written as yaml.v2's emitter would write it, which any YAML reader reads back.
+//! Limits: what Flotta sends has no floating-point numbers, and none are written as Go would. Where
+//! yaml.v2 refuses to read the JSON that it is handed (control characters that JSON leaves bare,
+//! keys beyond 1,024 characters), Flotta delivers nothing; here the text is written as yaml.v2's
+//! emitter would write it, which any YAML reader reads back.
 
 mod emit;
 mod json;
@@ -34,7 +36,8 @@ pub fn to_string(value: &Value) -> String {
     emit::document(value)
 }
 
-/// The document that Flotta's `configmaps.Fetch` makes of a ConfigMap: its metadata reduced to the name.
+/// The document that Flotta's `configmaps.Fetch` makes of a ConfigMap: its metadata reduced to the
+/// name.
 ///
 /// Maps without entries are left out, as Go's `omitempty` does; `immutable: false` is not.
 pub fn config_map(name: &str, map: &ConfigMap) -> String {

@@ -21,7 +21,8 @@ fn is_integer(plain: &str) -> bool {
     }
 }
 
-/// The binary integers that `ParseInt` with base 0 refuses: `resolve` cuts `0b` off and leaves a sign behind it.
+/// The binary integers that `ParseInt` with base 0 refuses: `resolve` cuts `0b` off and leaves a
+/// sign behind it.
 fn is_signed_binary(plain: &str) -> bool {
     plain.strip_prefix("0b").is_some_and(|rest| {
         let (sign, digits) = split_sign(rest);
@@ -60,7 +61,8 @@ fn magnitude(digits: &str, radix: u32) -> Option<u64> {
         .flatten()
 }
 
-/// `yamlStyleFloat`: `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`, and not too large for `ParseFloat`.
+/// `yamlStyleFloat`: `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`, and not too large for
+/// `ParseFloat`.
 fn is_float(plain: &str) -> bool {
     let (_, unsigned) = split_sign(plain);
     let (mantissa, exponent) = split_exponent(unsigned);

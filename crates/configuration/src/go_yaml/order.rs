@@ -1,9 +1,11 @@
-//! The order of keys (`keyList` in `sorter.go`): by character, letters after everything else, runs of digits by number.
+//! The order of keys (`keyList` in `sorter.go`): by character, letters after everything else, runs
+//! of digits by number.
 //!
-//! That is no order for some sets of keys: `10` comes before `1c`, that before `9`, and that before `10`. Go sorts such a
-//! set differently from one time to the next, because it starts from the order in which it happens to walk a map. Here it
-//! is sorted from the order of bytes, always with the same outcome and, up to [`INSERTED`] keys, with one that Go has too.
-//! The standard library's sort may panic on such keys.
+//! That is no order for some sets of keys: `10` comes before `1c`, that before `9`, and that before
+//! `10`. Go sorts such a set differently from one time to the next, because it starts from the
+//! order in which it happens to walk a map. Here it is sorted from the order of bytes, always with
+//! the same outcome and, up to [`INSERTED`] keys, with one that Go has too. The standard library's
+//! sort may panic on such keys.
 
 use std::cmp::Ordering;
 
@@ -78,7 +80,8 @@ fn compare(a: &[char], b: &[char]) -> Ordering {
         .then(a[at].cmp(&b[at]))
 }
 
-/// The number at the start, with a 1 put before it if wanted, and how many digits it has. It overflows as in Go.
+/// The number at the start, with a 1 put before it if wanted, and how many digits it has. It
+/// overflows as in Go.
 fn number(text: &[char], one_before: bool) -> (i64, usize) {
     let digits = text.iter().take_while(|digit| is_digit(**digit));
     digits.fold((i64::from(one_before), 0), |(number, length), digit| {

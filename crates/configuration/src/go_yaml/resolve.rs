@@ -1,4 +1,5 @@
-//! Whether a plain text would be read as a text (`resolve` in `resolve.go`, and the base 60 rule of `encode.go`).
+//! Whether a plain text would be read as a text (`resolve` in `resolve.go`, and the base 60 rule of
+//! `encode.go`).
 
 use super::{number, timestamp};
 
@@ -9,7 +10,8 @@ const WORDS: &[&str] = &[
     ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF",
 ];
 
-/// Whether yaml.v2 reads this, unquoted, as a text, and older readers do not take it for a number of base 60.
+/// Whether yaml.v2 reads this, unquoted, as a text, and older readers do not take it for a number
+/// of base 60.
 pub(super) fn is_text(text: &str) -> bool {
     if WORDS.contains(&text) {
         return false;

@@ -1,5 +1,5 @@
-//! What is special about a text (`yaml_emitter_analyze_scalar`), and the style that follows from it (`stringv` in
-//! `encode.go`, then `yaml_emitter_select_scalar_style`).
+//! What is special about a text (`yaml_emitter_analyze_scalar`), and the style that follows from it
+//! (`stringv` in `encode.go`, then `yaml_emitter_select_scalar_style`).
 
 use super::resolve;
 
@@ -25,7 +25,8 @@ pub(super) enum Place {
     Value,
 }
 
-/// What the styles depend on. None of the flow styles' conditions: only empty lists and maps are written in flow style.
+/// What the styles depend on. None of the flow styles' conditions: only empty lists and maps are
+/// written in flow style.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -106,7 +107,8 @@ impl Analysis {
     }
 }
 
-/// Whether a plain text would mean something else with this character, given its neighbours (`block_indicators`).
+/// Whether a plain text would mean something else with this character, given its neighbours
+/// (`block_indicators`).
 fn is_indicator(before: Option<char>, character: char, after: Option<char>) -> bool {
     let at_end_of_word = after.is_none_or(is_blank);
     match (before, character) {
@@ -120,7 +122,8 @@ fn is_indicator(before: Option<char>, character: char, after: Option<char>) -> b
     }
 }
 
-/// yaml.v2's `is_printable`; for it a tab is not, nor is anything beyond the Basic Multilingual Plane.
+/// yaml.v2's `is_printable`; for it a tab is not, nor is anything beyond the Basic Multilingual
+/// Plane.
 pub(super) fn is_printable(character: char) -> bool {
     matches!(character, '\n' | ' '..='~' | '\u{a0}'..='\u{fffd}') && character != '\u{feff}'
 }

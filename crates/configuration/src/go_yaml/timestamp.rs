@@ -1,7 +1,9 @@
-//! Texts that yaml.v2 takes for a point in time (`parseTimestamp` in `resolve.go`), by the rules of Go's `time.Parse`.
+//! Texts that yaml.v2 takes for a point in time (`parseTimestamp` in `resolve.go`), by the rules of
+//! Go's `time.Parse`.
 
-/// Whether this is one of `2006-1-2T15:4:5.999999999Z07:00` (also with a small `t`), `2006-1-2 15:4:5.999999999` and
-/// `2006-1-2`. The zone of the first is needed, the fraction is not and may follow a comma.
+/// Whether this is one of `2006-1-2T15:4:5.999999999Z07:00` (also with a small `t`), `2006-1-2
+/// 15:4:5.999999999` and `2006-1-2`. The zone of the first is needed, the fraction is not and may
+/// follow a comma.
 pub(super) fn is_timestamp(text: &str) -> bool {
     parse(text).is_some()
 }

@@ -1,11 +1,12 @@
-//! Characters onto the page: column, indentation and the four styles of a scalar (`emitterc.go` from
-//! `yaml_emitter_write_indent` on).
+//! Characters onto the page: column, indentation and the four styles of a scalar (`emitterc.go`
+//! from `yaml_emitter_write_indent` on).
 
 use std::fmt::Write as _;
 
 use super::scalar::{Place, Style, is_break, is_printable};
 
-/// Beyond this column a quoted or plain text continues on the next line (`best_width`, never changed by Flotta).
+/// Beyond this column a quoted or plain text continues on the next line (`best_width`, never
+/// changed by Flotta).
 const BEST_WIDTH: usize = 80;
 /// Spaces per level (`best_indent`).
 const BEST_INDENT: usize = 2;
@@ -121,7 +122,8 @@ impl Writer {
         self.indention = false;
     }
 
-    /// `yaml_emitter_write_single_quoted_scalar`. The only line breaks in one are U+2028 and U+2029.
+    /// `yaml_emitter_write_single_quoted_scalar`. The only line breaks in one are U+2028 and
+    /// U+2029.
     fn single_quoted(&mut self, text: &str, may_break: bool) {
         self.indicator("'", true, false, false);
         let mut after_space = false;
@@ -164,8 +166,8 @@ impl Writer {
         self.indention = false;
     }
 
-    /// `yaml_emitter_write_double_quoted_scalar`. Its `is_bom` looks at the start of the text whatever the position, so a
-    /// text that starts with U+FEFF is escaped from end to end.
+    /// `yaml_emitter_write_double_quoted_scalar`. Its `is_bom` looks at the start of the text
+    /// whatever the position, so a text that starts with U+FEFF is escaped from end to end.
     fn double_quoted(&mut self, text: &str, may_break: bool) {
         let escape_all = text.starts_with('\u{feff}');
         self.indicator("\"", true, false, false);
@@ -232,7 +234,8 @@ impl Writer {
         escaped.chars().for_each(|character| self.put(character));
     }
 
-    /// `yaml_emitter_write_literal_scalar`, with the hints of `yaml_emitter_write_block_scalar_hints`.
+    /// `yaml_emitter_write_literal_scalar`, with the hints of
+    /// `yaml_emitter_write_block_scalar_hints`.
     fn literal(&mut self, text: &str) {
         self.indicator("|", true, false, false);
         if text.starts_with(|first| first == ' ' || is_break(first)) {

@@ -1,4 +1,5 @@
-//! Whole numbers of any length, as digits: what a quantity needs of Go's `math/big` and `gopkg.in/inf.v0`.
+//! Whole numbers of any length, as digits: what a quantity needs of Go's `math/big` and
+//! `gopkg.in/inf.v0`.
 
 /// A number ≥ 0 as decimal digits without leading zeros; zero has none.
 #[derive(Clone, Debug, PartialEq, Eq)]

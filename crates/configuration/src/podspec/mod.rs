@@ -1,9 +1,12 @@
-//! A pod's specification as Flotta sends it: read into `corev1.PodSpec` of Kubernetes 0.23.5, written out again as YAML.
+//! A pod's specification as Flotta sends it: read into `corev1.PodSpec` of Kubernetes 0.23.5,
+//! written out again as YAML.
 //!
-//! What Go's type does to each field stands in [`manifests::schema::pod_spec`]: fields with `omitempty` vanish when zero,
-//! pointers stay, `resources: {}` and the like come into being, quantities become canonical.
+//! What Go's type does to each field stands in [`manifests::schema::pod_spec`]: fields with
+//! `omitempty` vanish when zero, pointers stay, `resources: {}` and the like come into being,
+//! quantities become canonical.
 //!
-//! Limit: fields that the table does not have are taken out without a word; naming them is for whoever read the document.
+//! Limit: fields that the table does not have are taken out without a word; naming them is for
+//! whoever read the document.
 
 mod decimal;
 mod quantity;

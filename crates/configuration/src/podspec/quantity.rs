@@ -1,7 +1,8 @@
 //! `resource.Quantity` of `k8s.io/apimachinery` 0.23.5: what Go reads, as it writes it again.
 //!
-//! Go keeps the text where it takes it for canonical already, which `+1Mi`, `01Mi` and `1.500` are; otherwise the suffix is
-//! the largest without a fraction. Its oddities are kept: beyond the largest suffix the zeros are lost (`1000E` becomes `1`).
+//! Go keeps the text where it takes it for canonical already, which `+1Mi`, `01Mi` and `1.500` are;
+//! otherwise the suffix is the largest without a fraction. Its oddities are kept: beyond the
+//! largest suffix the zeros are lost (`1000E` becomes `1`).
 
 use super::decimal::Digits;
 
@@ -173,7 +174,8 @@ fn round_to_smallest(digits: &mut Digits, scale: i64) -> i64 {
     SMALLEST
 }
 
-/// `CanonicalizeBytes` for the decimal formats: no factor of ten in the number but what makes the exponent a multiple of 3.
+/// `CanonicalizeBytes` for the decimal formats: no factor of ten in the number but what makes the
+/// exponent a multiple of 3.
 fn decimal(digits: Digits, scale: i64, format: Format) -> String {
     if digits.is_zero() {
         return "0".to_owned();
@@ -191,7 +193,8 @@ fn decimal(digits: Digits, scale: i64, format: Format) -> String {
     format!("{digits}{}", suffix.map_or("", |(suffix, _)| suffix))
 }
 
-/// `CanonicalizeBytes` for the binary format: never more than an `i64` holds, decimal where there is a fraction or little.
+/// `CanonicalizeBytes` for the binary format: never more than an `i64` holds, decimal where there
+/// is a fraction or little.
 fn binary(digits: Digits, scale: i64) -> String {
     const MOST: u64 = i64::MAX.unsigned_abs();
     let (whole, fraction) = digits.clone().split(usize::try_from(-scale).unwrap_or_default());

@@ -1,6 +1,7 @@
 //! ConfigMaps and pods come out byte for byte as Flotta's Go writes them.
 //!
-//! Needs Go: it is asked through the program in `tests/go-yaml`, on the published modules that the Edge API is built from.
+//! Needs Go: it is asked through the program in `tests/go-yaml`, on the published modules that the
+//! Edge API is built from.
 
 #![allow(
     clippy::unwrap_used,
@@ -141,8 +142,8 @@ fn config_map_as_it_was_agreed() {
     });
 }
 
-/// Whether Go refuses to read the JSON that it has made itself. Flotta then delivers nothing, or, of a pod, takes the workload
-/// from its devices; we do neither.
+/// Whether Go refuses to read the JSON that it has made itself. Flotta then delivers nothing, or,
+/// of a pod, takes the workload from its devices; we do neither.
 fn is_refused_as_yaml(error: &str) -> bool {
     error.starts_with("error converting JSON to YAML")
 }
@@ -166,8 +167,8 @@ fn pods_are_written_as_go_writes_them() {
     assert!(compared.get() > PODS / 2, "Go refused all but {}", compared.get());
 }
 
-/// Letters come after everything else in the order of keys. This one has been a letter since Unicode 16 only, which Go does not
-/// have yet.
+/// Letters come after everything else in the order of keys. This one has been a letter since
+/// Unicode 16 only, which Go does not have yet.
 #[test]
 fn keys_are_in_the_order_of_the_unicode_that_go_has() {
     let spec = json!({"nodeSelector": {"a": "1", "\u{1138E}": "2"}, "containers": null});
@@ -256,7 +257,8 @@ fn a_fault_says_where_it_is() {
     );
 }
 
-/// Every value that a pod can hold is, in turn, one that does not fit: what was typed there may be a password.
+/// Every value that a pod can hold is, in turn, one that does not fit: what was typed there may be
+/// a password.
 #[test]
 fn no_fault_shows_a_value() {
     let mut faults = 0;

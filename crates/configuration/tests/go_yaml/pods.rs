@@ -1,4 +1,5 @@
-//! Pods, made from the same table that they are written by: every field that there is, also those that admission refuses.
+//! Pods, made from the same table that they are written by: every field that there is, also those
+//! that admission refuses.
 
 use manifests::schema::{Field, Go, Schema, Structure, pod_spec};
 use proptest::{collection, option, prelude::*, sample};
@@ -72,7 +73,8 @@ fn good_quantities() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// Nearly all without what Go's YAML does not read back, which would keep large pods from ever being compared.
+/// Nearly all without what Go's YAML does not read back, which would keep large pods from ever
+/// being compared.
 fn texts_of_pods() -> BoxedStrategy<String> {
     let refused = |character: &char| matches!(character, '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
     let readable =
@@ -152,7 +154,8 @@ fn values(schema: &'static Schema, depth: u32) -> BoxedStrategy<Value> {
     }
 }
 
-/// Values of this type in which one field of all is given, each in its turn, as `null`, as zero and as something else.
+/// Values of this type in which one field of all is given, each in its turn, as `null`, as zero and
+/// as something else.
 pub(crate) fn one_by_one(schema: &Schema) -> Vec<Value> {
     match schema {
         Schema::Object(structure) => {

@@ -22,8 +22,8 @@ impl Go {
         }
     }
 
-    /// What Go makes of this value, if need be asked again until it is `expected`: some sets of keys Go sorts differently
-    /// from one time to the next.
+    /// What Go makes of this value, if need be asked again until it is `expected`: some sets of
+    /// keys Go sorts differently from one time to the next.
     pub(crate) fn ask_for(&mut self, kind: &str, value: &Value, expected: &str) -> Result<String, String> {
         let first = self.ask(kind, value)?;
         for _ in 0..200 {

@@ -1,5 +1,6 @@
-//! What holds of any objects, devices and changes: who gets what, against a recomputation without any index; when versions are
-//! equal, against the agent's own comparison; and that no breakage takes a workload from a device.
+//! What holds of any objects, devices and changes: who gets what, against a recomputation without
+//! any index; when versions are equal, against the agent's own comparison; and that no breakage
+//! takes a workload from a device.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,6 +1,8 @@
-//! The configuration of a device computed from the documents alone, for this device alone, without any index or type.
+//! The configuration of a device computed from the documents alone, for this device alone, without
+//! any index or type.
 //!
-//! Two texts are taken from the crate, which are held against Go elsewhere: that of a pod and that of a ConfigMap.
+//! Two texts are taken from the crate, which are held against Go elsewhere: that of a pod and that
+//! of a ConfigMap.
 
 use std::collections::{BTreeMap, BTreeSet};
 

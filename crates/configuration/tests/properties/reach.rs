@@ -1,4 +1,5 @@
-//! A change reaches no device that has nothing to do with the object, also where last good forms are about.
+//! A change reaches no device that has nothing to do with the object, also where last good forms
+//! are about.
 
 use configuration::{Catalogue, LastGood, Policy};
 use manifests::{Key, Kind};

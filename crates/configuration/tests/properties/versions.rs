@@ -1,5 +1,6 @@
-//! Two versions are equal if and only if the agent finds the two configurations equal (flotta-device-worker,
-//! `internal/configuration`): settings deeply, workloads and secrets as sets by name, nothing else.
+//! Two versions are equal if and only if the agent finds the two configurations equal
+//! (flotta-device-worker, `internal/configuration`): settings deeply, workloads and secrets as sets
+//! by name, nothing else.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! Whatever is deleted, changed or becomes unreadable, and whenever the server starts again: a device never gets a shorter list
-//! than selection demands, but for a workload that it never had beside another that it gets.
+//! Whatever is deleted, changed or becomes unreadable, and whenever the server starts again: a
+//! device never gets a shorter list than selection demands, but for a workload that it never had
+//! beside another that it gets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -155,7 +156,8 @@ proptest! {
     }
 }
 
-/// As the store keeps them: text in between, and what cannot be read stays as it is while its workload is there.
+/// As the store keeps them: text in between, and what cannot be read stays as it is while its
+/// workload is there.
 fn keep(stored: &mut Vec<LastGood>, now: Vec<LastGood>, world: &World, key_lost: bool) {
     let written: BTreeMap<String, LastGood> = now
         .into_iter()

@@ -1,5 +1,6 @@
-//! What follows from each thing that can be missing or wrong in what a workload needs. The golden file says it row by row, in the order of the table
-//! of failures that Flotta's assembler was read into; the tests below them say what must hold of every row.
+//! What follows from each thing that can be missing or wrong in what a workload needs. The golden
+//! file says it row by row, in the order of the table of failures that Flotta's assembler was read
+//! into; the tests below them say what must hold of every row.
 
 use std::fmt::Write as _;
 
@@ -229,7 +230,8 @@ fn what_is_optional_may_be_missing_and_its_keys_are_not_checked() {
     assert_eq!(without.secrets.len(), 1);
 }
 
-/// One required reference makes an object required, and an optional one beside it does not ask for its key.
+/// One required reference makes an object required, and an optional one beside it does not ask for
+/// its key.
 #[test]
 fn optionality_is_of_all_references_of_a_pod_together() {
     let world = |others: &str| {
@@ -263,8 +265,8 @@ spec:
     assert_eq!(device.gets(&world(&secret("required"))).secrets.len(), 1);
 }
 
-/// Whoever needs a Secret that cannot be read gets an error, whether the reference is optional or not, and whatever else is
-/// wrong; nobody else does.
+/// Whoever needs a Secret that cannot be read gets an error, whether the reference is optional or
+/// not, and whatever else is wrong; nobody else does.
 #[test]
 fn a_secret_that_cannot_be_read_is_never_an_absent_one() {
     let device = Device::new("press-1");

@@ -1,5 +1,6 @@
-//! The bytes of each section, for every part that it can have. They are a contract: a change for unchanged input makes every
-//! device apply its configuration once more, and re-creates the pods whose text changed.
+//! The bytes of each section, for every part that it can have. They are a contract: a change for
+//! unchanged input makes every device apply its configuration once more, and re-creates the pods
+//! whose text changed.
 
 use insta::assert_snapshot;
 

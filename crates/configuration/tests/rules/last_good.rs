@@ -68,8 +68,9 @@ fn it_is_byte_for_byte_what_was_delivered_before_however_often_it_is_stored() {
     }
 }
 
-/// What servers have stored has to be readable for ever: a form that is not is an error for every device that needs it. So
-/// this file is never written anew; another version of the form gets another file beside it.
+/// What servers have stored has to be readable for ever: a form that is not is an error for every
+/// device that needs it. So this file is never written anew; another version of the form gets
+/// another file beside it.
 #[test]
 fn the_stored_form_is_still_read() {
     let kept = include_str!("kept.json");

@@ -1,4 +1,5 @@
-//! What devices are configured with, case by case. What holds of generated fleets is in `tests/properties`.
+//! What devices are configured with, case by case. What holds of generated fleets is in
+//! `tests/properties`.
 //!
 //! | Question | Module |
 //! |---|---|

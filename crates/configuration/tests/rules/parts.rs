@@ -179,7 +179,8 @@ fn devices_share_the_bytes_of_a_workload() {
     }
 }
 
-/// Two devices with equal content have equal versions, and the order of the objects does not matter.
+/// Two devices with equal content have equal versions, and the order of the objects does not
+/// matter.
 #[test]
 fn a_version_is_of_the_content_alone() {
     let other = WEB.replace("name: web", "name: other");

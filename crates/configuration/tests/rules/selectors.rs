@@ -1,4 +1,5 @@
-//! Which selectors are valid, and whom they select: the rules of Kubernetes' `LabelSelectorAsSelector`.
+//! Which selectors are valid, and whom they select: the rules of Kubernetes'
+//! `LabelSelectorAsSelector`.
 
 use std::collections::BTreeMap;
 
@@ -106,7 +107,8 @@ fn what_kubernetes_refuses_is_refused() {
     assert!(expression("a.example/line_1", "In", &["a", "a", ""]).is_ok());
 }
 
-/// Keys with a slash cannot be selected with Flotta, since its index makes an illegal label of them.
+/// Keys with a slash cannot be selected with Flotta, since its index makes an illegal label of
+/// them.
 #[test]
 fn any_label_can_be_selected_and_a_name_counts_before_a_selector() {
     let workload = |name: &str, whom: &str| {

@@ -1,5 +1,6 @@
-//! What follows for a device from each thing that can be missing or wrong in its own settings or in its set's. The golden
-//! file says it row by row, in the order of the table of failures that Flotta's assembler was read into.
+//! What follows for a device from each thing that can be missing or wrong in its own settings or in
+//! its set's. The golden file says it row by row, in the order of the table of failures that
+//! Flotta's assembler was read into.
 
 use std::fmt::Write as _;
 
@@ -214,7 +215,8 @@ fn storage_by_one_name_needs_the_other_too() {
     }
 }
 
-/// The claim is the device's own, whatever set it is a member of. Flotta does not ask for the bucket's name.
+/// The claim is the device's own, whatever set it is a member of. Flotta does not ask for the
+/// bucket's name.
 #[test]
 fn a_claim_counts_before_the_set_s_storage() {
     let mut world = World::of(

@@ -248,7 +248,8 @@ struct Entries<'r, A> {
     named: bool,
 }
 
-/// Whether keys of this type are texts that somebody chose. The fields of an object are an enum without content.
+/// Whether keys of this type are texts that somebody chose. The fields of an object are an enum
+/// without content.
 const fn is_text<K>() -> bool {
     size_of::<K>() >= size_of::<String>()
 }

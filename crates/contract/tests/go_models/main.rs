@@ -1,7 +1,7 @@
 //! Flotta's own Go models read what we write, and we read what they write, without a difference.
 //!
-//! Needs Go: the models are asked through the program in `tests/go-models`, on the published module that the Edge API
-//! is built from.
+//! Needs Go: the models are asked through the program in `tests/go-models`, on the published module
+//! that the Edge API is built from.
 
 #![allow(
     clippy::unwrap_used,
@@ -55,7 +55,8 @@ macro_rules! models {
             })*
         }
 
-        /// Values that a device can send and the Edge API may pass on in another spelling, and values that are wrong.
+        /// Values that a device can send and the Edge API may pass on in another spelling, and
+        /// values that are wrong.
         mod both_read_the_same_from_odd_values {
             use super::*;
             $(#[test] fn $test() {

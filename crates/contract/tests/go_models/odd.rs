@@ -1,4 +1,5 @@
-//! Odd but possible spellings of one value, and the comparison that allows for the one difference that is meant.
+//! Odd but possible spellings of one value, and the comparison that allows for the one difference
+//! that is meant.
 
 use proptest::{prelude::*, sample};
 use serde_json::{Map, Value};
@@ -94,7 +95,8 @@ impl Oddity {
                     if self.fits(name, field) {
                         places.push(place.clone());
                     }
-                    // Keys of these are names, not fields; the contents of the last two are anything.
+                    // Keys of these are names, not fields; the contents of the last two are
+                    // anything.
                     let free = [
                         "labels",
                         "annotations",
@@ -123,7 +125,8 @@ impl Oddity {
         match self {
             Self::Null | Self::Missing | Self::Unknown => true,
             Self::WrongType => !free && !date,
-            // Not of a list of texts: there Go reads `null` as an empty text, and the Edge API never sends one.
+            // Not of a list of texts: there Go reads `null` as an empty text, and the Edge API
+            // never sends one.
             Self::NullElement => {
                 !free
                     && field
@@ -135,8 +138,9 @@ impl Oddity {
     }
 }
 
-/// The value with what is equal by intention made equal: lists without their `null` elements (we drop them), an error
-/// without a message as an empty message, and numbers that are the same as the same kind of number.
+/// The value with what is equal by intention made equal: lists without their `null` elements (we
+/// drop them), an error without a message as an empty message, and numbers that are the same as the
+/// same kind of number.
 pub(crate) fn essence(value: Value) -> Value {
     match value {
         Value::Array(list) => Value::Array(
@@ -150,8 +154,8 @@ pub(crate) fn essence(value: Value) -> Value {
                 .into_iter()
                 .map(|(name, field)| (name, essence(field)))
                 .collect();
-            // Two lists of a configuration are left out when empty, and may have become so by dropping. A heartbeat,
-            // known by its events, has a list of the same name that is not.
+            // Two lists of a configuration are left out when empty, and may have become so by
+            // dropping. A heartbeat, known by its events, has a list of the same name that is not.
             if !fields.contains_key("events") {
                 fields.retain(|name, field| {
                     !(["workloads", "secrets"].contains(&name.as_str())

@@ -1,5 +1,5 @@
-//! The bytes on the wire, one file per case in `snapshots/`: what has no value, and one full instance of every request
-//! and answer. Whoever changes a name or a rule of absence sees it here.
+//! The bytes on the wire, one file per case in `snapshots/`: what has no value, and one full
+//! instance of every request and answer. Whoever changes a name or a rule of absence sees it here.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 

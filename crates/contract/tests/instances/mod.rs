@@ -1,6 +1,7 @@
 //! Random instances of every wire object, as proptest strategies.
 //!
-//! Texts, numbers and lists take the value that means "absent" often, since that is where the rules differ.
+//! Texts, numbers and lists take the value that means "absent" often, since that is where the rules
+//! differ.
 
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -187,7 +188,8 @@ impl<T: Instances + Clone + Debug + 'static> Instances for BTreeMap<String, T> {
 }
 
 impl Instances for Value {
-    /// Content of an envelope. Not `null`, which is the same as none; integers that Go's float64 holds.
+    /// Content of an envelope. Not `null`, which is the same as none; integers that Go's float64
+    /// holds.
     fn instances() -> BoxedStrategy<Self> {
         let leaf = prop_oneof![
             any::<bool>().prop_map(Value::from),

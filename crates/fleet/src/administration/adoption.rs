@@ -19,7 +19,8 @@ pub(super) fn adopt(
     if let Some(device) = device.filter(|device| matches!(device.life.state, State::Approved { .. })) {
         return wrong(device, "there is nothing to adopt");
     }
-    // A deleted device may have been moved since its certificate was issued; one that only enrolled here runs where it was heard.
+    // A deleted device may have been moved since its certificate was issued; one that only enrolled
+    // here runs where it was heard.
     let had = device
         .filter(|device| matches!(device.life.state, State::Deleted(_)))
         .map(|device| &device.life.namespace);

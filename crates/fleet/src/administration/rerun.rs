@@ -3,9 +3,9 @@
 use super::{ActError, wrong};
 use crate::{Change, Context, Device, Event, Report, Severity, State};
 
-/// Begins every run of this EdgeConfig anew that ended, was interrupted, used up its offers, or may have ended in a part of a
-/// list that was not kept. One that is known to be under way is not begun beside itself, and one that waits needs no second
-/// request.
+/// Begins every run of this EdgeConfig anew that ended, was interrupted, used up its offers, or may
+/// have ended in a part of a list that was not kept. One that is known to be under way is not begun
+/// beside itself, and one that waits needs no second request.
 pub(super) fn rerun(
     device: &Device,
     config: &str,

@@ -1,4 +1,5 @@
-//! Whom does the fleet take in now? What is put off leaves nothing behind, and goes on when the fleet is open again.
+//! Whom does the fleet take in now? What is put off leaves nothing behind, and goes on when the
+//! fleet is open again.
 
 use fleet::{
     Admission::{Closed, Hold, Open},
@@ -186,7 +187,8 @@ fn on_hold_no_deleted_device_is_disconnected_and_afterwards_it_is() {
     }
 }
 
-/// A restarted daemon polls and enrols. If its minute passed while its enrolment was put off, the next poll would silence it.
+/// A restarted daemon polls and enrols. If its minute passed while its enrolment was put off, the
+/// next poll would silence it.
 #[test]
 fn a_device_that_comes_back_while_it_cannot_enrol_has_its_minute_afterwards() {
     for admission in [Hold, Closed] {

@@ -169,7 +169,8 @@ fn labelled(text: impl Fn(&str) -> String) -> serde_json::Value {
     })
 }
 
-/// The label of a beginning is another one than that of the text, and takes workloads off the device.
+/// The label of a beginning is another one than that of the text, and takes workloads off the
+/// device.
 #[test]
 fn no_label_follows_from_a_text_that_was_cut() {
     let fields = [

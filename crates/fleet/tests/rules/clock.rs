@@ -197,7 +197,8 @@ proptest! {
         }
     }
 
-    /// Whoever asks before the store has settled its times hears the same; and from then on silence is found.
+    /// Whoever asks before the store has settled its times hears the same; and from then on silence
+    /// is found.
     #[test]
     fn a_time_ahead_makes_nobody_online_for_longer_than_its_patience(
         presence in any_presence(), period in prop::option::of(1i64..90), now in 0i64..100_000,

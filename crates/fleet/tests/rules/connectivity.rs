@@ -243,7 +243,8 @@ proptest! {
         prop_assert_eq!(a.join(Presence::default()), a);
     }
 
-    /// Silence is so many periods, a minute at least, after the last that was heard and the last time that nobody listened.
+    /// Silence is so many periods, a minute at least, after the last that was heard and the last
+    /// time that nobody listened.
     #[test]
     fn silence_is_what_was_not_heard_while_somebody_listened(
         presence in any_presence(),
@@ -269,7 +270,8 @@ proptest! {
         prop_assert_eq!(a.clone().join(b.clone()).join(c.clone()), a.join(b.join(c)));
     }
 
-    /// As they happen, or late and together: what requests say of the times is what is known in the end.
+    /// As they happen, or late and together: what requests say of the times is what is known in the
+    /// end.
     #[test]
     fn deltas_join_to_what_was_known(seconds in prop::collection::vec((0u8..3, 0i64..90), 1..30)) {
         let mut world = World::in_service();

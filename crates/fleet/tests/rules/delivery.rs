@@ -256,7 +256,8 @@ fn a_moved_device_keeps_what_it_has() {
 /// What is known of a device's configuration, computed from everything that ever happened.
 #[derive(Default)]
 struct Model {
-    /// Every version that became wanted, its period, and how many heartbeats since its hand-over named which version.
+    /// Every version that became wanted, its period, and how many heartbeats since its hand-over
+    /// named which version.
     wanted: Vec<(String, i64)>,
     named: Vec<String>,
     /// Foreign names since the last change of what is wanted or named.

@@ -300,7 +300,8 @@ prop_compose! {
 fn still_said(known: &Value, merged: &Value) -> Result<(), String> {
     match (known, merged) {
         (Value::Object(known), Value::Object(merged)) => known.iter().try_for_each(|(name, value)| {
-            // `false` is not written: a vendor object that says anything else says it of `virtual` as well.
+            // `false` is not written: a vendor object that says anything else says it of `virtual`
+            // as well.
             if name == "virtual" {
                 return Ok(());
             }

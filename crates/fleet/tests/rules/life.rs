@@ -1,4 +1,5 @@
-//! What holds of a device whatever happens to it: random sequences of requests, acts, restores and time.
+//! What holds of a device whatever happens to it: random sequences of requests, acts, restores and
+//! time.
 
 mod configured;
 
@@ -120,7 +121,8 @@ fn check_untouched(before: &World, after: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The device was told so, or could be: a person deleted it, or confirmed that, in this epoch of the store.
+/// The device was told so, or could be: a person deleted it, or confirmed that, in this epoch of
+/// the store.
 fn deleted_in(world: &World, deletion: Option<Epoch>) -> bool {
     !world.is_approved() && deletion == Some(world.epoch)
 }

@@ -174,7 +174,8 @@ fn a_report_with_a_run_that_a_list_in_part_did_not_name() {
     insta::assert_snapshot!(stored::<Report>(&world.known().report));
 }
 
-/// Written by the version before deliveries, labels of approvals, reported names and runs were kept.
+/// Written by the version before deliveries, labels of approvals, reported names and runs were
+/// kept.
 #[test]
 fn a_device_of_an_older_store_is_read_and_goes_on() {
     let before = r#"{

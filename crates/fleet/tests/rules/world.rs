@@ -1,4 +1,5 @@
-//! A fleet of one id, for tests: keeps what the rules want recorded, and reads it anew for every request.
+//! A fleet of one id, for tests: keeps what the rules want recorded, and reads it anew for every
+//! request.
 
 use contract::{
     Cut, DeviceId, EnrolmentInfo, EventInfo, Features, HardwareInfo, Heartbeat, Namespace, Repeated,
@@ -31,7 +32,8 @@ pub(crate) struct World {
     pub(crate) stray: Option<Stray>,
     /// Since when the server serves.
     pub(crate) serving_since: Timestamp,
-    /// The version of its configuration, and the period of heartbeats in it; `None` if there is none but an error.
+    /// The version of its configuration, and the period of heartbeats in it; `None` if there is
+    /// none but an error.
     pub(crate) offered: Option<(String, i64)>,
     /// An EdgeDeviceSignedRequest document approves it: its place and its set.
     pub(crate) preapproval: Option<(&'static str, Option<&'static str>)>,

@@ -1,4 +1,5 @@
-//! ConfigMap and Secret, by the rules of `k8s.io/kubernetes/pkg/apis/core/validation`. No sentence contains a value.
+//! ConfigMap and Secret, by the rules of `k8s.io/kubernetes/pkg/apis/core/validation`. No sentence
+//! contains a value.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
@@ -13,8 +14,9 @@ use crate::{
 const MAX_BYTES: usize = 1 << 20;
 const MAX_KEY: usize = 253;
 
-/// These two are no custom resources: an API server makes of a null value the empty text, and takes base64 with line breaks.
-/// The former is refused, since nobody would see from the file that a value was forgotten; the latter is done here.
+/// These two are no custom resources: an API server makes of a null value the empty text, and takes
+/// base64 with line breaks. The former is refused, since nobody would see from the file that a
+/// value was forgotten; the latter is done here.
 pub(super) fn before(kind: Kind, object: &mut Map<String, Value>, findings: &mut Findings) {
     for name in ["binaryData", "data", "stringData"] {
         let is_base64 = name == "binaryData" || (name == "data" && kind == Kind::Secret);

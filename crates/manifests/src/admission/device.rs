@@ -24,7 +24,8 @@ pub(super) fn storage(document: &Value, spec: &Path, findings: &mut Findings) {
     }
 }
 
-/// The agent crashes, again and again, on a target of kind `syslog` without the name of its settings.
+/// The agent crashes, again and again, on a target of kind `syslog` without the name of its
+/// settings.
 pub(super) fn log_collection(document: &Value, spec: &Path, findings: &mut Findings) {
     let targets = at(document, &["spec", "logCollection"]).and_then(Value::as_object);
     for (name, target) in targets.into_iter().flatten() {

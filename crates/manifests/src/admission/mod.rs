@@ -1,7 +1,8 @@
-//! What is refused although the schema lets it through: Flotta's own rules, and what would crash or wedge the device's agent.
+//! What is refused although the schema lets it through: Flotta's own rules, and what would crash or
+//! wedge the device's agent.
 //!
-//! All of it is found, not the first alone. A rule looks at a document that fits its schema as far as it can: what does not fit
-//! is a fault already, and passed over here.
+//! All of it is found, not the first alone. A rule looks at a document that fits its schema as far
+//! as it can: what does not fit is a fault already, and passed over here.
 
 mod core;
 mod device;

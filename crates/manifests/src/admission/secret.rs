@@ -1,5 +1,5 @@
-//! What the type of a Secret asks of it, by `ValidateSecret` of `k8s.io/kubernetes/pkg/apis/core/validation`. No sentence
-//! contains a value.
+//! What the type of a Secret asks of it, by `ValidateSecret` of
+//! `k8s.io/kubernetes/pkg/apis/core/validation`. No sentence contains a value.
 
 use std::collections::BTreeMap;
 

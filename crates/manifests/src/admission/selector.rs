@@ -1,4 +1,5 @@
-//! A label selector that selects nothing because it cannot be read would take its workload from every device.
+//! A label selector that selects nothing because it cannot be read would take its workload from
+//! every device.
 
 use std::collections::BTreeMap;
 

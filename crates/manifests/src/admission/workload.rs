@@ -1,5 +1,5 @@
-//! EdgeWorkload: Flotta's rules (`api/v1alpha1/edgeworkload_webhook.go`), and that there is something to run. Rules of the agent
-//! and of podman are in `pod`.
+//! EdgeWorkload: Flotta's rules (`api/v1alpha1/edgeworkload_webhook.go`), and that there is
+//! something to run. Rules of the agent and of podman are in `pod`.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::{at, elements, pod, selector};
 use crate::fault::{Findings, Path};
 
-/// Flotta takes a workload that runs nothing, and a device then removes what it ran under that name.
+/// Flotta takes a workload that runs nothing, and a device then removes what it ran under that
+/// name.
 const NO_CONTAINERS: &str = "a device would remove the containers that it runs under this name: name at least one, or take the \
      workload out";
 

@@ -35,7 +35,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// `objectbucket.io/v1alpha1` ObjectBucketClaim: only whether it is there matters, its ConfigMap and Secret have its name.
+/// `objectbucket.io/v1alpha1` ObjectBucketClaim: only whether it is there matters, its ConfigMap
+/// and Secret have its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectBucketClaim {}
 

@@ -33,7 +33,8 @@ pub struct EdgeDeviceSet {
     pub spec: DeviceSettings,
 }
 
-/// The six sections that a device has of its own or from its set. An absent section is not the same as an empty one.
+/// The six sections that a device has of its own or from its set. An absent section is not the same
+/// as an empty one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DeviceSettings {

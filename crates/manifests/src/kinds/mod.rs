@@ -1,5 +1,6 @@
-//! What the documents say, as types. They hold what somebody here reads, no more; a document is complete, with its defaults
-//! (see [`crate::Object`]). Names and meaning are those of Flotta's `api/v1alpha1`.
+//! What the documents say, as types. They hold what somebody here reads, no more; a document is
+//! complete, with its defaults (see [`crate::Object`]). Names and meaning are those of Flotta's
+//! `api/v1alpha1`.
 
 mod core;
 mod device;

@@ -1,7 +1,9 @@
-//! Makes a document fit its schema, in the order of an API server: unknown fields go, a null that may not be one goes, defaults
-//! come, and what then does not fit is a fault. That a field is unknown is one as well, which is kubectl's doing.
+//! Makes a document fit its schema, in the order of an API server: unknown fields go, a null that
+//! may not be one goes, defaults come, and what then does not fit is a fault. That a field is
+//! unknown is one as well, which is kubectl's doing.
 //!
-//! (`structural.Prune`, `PruneNonNullableNullsWithoutDefaults`, `Default` and the validation of apiextensions-apiserver.)
+//! (`structural.Prune`, `PruneNonNullableNullsWithoutDefaults`, `Default` and the validation of
+//! apiextensions-apiserver.)
 
 use std::collections::BTreeMap;
 

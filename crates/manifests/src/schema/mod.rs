@@ -1,10 +1,11 @@
 //! What an API server knows of the shape of an object: fields, types, bounds, defaults.
 //!
-//! A description is a tree of statics, one line for each field, in the order of field names. That of a pod says besides what
-//! Go's own types do with a field that is not given, because Flotta reads a specification into them and writes it out again.
+//! A description is a tree of statics, one line for each field, in the order of field names. That
+//! of a pod says besides what Go's own types do with a field that is not given, because Flotta
+//! reads a specification into them and writes it out again.
 //!
-//! Rejected: reading Flotta's definitions (7,000 lines of YAML, mostly prose) at start; schemas derived from Rust types
-//! (they hold what somebody here reads, and a document is kept whole).
+//! Rejected: reading Flotta's definitions (7,000 lines of YAML, mostly prose) at start; schemas
+//! derived from Rust types (they hold what somebody here reads, and a document is kept whole).
 //!
 //! | Question | Module |
 //! |---|---|
@@ -81,7 +82,8 @@ pub enum Schema {
     DateTime,
     /// Anything; kept as it is.
     Any,
-    /// Anything; an API server or a controller writes it, nobody reads it here, so it is taken out without a word.
+    /// Anything; an API server or a controller writes it, nobody reads it here, so it is taken out
+    /// without a word.
     Ignored,
 }
 
@@ -96,14 +98,16 @@ pub enum DefaultValue {
     Boolean(bool),
 }
 
-/// What `encoding/json` of Go writes of a field, by how the type of `k8s.io/api` 0.23 declares it. For fields that no type of
-/// Go has it is [`Go::Pointer`].
+/// What `encoding/json` of Go writes of a field, by how the type of `k8s.io/api` 0.23 declares it.
+/// For fields that no type of Go has it is [`Go::Pointer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Go {
-    /// A value with `omitempty`: not written where it is zero, `""`, `false`, `[]` or `{}`. A list or map as well.
+    /// A value with `omitempty`: not written where it is zero, `""`, `false`, `[]` or `{}`. A list
+    /// or map as well.
     Omitted,
-    /// A value that is always written: where it is absent, as its zero value (`""`, `0`, `false`, `"0"` of a quantity, the
-    /// structure with its own always written fields, **`null`** of a list or map).
+    /// A value that is always written: where it is absent, as its zero value (`""`, `0`, `false`,
+    /// `"0"` of a quantity, the structure with its own always written fields, **`null`** of a list
+    /// or map).
     Always,
     /// A pointer with `omitempty`: written where it is given, also as zero; a structure as `{}`.
     Pointer,
@@ -111,8 +115,9 @@ pub enum Go {
     Null,
 }
 
-/// The PodSpec of `k8s.io/api` 0.23.5 with the fields that the EdgeWorkload definition has: all of them. The metadata of an
-/// ephemeral volume's claim is empty there, and Go writes `creationTimestamp: null` into it.
+/// The PodSpec of `k8s.io/api` 0.23.5 with the fields that the EdgeWorkload definition has: all of
+/// them. The metadata of an ephemeral volume's claim is empty there, and Go writes
+/// `creationTimestamp: null` into it.
 pub fn pod_spec() -> &'static Structure {
     &pod::POD_SPEC
 }

@@ -14,7 +14,8 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// Whether `value` is what `schema` allows; if not, the rest of a sentence that begins with its path.
+/// Whether `value` is what `schema` allows; if not, the rest of a sentence that begins with its
+/// path.
 pub(super) fn check(value: &Value, schema: Schema) -> Result<(), String> {
     match (schema, value) {
         (Schema::Text([]) | Schema::IntOrString, Value::String(_))
@@ -128,7 +129,8 @@ fn is_quantity(text: &str) -> bool {
     SUFFIXES.contains(&suffix) || exponent().is_some()
 }
 
-/// Whether it is a time of RFC 3339. (The parser takes more than that: no seconds, a blank, a zone in brackets.)
+/// Whether it is a time of RFC 3339. (The parser takes more than that: no seconds, a blank, a zone
+/// in brackets.)
 fn is_date_time(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() >= 20

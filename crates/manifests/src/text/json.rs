@@ -1,5 +1,5 @@
-//! JSON, with two things that `serde_json` does not do: two fields of one name are an error, and so is what becomes too large
-//! in memory.
+//! JSON, with two things that `serde_json` does not do: two fields of one name are an error, and so
+//! is what becomes too large in memory.
 
 use std::{cell::Cell, fmt};
 

@@ -1,6 +1,8 @@
-//! What is taken, kubectl reads the same: random texts, read here and by kubectl's own reader. More may be refused here.
+//! What is taken, kubectl reads the same: random texts, read here and by kubectl's own reader. More
+//! may be refused here.
 //!
-//! Needs Go: kubectl's reader is asked through the program in `tests/kubectl-reader`, on the published modules.
+//! Needs Go: kubectl's reader is asked through the program in `tests/kubectl-reader`, on the
+//! published modules.
 
 use std::cell::{Cell, RefCell};
 
@@ -304,7 +306,8 @@ fn compared(texts: &impl Strategy<Value = String>) -> u32 {
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    // The same texts each time: what is new to find is found by more of them, not by chance in somebody else's change.
+    // The same texts each time: what is new to find is found by more of them, not by chance in
+    // somebody else's change.
     let generator = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let outcome = TestRunner::new_with_rng(config, generator).run(texts, |text| {
         let is_taken = compare(&mut kubectl.borrow_mut(), &text).map_err(TestCaseError::fail)?;

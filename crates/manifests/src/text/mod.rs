@@ -1,8 +1,9 @@
-//! Text to values, as `kubectl` reads it: several documents of YAML (as its reader knows it, which is YAML 1.1), or JSON.
+//! Text to values, as `kubectl` reads it: several documents of YAML (as its reader knows it, which
+//! is YAML 1.1), or JSON.
 //!
-//! Where `kubectl` reads something else than is written there (a key `on`, a second key of one name), or might (a key over
-//! two lines), it is an error. Sizes, depths and what a value takes in memory are bounded, so that a text of any kind takes a
-//! bounded time and memory.
+//! Where `kubectl` reads something else than is written there (a key `on`, a second key of one
+//! name), or might (a key over two lines), it is an error. Sizes, depths and what a value takes in
+//! memory are bounded, so that a text of any kind takes a bounded time and memory.
 //!
 //! | Question | Module |
 //! |---|---|
@@ -30,8 +31,9 @@ use json::NoJson;
 pub const MAX_BYTES: usize = 8 << 20;
 /// Objects and lists are at most so deep in one another.
 pub(crate) const MAX_DEPTH: usize = 96;
-/// What a document becomes in memory is at most so many bytes. Lists of small objects, as `kubectl get` writes them, become
-/// twenty-five times of their text; `[{a},{a},...` becomes two hundred times of it.
+/// What a document becomes in memory is at most so many bytes. Lists of small objects, as `kubectl
+/// get` writes them, become twenty-five times of their text; `[{a},{a},...` becomes two hundred
+/// times of it.
 const MAX_WEIGHT: usize = 256 << 20;
 /// Of that its anchors and aliases make no more than this: what they say is not written.
 const MAX_COPIED: usize = 32 << 20;
@@ -91,8 +93,8 @@ pub(crate) fn leniently(text: &str) -> Result<Option<Value>, Unreadable> {
     yaml::leniently(text)
 }
 
-/// The value of a text that this project has written as YAML, such as the pod of a workload as devices get it. `None` where it
-/// cannot be read.
+/// The value of a text that this project has written as YAML, such as the pod of a workload as
+/// devices get it. `None` where it cannot be read.
 pub fn written(text: &str) -> Option<Value> {
     leniently(text).ok().flatten()
 }
@@ -127,7 +129,8 @@ fn twice(key: &str) -> String {
     format!("has the key {:?} twice; take one of them out", shown(key))
 }
 
-/// Hands over the documents of a text, empty ones left out, and why reading ended early or left out a document.
+/// Hands over the documents of a text, empty ones left out, and why reading ended early or left out
+/// a document.
 pub(crate) fn documents(text: &str, format: Format, take: &mut dyn FnMut(Outcome)) {
     if text.len() > MAX_BYTES {
         return take(Outcome::Unreadable(too_large()));
@@ -157,7 +160,8 @@ pub(crate) fn documents(text: &str, format: Format, take: &mut dyn FnMut(Outcome
     }
 }
 
-/// Whether kubectl reads as YAML what begins like JSON: all of it, or what is behind a first document.
+/// Whether kubectl reads as YAML what begins like JSON: all of it, or what is behind a first
+/// document.
 fn may_be_yaml(text: &str, no_json: &NoJson<'_>) -> bool {
     let begins = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
     let mut lines = no_json.rest.lines();
@@ -168,7 +172,8 @@ fn may_be_yaml(text: &str, no_json: &NoJson<'_>) -> bool {
     begins && (no_json.documents == 0 || no_json.documents == 1 && is_apart)
 }
 
-/// A text that begins like JSON and is none. If it is no YAML either, the former is what its author has to hear.
+/// A text that begins like JSON and is none. If it is no YAML either, the former is what its author
+/// has to hear.
 fn yaml_after_all(text: &str, json: Unreadable, take: &mut dyn FnMut(Outcome)) {
     let mut is_yaml = true;
     yaml::documents(text, &mut |outcome| {

@@ -1,5 +1,5 @@
-//! What a plain scalar of YAML means to `kubectl`: the rules of `gopkg.in/yaml.v2` 2.4 (`resolve.go`), which are those of YAML 1.1
-//! with exceptions of its own.
+//! What a plain scalar of YAML means to `kubectl`: the rules of `gopkg.in/yaml.v2` 2.4
+//! (`resolve.go`), which are those of YAML 1.1 with exceptions of its own.
 
 use serde_json::{Number, Value};
 
@@ -87,8 +87,8 @@ fn float(text: &str) -> Option<Number> {
     Some(scalars::whole(&number).map_or(number, Number::from))
 }
 
-/// The name of a field. `kubectl` makes a text of a number or truth value; where that is another text than was written, it is
-/// an error.
+/// The name of a field. `kubectl` makes a text of a number or truth value; where that is another
+/// text than was written, it is an error.
 pub(super) fn key(text: &str) -> Result<String, String> {
     let read = match plain(text) {
         Ok(Value::String(read)) => return Ok(read),

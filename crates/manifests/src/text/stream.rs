@@ -1,10 +1,12 @@
-//! Where documents of YAML begin and end in a text: as `kubectl` cuts it, which is before it knows anything of YAML.
+//! Where documents of YAML begin and end in a text: as `kubectl` cuts it, which is before it knows
+//! anything of YAML.
 //!
-//! A line that begins with `---` ends a document, in whatever it stands (`YAMLReader` of k8s.io/apimachinery). So each
-//! document is read by itself here as well; a mistake in one hides no other.
+//! A line that begins with `---` ends a document, in whatever it stands (`YAMLReader` of
+//! k8s.io/apimachinery). So each document is read by itself here as well; a mistake in one hides no
+//! other.
 //!
-//! Some characters are no text to `kubectl`, or end a line (YAML 1.1) where nobody sees one end. They are refused wherever they
-//! stand, as is a lone carriage return.
+//! Some characters are no text to `kubectl`, or end a line (YAML 1.1) where nobody sees one end.
+//! They are refused wherever they stand, as is a lone carriage return.
 
 use std::borrow::Cow;
 

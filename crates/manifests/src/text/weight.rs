@@ -1,9 +1,11 @@
-//! What a value takes in memory, as far as that can be told without asking the allocator: never less than it is.
+//! What a value takes in memory, as far as that can be told without asking the allocator: never
+//! less than it is.
 
 use serde_json::Value;
 
 const VALUE: usize = size_of::<Value>();
-/// Keys and values of a node of `BTreeMap`, which has room for eleven of each, and the links to twelve others.
+/// Keys and values of a node of `BTreeMap`, which has room for eleven of each, and the links to
+/// twelve others.
 const NODE: usize = 12 * (size_of::<String>() + VALUE) + 12 * size_of::<usize>();
 
 /// A value in a list. The list's room is doubled when it is full.
@@ -18,7 +20,8 @@ pub(super) const fn text(length: usize) -> usize {
     allocation(length)
 }
 
-/// A value in an object, with its key. A node that was filled is cut into two, of which one has five of them left.
+/// A value in an object, with its key. A node that was filled is cut into two, of which one has
+/// five of them left.
 pub(super) const fn entry(key: usize) -> usize {
     NODE / 5 + allocation(key)
 }
@@ -37,7 +40,8 @@ mod tests {
 
     use super::*;
 
-    /// A node of std's map is not nameable; what is known of it is that eleven keys and values are in one allocation.
+    /// A node of std's map is not nameable; what is known of it is that eleven keys and values are
+    /// in one allocation.
     #[test]
     fn a_node_has_room_for_eleven() {
         assert!(NODE >= 11 * (size_of::<String>() + size_of::<Value>()) + 12 * 8 + 12);

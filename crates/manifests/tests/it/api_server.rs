@@ -1,5 +1,5 @@
-//! A real API server with Flotta's definitions, asked to validate fields as kubectl asks it to, takes what the schemas take,
-//! refuses what they refuse, and keeps the same.
+//! A real API server with Flotta's definitions, asked to validate fields as kubectl asks it to,
+//! takes what the schemas take, refuses what they refuse, and keeps the same.
 
 use flotta_manifests::{
     Kind,
@@ -78,8 +78,9 @@ async fn schemas_do_what_a_real_api_server_does() {
     );
 }
 
-/// An API server does not look at the range that a format implies, nor does it see a list where a text with a format is wanted.
-/// A program in Go cannot read such an object, and Flotta's then read none of its kind.
+/// An API server does not look at the range that a format implies, nor does it see a list where a
+/// text with a format is wanted. A program in Go cannot read such an object, and Flotta's then read
+/// none of its kind.
 fn is_taken_by_mistake(reason: &str) -> bool {
     reason.ends_with("to 2147483647")
         || [

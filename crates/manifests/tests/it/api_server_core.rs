@@ -1,4 +1,5 @@
-//! A real API server takes the names, labels, annotations, keys and types of Secrets that are taken here, and no others.
+//! A real API server takes the names, labels, annotations, keys and types of Secrets that are taken
+//! here, and no others.
 
 use std::collections::BTreeMap;
 

@@ -35,7 +35,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Defaults, pruning and merging are done once: what was read and is written again is read as it is.
+    /// Defaults, pruning and merging are done once: what was read and is written again is read as
+    /// it is.
     #[test]
     fn what_was_read_is_read_again_as_it_is((kind, document) in document()) {
         let mut manifest = document.as_object().unwrap().clone();
@@ -79,7 +80,8 @@ fn documents_reach_every_field() {
         let (kind, document) = document().new_tree(&mut runner).unwrap().current();
         fields(schema::of(kind), &document, &mut seen);
     }
-    // 211 when this was written: all but those of volumes and probes, which no document that is taken has.
+    // 211 when this was written: all but those of volumes and probes, which no document that is
+    // taken has.
     assert!(seen.len() > 200, "{}", seen.len());
 }
 

@@ -138,7 +138,8 @@ pub(super) fn validity(from: Timestamp, until: Timestamp) -> der::Result<Vec<u8>
     .to_der()
 }
 
-/// UTCTime through 2049, GeneralizedTime from then on (RFC 5280, 4.1.2.5). Times before 1970 are that of 1970.
+/// UTCTime through 2049, GeneralizedTime from then on (RFC 5280, 4.1.2.5). Times before 1970 are
+/// that of 1970.
 fn time(at: Timestamp) -> der::Result<Time> {
     let since_1970 = Duration::from_secs(u64::try_from(at.as_second()).unwrap_or(0));
     UtcTime::from_unix_duration(since_1970)

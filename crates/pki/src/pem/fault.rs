@@ -78,7 +78,8 @@ pub enum Malformed {
     /// A line that a person takes for a BEGIN or an END, and no program does.
     #[error("its BEGIN or END line is misspelt")]
     Misspelt,
-    /// A label such as `A: B`: when nothing stands in the block, Go takes its END for a header line.
+    /// A label such as `A: B`: when nothing stands in the block, Go takes its END for a header
+    /// line.
     #[error("its label has a colon, and some programs take such a line for a header")]
     ColonInLabel,
     /// Lines such as `Name: value` in front of its content.

@@ -1,8 +1,9 @@
 //! Which blocks of a PEM file does Go read?
 //!
-//! A translation of `Decode` of Go's `encoding/pem` (1.26), faults and all, for the two questions that need it: what would
-//! the Edge API make of a file, and what does a server that has nothing else begin with? Everywhere else a file that is
-//! read in part is refused (module `strict`). `tests/go_pem` holds it against Go.
+//! A translation of `Decode` of Go's `encoding/pem` (1.26), faults and all, for the two questions
+//! that need it: what would the Edge API make of a file, and what does a server that has nothing
+//! else begin with? Everywhere else a file that is read in part is refused (module `strict`).
+//! `tests/go_pem` holds it against Go.
 
 use base64::{
     Engine as _, alphabet,

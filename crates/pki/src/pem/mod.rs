@@ -1,11 +1,14 @@
-//! PEM (RFC 7468): the only place that knows it, and the only one that knows `rustls-pemfile`, which is archived.
+//! PEM (RFC 7468): the only place that knows it, and the only one that knows `rustls-pemfile`,
+//! which is archived.
 //!
-//! Programs do not agree about files that are not well-formed, and a certificate that one of them passes over without a
-//! word is a CA that it does not trust. So certificates are read strictly ([`certificates`]): each block, or what is wrong
-//! with it. What Go would read is a question of its own ([`certificates_in_go`]). Private keys are read by
-//! `rustls-pemfile`, which skips blocks whose label it does not know; so where it finds nothing, or stumbles,
-//! `x509-parser`'s reader says what the file does hold; and it alone reads certificate requests, whose label the Edge API
-//! does not check (`docs/decisions/0002-pem.md`, `docs/decisions/0050-pem-is-read-whole-or-not-at-all.md`).
+//! Programs do not agree about files that are not well-formed, and a certificate that one of them
+//! passes over without a word is a CA that it does not trust. So certificates are read strictly
+//! ([`certificates`]): each block, or what is wrong with it. What Go would read is a question of
+//! its own ([`certificates_in_go`]). Private keys are read by `rustls-pemfile`, which skips blocks
+//! whose label it does not know; so where it finds nothing, or stumbles, `x509-parser`'s reader
+//! says what the file does hold; and it alone reads certificate requests, whose label the Edge API
+//! does not check (`docs/decisions/0002-pem.md`,
+//! `docs/decisions/0050-pem-is-read-whole-or-not-at-all.md`).
 
 mod fault;
 mod go;
@@ -29,8 +32,9 @@ pub(crate) const PKCS1: &str = "RSA PRIVATE KEY";
 /// Other labels that certificates are found under, and that Go passes over.
 const HIDING: [&str; 3] = ["PKCS7", "PKCS #7 SIGNED DATA", "CMS"];
 
-/// All certificates of a file, in their order; or all that is wrong with the file. Well-formed blocks of another kind are
-/// skipped, as everywhere. Go reads the same certificates of what is accepted.
+/// All certificates of a file, in their order; or all that is wrong with the file. Well-formed
+/// blocks of another kind are skipped, as everywhere. Go reads the same certificates of what is
+/// accepted.
 pub fn certificates(file: &[u8]) -> Result<Vec<CertificateDer<'static>>, Vec<PemError>> {
     let (mut certificates, mut faults, mut labels) = (Vec::new(), Vec::new(), Vec::new());
     for block in strict::blocks(file) {
@@ -57,7 +61,8 @@ pub fn certificates(file: &[u8]) -> Result<Vec<CertificateDer<'static>>, Vec<Pem
     }
 }
 
-/// The certificates of a file as far as Go reads it, whatever it passes over; they need not be readable as certificates.
+/// The certificates of a file as far as Go reads it, whatever it passes over; they need not be
+/// readable as certificates.
 pub fn certificates_in_go(file: &[u8]) -> Vec<CertificateDer<'static>> {
     go::blocks(file)
         .filter(|block| block.label == CERTIFICATE.as_bytes() && !block.headers)
@@ -65,7 +70,8 @@ pub fn certificates_in_go(file: &[u8]) -> Vec<CertificateDer<'static>> {
         .collect()
 }
 
-/// The certificates of a file as far as they were read before reading was strict: what a server was served with so far.
+/// The certificates of a file as far as they were read before reading was strict: what a server was
+/// served with so far.
 pub(crate) fn certificates_as_before(file: &[u8]) -> Vec<CertificateDer<'static>> {
     let items = items(file).unwrap_or_default().into_iter();
     items
@@ -95,8 +101,9 @@ impl Block {
     }
 }
 
-/// The private key of a file: PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`, also after an
-/// `EC PARAMETERS` block, as `openssl ecparam -genkey` writes). Certificates beside it are skipped.
+/// The private key of a file: PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC
+/// PRIVATE KEY`, also after an `EC PARAMETERS` block, as `openssl ecparam -genkey` writes).
+/// Certificates beside it are skipped.
 pub fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
     let mut keys: Vec<PrivateKeyDer<'static>> = items(file)?
         .into_iter()

@@ -1,10 +1,12 @@
 //! Which blocks does a PEM file hold, where every program agrees about it?
 //!
-//! A file is read as lines. A block is a BEGIN line, lines of base64 and an END line with the same label, each alone on its
-//! line; any other line is a comment, unless it looks like a part of a block. So what is accepted here is read the same by
-//! Go's `encoding/pem`, in each of its versions: it looks for `-----END ` or `-----BEGIN ` at the start of a line (which of
-//! them first has changed), and comments hold neither; it takes lines with a colon for headers, and base64 has none.
-//! `tests/go_pem` holds that against Go. What is refused is told by its number, and nothing is passed over.
+//! A file is read as lines. A block is a BEGIN line, lines of base64 and an END line with the same
+//! label, each alone on its line; any other line is a comment, unless it looks like a part of a
+//! block. So what is accepted here is read the same by Go's `encoding/pem`, in each of its
+//! versions: it looks for `-----END ` or `-----BEGIN ` at the start of a line (which of them first
+//! has changed), and comments hold neither; it takes lines with a colon for headers, and base64 has
+//! none. `tests/go_pem` holds that against Go. What is refused is told by its number, and nothing
+//! is passed over.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -44,8 +46,8 @@ pub(crate) fn blocks(file: &[u8]) -> Vec<Result<Block, PemError>> {
     reader.found
 }
 
-/// A line without its end, and without spaces and tabs before that. A carriage return belongs to the end only together with
-/// a line feed, as in Go.
+/// A line without its end, and without spaces and tabs before that. A carriage return belongs to
+/// the end only together with a line feed, as in Go.
 fn text_of(line: &[u8]) -> &[u8] {
     let mut text = line
         .strip_suffix(b"\r\n")
@@ -246,8 +248,8 @@ fn suspect(text: &str) -> Line<'static> {
     }
 }
 
-/// Whether a person would take this line for a certificate's BEGIN or END: two dashes or more, of whatever kind, the word,
-/// the label, and a dash; letters of either case, spaces anywhere.
+/// Whether a person would take this line for a certificate's BEGIN or END: two dashes or more, of
+/// whatever kind, the word, the label, and a dash; letters of either case, spaces anywhere.
 fn misspelt(text: &str) -> Option<&'static str> {
     if !text.is_ascii() || text.contains("--") {
         let mut plain = String::new();

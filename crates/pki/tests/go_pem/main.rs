@@ -1,7 +1,8 @@
-//! Which certificates a bundle has, asked of Go and of us: what is accepted here has the same ones there, in the same order,
-//! and what Go makes of any other file is foreseen.
+//! Which certificates a bundle has, asked of Go and of us: what is accepted here has the same ones
+//! there, in the same order, and what Go makes of any other file is foreseen.
 //!
-//! Files are made of what people have in theirs, of what editors and shells make of that, and of single changed octets.
+//! Files are made of what people have in theirs, of what editors and shells make of that, and of
+//! single changed octets.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 

@@ -1,4 +1,5 @@
-//! Material as Flotta and its administrators make it, made with other libraries than the one under test.
+//! Material as Flotta and its administrators make it, made with other libraries than the one under
+//! test.
 
 #![allow(
     dead_code,
@@ -182,8 +183,8 @@ pub fn shared_authority() -> &'static Authority {
     &SHARED
 }
 
-/// Subjects in DER as somebody's own CA may have them: several attributes of one kind, several in one set, each type of
-/// string.
+/// Subjects in DER as somebody's own CA may have them: several attributes of one kind, several in
+/// one set, each type of string.
 pub fn subjects() -> impl Strategy<Value = Vec<u8>> {
     let attribute = (
         prop_oneof![

@@ -1,5 +1,5 @@
-//! The dangerous direction: from here back to what was before. Flotta's custom resources disconnect every device that they
-//! lack, and it removes all its workloads.
+//! The dangerous direction: from here back to what was before. Flotta's custom resources disconnect
+//! every device that they lack, and it removes all its workloads.
 
 use jiff::SignedDuration;
 
@@ -130,8 +130,8 @@ fn unknown_previous(view: &View<'_>) -> Option<String> {
     }
 }
 
-/// Whether every device of the store has a custom resource: counted, then closed, then counted again. A step while that
-/// is not certain.
+/// Whether every device of the store has a custom resource: counted, then closed, then counted
+/// again. A step while that is not certain.
 fn may_leave(view: &View<'_>, report: &mut Report) -> Option<Step> {
     if view.spec.devices.leaving == LeavingDevices::DisconnectThemAndRemoveTheirWorkloads {
         return None;
@@ -343,8 +343,8 @@ fn prove(view: &View<'_>, report: &mut Report) -> Option<Step> {
     }
 }
 
-/// Pods that do not use what was put back: they were started by somebody else before it was, from a template without
-/// anything of ours, so taking ours away did not restart them.
+/// Pods that do not use what was put back: they were started by somebody else before it was, from a
+/// template without anything of ours, so taking ours away did not restart them.
 fn left_behind(view: &View<'_>) -> Option<crate::action::Write> {
     let deployment = view.deployment?;
     let old = view.edge_pods().all(|pod| {

@@ -1,5 +1,6 @@
-//! Somebody else changes a value of ours. Once or twice it is set right; then it is a contest, and nothing is written any
-//! more: two controllers that write against each other restart the Edge API for ever.
+//! Somebody else changes a value of ours. Once or twice it is set right; then it is a contest, and
+//! nothing is written any more: two controllers that write against each other restart the Edge API
+//! for ever.
 
 use jiff::SignedDuration;
 
@@ -16,8 +17,8 @@ const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// So many are set right.
 const PATIENCE: usize = 2;
 
-/// Whether a contest is on. It ends when the other gives in, and where a person changes the resource or asks, it begins
-/// from nothing.
+/// Whether a contest is on. It ends when the other gives in, and where a person changes the
+/// resource or asks, it begins from nothing.
 pub(super) fn is_on(view: &View<'_>, report: &mut Report) -> bool {
     if view.retry().is_some() && view.status.retry.as_deref() != view.retry() {
         report.status.retry = view.retry().map(str::to_owned);

@@ -1,5 +1,5 @@
-//! The order of decisions. Each function answers one question, sets what a person is told about it, and returns the one
-//! thing to do next.
+//! The order of decisions. Each function answers one question, sets what a person is told about it,
+//! and returns the one thing to do next.
 
 mod back;
 mod contest;
@@ -22,8 +22,8 @@ use crate::{
 
 /// Decides what to do now, and what the resource is to say.
 ///
-/// Pure: the same look gives the same plan. The status is kept before the action is done, so what an action needs to
-/// remember is in it.
+/// Pure: the same look gives the same plan. The status is kept before the action is done, so what
+/// an action needs to remember is in it.
 pub fn plan(observed: &Observed) -> Plan {
     let view = View::of(observed);
     let mut report = Report::of(&view);

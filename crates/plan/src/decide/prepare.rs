@@ -1,5 +1,5 @@
-//! What holds before anything of Flotta's is touched: its objects are there and sane, our server has its certificate and
-//! answers a call as the Edge API makes it, and no device would be lost.
+//! What holds before anything of Flotta's is touched: its objects are there and sane, our server
+//! has its certificate and answers a call as the Edge API makes it, and no device would be lost.
 
 use jiff::SignedDuration;
 

@@ -20,8 +20,8 @@ pub(super) enum Proof {
     Fails(String),
 }
 
-/// Looks at the last calls; asks for new ones when they are of other pods, failed and older than `again`, or older than
-/// `age`.
+/// Looks at the last calls; asks for new ones when they are of other pods, failed and older than
+/// `again`, or older than `age`.
 pub(super) fn proof(view: &View<'_>, again: SignedDuration, age: SignedDuration) -> Proof {
     if view.edge_pods().next().is_none() {
         return Proof::Fails("the Edge API has no pods; scale its Deployment up".to_owned());

@@ -1,5 +1,5 @@
-//! Restarts of the Edge API after the first proof: for what is new, for what was lost, for pods that others started on an
-//! accident, and to undo a change of ours.
+//! Restarts of the Edge API after the first proof: for what is new, for what was lost, for pods
+//! that others started on an accident, and to undo a change of ours.
 
 use jiff::SignedDuration;
 
@@ -60,7 +60,8 @@ pub(super) fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Opti
     match server::backend(view, report, CALL_AGE) {
         Prepared::Yes => {}
         Prepared::Step(step) => return Some(step),
-        // What is missing is put back in any case: without it the Edge API cannot reach any backend.
+        // What is missing is put back in any case: without it the Edge API cannot reach any
+        // backend.
         Prepared::Blocked(_) if missing => {}
         Prepared::Blocked(blocker) => {
             report.degraded(blocker.reason, blocker.sentence);
@@ -81,8 +82,8 @@ pub(super) fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Opti
     Some(Step::act(crate::action::Action::Write(deployment.write(inputs))))
 }
 
-/// A change of our settings that cannot be verified is undone; those that were verified last take its place. Tells of one
-/// that was.
+/// A change of our settings that cannot be verified is undone; those that were verified last take
+/// its place. Tells of one that was.
 pub(super) fn undo(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let generation = view.o.resource.metadata.generation;
     let retry = view.retry().map(str::to_owned);
@@ -137,8 +138,9 @@ pub(super) fn is_started_with(annotation: Option<&str>, inputs: &str) -> bool {
     annotation.is_some_and(|annotation| annotation.split('-').next() == Some(inputs))
 }
 
-/// Pods that do not use us although all they should have been started with is right: somebody restarted them while
-/// something else lay there. They are restarted once; if that does not help, a person is needed.
+/// Pods that do not use us although all they should have been started with is right: somebody
+/// restarted them while something else lay there. They are restarted once; if that does not help, a
+/// person is needed.
 fn restart_again(view: &View<'_>, report: &mut Report, ready: bool) -> Option<Step> {
     let (deployment, inputs) = (view.deployment?, view.inputs.as_deref()?);
     let told = view

@@ -1,5 +1,5 @@
-//! Is our server ready for the Edge API: certificate, pins and admission loaded by every pod, the recorded store behind
-//! it, the URL answering, every device known?
+//! Is our server ready for the Edge API: certificate, pins and admission loaded by every pod, the
+//! recorded store behind it, the URL answering, every device known?
 
 use std::collections::BTreeSet;
 
@@ -113,8 +113,8 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report, admission: Admission
     Prepared::Yes
 }
 
-/// Records the store that all pods have, when none is recorded, or a person's word for another one. It is in the Secret
-/// from its first version on.
+/// Records the store that all pods have, when none is recorded, or a person's word for another one.
+/// It is in the Secret from its first version on.
 pub(super) fn record_store(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let mut ids = BTreeSet::new();
     for pod in server::alive(&view.o.server_pods) {
@@ -186,7 +186,8 @@ pub(super) fn store(view: &View<'_>) -> Prepared {
     Prepared::Yes
 }
 
-/// Why no switch should begin, as a pod of ours says it: what comes over would get no configuration.
+/// Why no switch should begin, as a pod of ours says it: what comes over would get no
+/// configuration.
 pub(super) fn pending_manifests(view: &View<'_>) -> Option<Blocker> {
     reports(view).find_map(|(name, report)| {
         let why = report.switch_waits_for.first()?;
@@ -221,7 +222,8 @@ fn reports<'a>(view: &'a View<'_>) -> impl Iterator<Item = (&'a str, &'a ServerR
         .filter_map(|pod| Some((pod.pod.metadata.name.as_deref()?, pod.report.as_ref().ok()?)))
 }
 
-/// Calls the URL as the Edge API would, when the last call is older than `age`; tells what came of it.
+/// Calls the URL as the Edge API would, when the last call is older than `age`; tells what came of
+/// it.
 pub(super) fn backend(view: &View<'_>, report: &mut Report, age: SignedDuration) -> Prepared {
     let about = backend_key(view);
     let last = view
@@ -338,7 +340,8 @@ fn backend_key(view: &View<'_>) -> String {
     format!("{} {inputs} {served}", view.spec.backend.url)
 }
 
-/// What a count of devices is about: the store, and who is let in meanwhile, by the version of the Secret that says so.
+/// What a count of devices is about: the store, and who is let in meanwhile, by the version of the
+/// Secret that says so.
 pub(super) fn devices_key(view: &View<'_>) -> String {
     let version = view
         .o
@@ -395,7 +398,8 @@ pub(super) fn trusted_material<'a>(view: &'a View<'_>) -> Option<&'a pki::fitnes
         let secret = view.o.server_secret.as_ref().filter(|_| view.status.established);
         secret.is_none_or(|secret| server::may_trust(secret, &ca))
     };
-    // A new host certificate has to have the names; the one that was verified may lack a name that was set later.
+    // A new host certificate has to have the names; the one that was verified may lack a name that
+    // was set later.
     let same_host = verified.is_none_or(|verified| verified.host_public_key == facts.host.key.to_string());
     (same_ca && (same_host || view.material.nameless.is_empty())).then_some(facts)
 }

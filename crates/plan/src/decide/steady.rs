@@ -1,5 +1,6 @@
-//! After the first proof: keep it so. Nothing leads back from here but a person's word, since devices have come that the
-//! custom resources lack; and nothing is restarted on material that we would not have written ourselves.
+//! After the first proof: keep it so. Nothing leads back from here but a person's word, since
+//! devices have come that the custom resources lack; and nothing is restarted on material that we
+//! would not have written ourselves.
 
 use jiff::SignedDuration;
 
@@ -234,7 +235,8 @@ fn config_is_ours(view: &View<'_>, key: &str) -> bool {
     managers::is_ours(&config.metadata, &["f:data", &format!("f:{key}")])
 }
 
-/// Settings of others that would end the Edge API's process at its next start: nothing happens until then.
+/// Settings of others that would end the Edge API's process at its next start: nothing happens
+/// until then.
 fn next_start(view: &View<'_>, report: &mut Report) {
     for fault in settings::faults(&view.effective) {
         report.degraded(Reason::SettingsUnusable, fault);

@@ -1,4 +1,5 @@
-//! From Flotta's custom resources to the remote backend, up to the call that proves it; and back again when none does.
+//! From Flotta's custom resources to the remote backend, up to the call that proves it; and back
+//! again when none does.
 
 use jiff::SignedDuration;
 
@@ -24,7 +25,8 @@ const ATTEMPTS: u32 = 3;
 /// Between two attempts, times their number.
 const PAUSE: SignedDuration = SignedDuration::from_secs(15);
 
-/// After the restart the proof has this long: rules of Services and the first calls take their time.
+/// After the restart the proof has this long: rules of Services and the first calls take their
+/// time.
 const PROOF: SignedDuration = SignedDuration::from_secs(60);
 
 /// A failed proof is tried again after this time.
@@ -53,8 +55,8 @@ pub(super) fn remote(view: &View<'_>, report: &mut Report) -> Step {
     switch(view, report)
 }
 
-/// A switch that this resource knows nothing of: made by a former installation, or by hand. It may be old and devices may
-/// have come since, so it is never taken back.
+/// A switch that this resource knows nothing of: made by a former installation, or by hand. It may
+/// be old and devices may have come since, so it is never taken back.
 fn runs_already(view: &View<'_>) -> bool {
     let still_ours = view.is_engaged()
         && view
@@ -94,7 +96,8 @@ fn switch(view: &View<'_>, report: &mut Report) -> Step {
         return begin(view, report);
     };
     let Some(inputs) = view.inputs.clone() else {
-        // Somebody changed the material meanwhile. Nothing may be restarted on it, so the switch cannot be finished.
+        // Somebody changed the material meanwhile. Nothing may be restarted on it, so the switch
+        // cannot be finished.
         let fault = view.material.faults().next().cloned().unwrap_or_default();
         return fail(view, report, &fault);
     };

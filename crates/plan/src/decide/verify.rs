@@ -1,5 +1,5 @@
-//! After the first proof: whether each pod of the Edge API is still proven to use our server, and what is said when the calls do
-//! not show it.
+//! After the first proof: whether each pod of the Edge API is still proven to use our server, and
+//! what is said when the calls do not show it.
 
 use jiff::SignedDuration;
 
@@ -53,7 +53,8 @@ pub(super) fn verify(view: &View<'_>, report: &mut Report, may_restart: bool, st
         "the settings and every pod of the Edge API are those of the remote backend",
     );
     if trusted_material(view).is_none() {
-        // What lies in the Secrets is not what the pods were started with, so a call made with it proves nothing.
+        // What lies in the Secrets is not what the pods were started with, so a call made with it
+        // proves nothing.
         return untestable(view, report);
     }
     match proof::proof(view, PROVE_AGAIN, PROOF_AGE) {
@@ -72,7 +73,8 @@ pub(super) fn verify(view: &View<'_>, report: &mut Report, may_restart: bool, st
                 .verified
                 .as_ref()
                 .is_some_and(|verified| verified.pods == pods && verified.inputs == started);
-            // Pods that were started with something else than what lies in the Secrets now say nothing about that.
+            // Pods that were started with something else than what lies in the Secrets now say
+            // nothing about that.
             if (!known || view.attempt().is_some())
                 && view
                     .inputs
@@ -126,8 +128,8 @@ pub(super) fn verify(view: &View<'_>, report: &mut Report, may_restart: bool, st
     }
 }
 
-/// The calls do not show what they should. Pods that were started with something else than what lies in the Secrets now
-/// cannot show it: they are restarted.
+/// The calls do not show what they should. Pods that were started with something else than what
+/// lies in the Secrets now cannot show it: they are restarted.
 fn unproven(view: &View<'_>, report: &mut Report, may_restart: bool, why: String) {
     let started = view.deployment.and_then(EdgeDeployment::inputs);
     let wanted = view.inputs.as_deref();

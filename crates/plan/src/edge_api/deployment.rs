@@ -1,5 +1,5 @@
-//! The Edge API's Deployment: five things in it are ours, and are written and taken away together, so that the Edge API is
-//! restarted once.
+//! The Edge API's Deployment: five things in it are ours, and are written and taken away together,
+//! so that the Edge API is restarted once.
 
 use std::collections::BTreeMap;
 
@@ -116,7 +116,8 @@ impl<'a> EdgeDeployment<'a> {
         annotations.get(name).map(String::as_str)
     }
 
-    /// Settings as the container gets them: those of the ConfigMap, and over them plain values of its own.
+    /// Settings as the container gets them: those of the ConfigMap, and over them plain values of
+    /// its own.
     pub(crate) fn effective(self, mut settings: BTreeMap<String, String>) -> BTreeMap<String, String> {
         let variables = self.container().and_then(|container| container.env.as_ref());
         for variable in variables.into_iter().flatten() {
@@ -163,7 +164,8 @@ impl<'a> EdgeDeployment<'a> {
         self.inputs().is_some() || self.differences().len() < 5
     }
 
-    /// Writes all that is ours. A change of `inputs` restarts the Edge API, and so does anything that was missing.
+    /// Writes all that is ours. A change of `inputs` restarts the Edge API, and so does anything
+    /// that was missing.
     pub(crate) fn write(self, inputs: &str) -> Write {
         let directories = match self
             .container()
@@ -188,7 +190,8 @@ impl<'a> EdgeDeployment<'a> {
             "name": CA_VOLUME,
             "secret": {
                 "secretName": self.names.ca_secret,
-                // Without its CA a new pod must not start: it would make another one, and lock every device out.
+                // Without its CA a new pod must not start: it would make another one, and lock
+                // every device out.
                 "optional": false,
                 "items": [{ "key": "ca.crt", "path": "ca.crt" }],
             },
@@ -221,7 +224,8 @@ impl<'a> EdgeDeployment<'a> {
         }
     }
 
-    /// Takes away all that is ours in one write, with one restart. None when nothing of ours is there.
+    /// Takes away all that is ours in one write, with one restart. None when nothing of ours is
+    /// there.
     pub(crate) fn restore(self, previous: &Previous) -> Option<Write> {
         if !self.has_anything_of_ours() {
             return None;
@@ -291,7 +295,8 @@ impl<'a> EdgeDeployment<'a> {
         }
     }
 
-    /// Gives up what our manager still holds beside others; changes no value. None when it holds nothing.
+    /// Gives up what our manager still holds beside others; changes no value. None when it holds
+    /// nothing.
     pub(crate) fn release(self) -> Option<Write> {
         managers::anything_ours(&self.object.metadata).then(|| self.apply(None, Purpose::Release))
     }
@@ -333,8 +338,8 @@ impl<'a> EdgeDeployment<'a> {
         })
     }
 
-    /// The setting comes from the ConfigMap, and without it a new container does not start: a lost key would silently mean
-    /// custom resources.
+    /// The setting comes from the ConfigMap, and without it a new container does not start: a lost
+    /// key would silently mean custom resources.
     fn reference(self, key: &str) -> Value {
         json!({
             "name": key,

@@ -84,8 +84,8 @@ impl<'a> SettingsMap<'a> {
         }
     }
 
-    /// What leads back: former values in the place of ours. None when nothing of ours is in force. A value that somebody
-    /// else has set since stays.
+    /// What leads back: former values in the place of ours. None when nothing of ours is in force.
+    /// A value that somebody else has set since stays.
     pub(crate) fn restore(
         self,
         previous: &Previous,
@@ -119,7 +119,8 @@ impl<'a> SettingsMap<'a> {
         })
     }
 
-    /// Gives up what is still held by our manager and by others too; changes no value. None when nothing is.
+    /// Gives up what is still held by our manager and by others too; changes no value. None when
+    /// nothing is.
     pub(crate) fn release(self) -> Option<Write> {
         managers::anything_ours(&self.0.metadata).then(|| self.apply(json!({}), false, Purpose::Release))
     }

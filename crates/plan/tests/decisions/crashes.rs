@@ -1,5 +1,6 @@
-//! Lives in which anything happens: the companion dies before or after any action and forgets what it has seen, others
-//! edit, pods restart, time passes. What must never happen does not, and when it is quiet again all is well.
+//! Lives in which anything happens: the companion dies before or after any action and forgets what
+//! it has seen, others edit, pods restart, time passes. What must never happen does not, and when
+//! it is quiet again all is well.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,8 @@ fn writes(world: &World) -> usize {
     world.done.len()
 }
 
-/// Runs until `phase`; the companion dies at its `n`-th action: before it took effect, or after and before it heard so.
+/// Runs until `phase`; the companion dies at its `n`-th action: before it took effect, or after and
+/// before it heard so.
 fn dies_at(world: &mut World, n: usize, before: bool, phase: Phase) -> bool {
     let start = writes(world);
     for _ in 0..400 {

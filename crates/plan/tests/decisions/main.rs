@@ -1,5 +1,5 @@
-//! What the companion decides, in a cluster in memory: lives of a switch, told step by step, and lives in which anything
-//! happens at any time.
+//! What the companion decides, in a cluster in memory: lives of a switch, told step by step, and
+//! lives in which anything happens at any time.
 
 #![expect(
     clippy::unwrap_used,

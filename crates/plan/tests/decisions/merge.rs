@@ -1,5 +1,5 @@
-//! Server-side apply and strategic merge, as far as the companion's documents need them. That a real API server does the
-//! same is shown by the companion's own tests.
+//! Server-side apply and strategic merge, as far as the companion's documents need them. That a
+//! real API server does the same is shown by the companion's own tests.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,8 @@ fn list_key(field: &str) -> &'static str {
     }
 }
 
-/// Applies a document under a manager: its fields are set, and those it held before and lacks now are removed.
+/// Applies a document under a manager: its fields are set, and those it held before and lacks now
+/// are removed.
 pub(crate) fn apply(object: &mut Value, document: &Value, manager: &str, now: &str) {
     let mut document = document.clone();
     document

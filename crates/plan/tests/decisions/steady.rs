@@ -254,7 +254,8 @@ fn a_lost_field_is_not_put_back_by_a_restart_on_bad_material() {
     world.put_ca(&Material::new().ca_secret, "kubectl-edit");
     world.run(10);
     let before = world.done.len();
-    // Replacing the Deployment restarts it by itself; what we would add is one more restart on the foreign CA.
+    // Replacing the Deployment restarts it by itself; what we would add is one more restart on the
+    // foreign CA.
     world.deploy();
     world.run(60);
     assert!(!world.done[before..].contains(&"ApplyDeployment"));

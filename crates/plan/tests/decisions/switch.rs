@@ -203,7 +203,8 @@ fn a_switch_that_cannot_be_verified_is_taken_back_three_times_and_then_left_alon
     let mut world = World::new();
     world.edit_config("kubectl-edit", &[("REMOTE_BACKEND_TIMEOUT", Some("9s"))]);
     let before = world.config.clone().unwrap()["data"].clone();
-    // The call as the Edge API would make it succeeds, and the Edge API's own does not: its pods do not start.
+    // The call as the Edge API would make it succeeds, and the Edge API's own does not: its pods do
+    // not start.
     world.stuck = true;
     world.resource.spec.edge_api.rollout_seconds = 20;
     world.run(400);

@@ -1,6 +1,6 @@
-//! A cluster in memory: objects with versions and field managers, an Edge API that restarts when its template changes and
-//! reads its settings and Secrets only then, and our server. What people do to it is here; what the companion does, and what it
-//! sees, is in modules of their own.
+//! A cluster in memory: objects with versions and field managers, an Edge API that restarts when
+//! its template changes and reads its settings and Secrets only then, and our server. What people
+//! do to it is here; what the companion does, and what it sees, is in modules of their own.
 
 mod acts;
 mod asked;
@@ -232,7 +232,8 @@ impl World {
         put(self.ca.as_mut().unwrap(), data, manager, &now);
     }
 
-    /// What the Deployment's controller and the kubelet do: a changed template makes a new pod, which reads everything.
+    /// What the Deployment's controller and the kubelet do: a changed template makes a new pod,
+    /// which reads everything.
     pub(crate) fn settle(&mut self) {
         let Some(deployment) = self.deployment.clone() else {
             self.edge.clear();
@@ -302,7 +303,8 @@ impl World {
         })
     }
 
-    /// Devices poll: those that the custom resources lack are told to disconnect where these are in force.
+    /// Devices poll: those that the custom resources lack are told to disconnect where these are in
+    /// force.
     pub(crate) fn poll(&mut self) {
         for pod in &self.edge {
             if pod.backend == "crd" {

@@ -1,8 +1,8 @@
 //! Administration through a Unix socket of the running server, until the admin API takes over.
 //!
-//! Who may open the socket (mode 0600) may do everything. The server's side calls the same functions that the admin API
-//! will call ([`Service::act`](crate::service::Service::act) and its neighbours); the other side is `edge-config-server
-//! device`.
+//! Who may open the socket (mode 0600) may do everything. The server's side calls the same
+//! functions that the admin API will call ([`Service::act`](crate::service::Service::act) and its
+//! neighbours); the other side is `edge-config-server device`.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ pub(crate) use socket::{NO_SOCKET, is_other_file};
 
 use crate::transport::Limits;
 
-/// Header in which the caller says who acts. The socket's mode decides who may; this only fills the record.
+/// Header in which the caller says who acts. The socket's mode decides who may; this only fills the
+/// record.
 const AUTHOR: &str = "x-flotta-author";
 
 /// Most devices in one answer.

@@ -1,5 +1,5 @@
-//! The admin socket as a file: made with mode 0600, replaced if it is left over, removed at the end. What is no socket is
-//! somebody's, and stays.
+//! The admin socket as a file: made with mode 0600, replaced if it is left over, removed at the
+//! end. What is no socket is somebody's, and stays.
 
 use std::{
     fs, io,
@@ -27,7 +27,8 @@ pub struct AdminSocket {
 }
 
 impl AdminSocket {
-    /// Makes the socket. A file that is left over from a server that was killed is replaced; one that answers is not.
+    /// Makes the socket. A file that is left over from a server that was killed is replaced; one
+    /// that answers is not.
     pub fn bind(path: &Path) -> Result<(Self, UnixListener), SocketError> {
         let fail = |reason: String| SocketError {
             path: path.to_owned(),

@@ -1,6 +1,7 @@
 //! The form of the admission file: YAML, so JSON too, of two lines.
 //!
-//! Nothing else may be in it. A misspelt `storeId` that was passed over would serve whatever store is there.
+//! Nothing else may be in it. A misspelt `storeId` that was passed over would serve whatever store
+//! is there.
 
 use std::path::{Path, PathBuf};
 

@@ -33,11 +33,13 @@ struct State {
     fault: Option<Fault>,
     /// When the present fault was first seen.
     since: Option<Timestamp>,
-    /// Orders that were replaced, oldest first: each lives until the last decision under it is recorded.
+    /// Orders that were replaced, oldest first: each lives until the last decision under it is
+    /// recorded.
     replaced: Vec<Weak<Order>>,
 }
 
-/// The order that one decision is made under. To be held until the decision is recorded: only then is it over.
+/// The order that one decision is made under. To be held until the decision is recorded: only then
+/// is it over.
 #[derive(Debug, Default)]
 pub struct Ruling {
     /// Whom to take in.
@@ -79,8 +81,8 @@ impl NotServing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// The order in force; `null` before the first. A new one is in force when the last decision under the one before is
-    /// recorded: whoever reads `Closed` here may count.
+    /// The order in force; `null` before the first. A new one is in force when the last decision
+    /// under the one before is recorded: whoever reads `Closed` here may count.
     pub admission: Option<Admission>,
     /// The store that it names.
     pub store_id: Option<Uuid>,
@@ -144,7 +146,8 @@ impl Keeper {
         }
     }
 
-    /// Looks at the file and takes its order, if it is new and good. Blocks for as long as reading takes.
+    /// Looks at the file and takes its order, if it is new and good. Blocks for as long as reading
+    /// takes.
     pub fn look(&self, now: Timestamp) {
         let _one_at_a_time = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let contents = file::contents(&self.path);

@@ -1,8 +1,10 @@
-//! What the companion asks: whether each device of the backend before would be served here, and which are here.
+//! What the companion asks: whether each device of the backend before would be served here, and
+//! which are here.
 //!
-//! `POST /comparison` takes `{"devices": [id, ...]}` and answers `{"store": id, "devices": {id: word}}`; `GET
-//! /devices?after=id&limit=n` answers `{"store": id, "devices": [{"id": id, "phase": word}], "next": id or null}`. Each answer
-//! stands by itself and names the store, so that a caller that goes through a fleet in parts sees if the store changed.
+//! `POST /comparison` takes `{"devices": [id, ...]}` and answers `{"store": id, "devices": {id:
+//! word}}`; `GET /devices?after=id&limit=n` answers `{"store": id, "devices": [{"id": id, "phase":
+//! word}], "next": id or null}`. Each answer stands by itself and names the store, so that a caller
+//! that goes through a fleet in parts sees if the store changed.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,7 +26,8 @@ use crate::{
 /// Where it begins, on the port of the Edge Configuration API.
 pub const COMPANION_PATH: &str = "/api/flotta-companion/v1";
 
-/// Devices on a page, at most and unless the caller asks for fewer: as many as are read within the time of a request.
+/// Devices on a page, at most and unless the caller asks for fewer: as many as are read within the
+/// time of a request.
 const PAGE: usize = 500;
 
 /// Most ids of one question.
@@ -49,7 +52,8 @@ enum Word {
     Deleted,
     /// Nobody has heard of it: it would get no configuration.
     Unknown,
-    /// It is here, and what is kept of it cannot be read: it gets errors, keeps what it has, and counts as served.
+    /// It is here, and what is kept of it cannot be read: it gets errors, keeps what it has, and
+    /// counts as served.
     Unreadable,
 }
 

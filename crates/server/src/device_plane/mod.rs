@@ -1,10 +1,12 @@
 //! The six operations of the Edge Configuration API, as the Edge API sends and reads them.
 //!
-//! Success is 200, and 201 for a recorded enrolment: the Edge API's handler crashes on any other 2xx. Answers whose body it
-//! does not read are empty. Everything else is an error with a sentence, which at the device means "try again".
+//! Success is 200, and 201 for a recorded enrolment: the Edge API's handler crashes on any other
+//! 2xx. Answers whose body it does not read are empty. Everything else is an error with a sentence,
+//! which at the device means "try again".
 //!
-//! Beside them the companion asks here what the fleet knows of its devices (`comparison`): it comes with the same pinned
-//! certificate, whose holder is entrusted with the whole fleet anyway (on plain HTTP everybody is, here as there).
+//! Beside them the companion asks here what the fleet knows of its devices (`comparison`): it comes
+//! with the same pinned certificate, whose holder is entrusted with the whole fleet anyway (on
+//! plain HTTP everybody is, here as there).
 
 mod comparison;
 mod operations;

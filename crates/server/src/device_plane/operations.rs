@@ -24,7 +24,8 @@ use crate::{
     transport::{Pieces, answer},
 };
 
-/// So many characters of why a body is refused are told: it may quote the body, which may have a mebibyte.
+/// So many characters of why a body is refused are told: it may quote the body, which may have a
+/// mebibyte.
 const QUOTED: usize = 300;
 
 const NOT_APPROVED: &str = "the device is not an approved device of this fleet";
@@ -194,7 +195,8 @@ fn status(answer: &StatusAnswer) -> Response<Pieces> {
     }
 }
 
-/// A verification call is about nobody: it is answered as an id that was never seen, and leaves no trace in the fleet.
+/// A verification call is about nobody: it is answered as an id that was never seen, and leaves no
+/// trace in the fleet.
 pub(super) fn probe(operation: Operation, namespace: &Namespace) -> Response<Pieces> {
     match operation {
         Operation::RegistrationStatus => status(&StatusAnswer {
@@ -209,7 +211,8 @@ pub(super) fn probe(operation: Operation, namespace: &Namespace) -> Response<Pie
     }
 }
 
-/// The one place where an error of the fleet becomes an answer. What a caller hears carries no internal detail.
+/// The one place where an error of the fleet becomes an answer. What a caller hears carries no
+/// internal detail.
 pub(super) fn fail(metrics: &Metrics, operation: &'static str, error: &CallError) -> Response<Pieces> {
     match error {
         CallError::Service(ServiceError::NotServing(reason)) => not_serving(metrics, operation, reason),
@@ -248,7 +251,8 @@ pub(super) fn fail(metrics: &Metrics, operation: &'static str, error: &CallError
     }
 }
 
-/// No device is served now, whatever it asks. The server's readiness says the same, so nothing is logged.
+/// No device is served now, whatever it asks. The server's readiness says the same, so nothing is
+/// logged.
 pub(super) fn not_serving(
     metrics: &Metrics,
     operation: &'static str,

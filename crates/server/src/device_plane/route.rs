@@ -1,7 +1,9 @@
-//! Paths of the Edge Configuration API: `/namespaces/{namespace}/devices/{device-id}/{operation}` under [`BASE_PATH`].
+//! Paths of the Edge Configuration API: `/namespaces/{namespace}/devices/{device-id}/{operation}`
+//! under [`BASE_PATH`].
 //!
-//! The Edge API percent-encodes the device's id as the device spelt it and sends an empty namespace for a device that asked
-//! for none, which leaves `//` in the path. Query strings carry nothing and are ignored.
+//! The Edge API percent-encodes the device's id as the device spelt it and sends an empty namespace
+//! for a device that asked for none, which leaves `//` in the path. Query strings carry nothing and
+//! are ignored.
 
 use contract::{DeviceId, Namespace, PROBE_PREFIX};
 use fleet::Operation;

@@ -1,8 +1,9 @@
 //! A source becomes what the store holds: as a whole, in one transaction, or not at all.
 //!
-//! What disappeared from a source is removed only if the source was read whole and is not empty: an unmounted volume and an
-//! emptied directory look alike, and neither is an order to remove what devices run. That a source is to be emptied, or to have
-//! another one's objects, is said by an act of its own.
+//! What disappeared from a source is removed only if the source was read whole and is not empty: an
+//! unmounted volume and an emptied directory look alike, and neither is an order to remove what
+//! devices run. That a source is to be emptied, or to have another one's objects, is said by an act
+//! of its own.
 
 use fleet::Phase;
 use manifests::{Key, source::SourceReading};
@@ -210,7 +211,8 @@ fn check(
     Ok(())
 }
 
-/// The digest of what a person has looked at: of what is to come, or where nothing is, of what is to go.
+/// The digest of what a person has looked at: of what is to come, or where nothing is, of what is
+/// to go.
 fn to_confirm<'a>(before: &'a Current, source: &str, reading: &'a SourceReading) -> &'a str {
     let applied = before.applied.iter().find(|applied| applied.name == source);
     match applied.filter(|_| reading.is_empty()) {

@@ -44,8 +44,8 @@ struct Contents {
     lost: Vec<UnreadableRendering>,
 }
 
-/// What the store holds is not whole. Nobody can be configured without knowing all of it: a device that it says nothing
-/// about would lose what it runs.
+/// What the store holds is not whole. Nobody can be configured without knowing all of it: a device
+/// that it says nothing about would lose what it runs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damaged {
     /// A document that is no Secret cannot be read.
@@ -108,8 +108,8 @@ impl Current {
         }
     }
 
-    /// What can be read of the documents of a store, and what is wrong with the rest. No device may be configured by it
-    /// unless nothing is.
+    /// What can be read of the documents of a store, and what is wrong with the rest. No device may
+    /// be configured by it unless nothing is.
     pub(super) fn salvage(documents: Documents, strict: bool) -> (Self, Vec<Damaged>) {
         let mut contents = Contents::default();
         let mut damage = incomplete(&documents);
@@ -150,7 +150,8 @@ impl Current {
             let (namespace, workload) = (rendering.key.namespace, rendering.key.name);
             let key = Key::new(Kind::EdgeWorkload, namespace.clone(), workload.clone());
             if !contents.sources.contains_key(&key) {
-                // The store keeps what nobody here could read, also of a workload that was removed since.
+                // The store keeps what nobody here could read, also of a workload that was removed
+                // since.
                 if matches!(rendering.body, Body::Plain(_)) {
                     damage.push(Damaged::Orphan {
                         namespace,
@@ -296,7 +297,8 @@ fn object(key: &Key, body: &Body) -> Result<Object, String> {
     }
 }
 
-/// What is missing, as far as it can be seen: sources have as many documents as their last change left.
+/// What is missing, as far as it can be seen: sources have as many documents as their last change
+/// left.
 fn incomplete(documents: &Documents) -> Vec<Damaged> {
     let found = |source: &str| {
         let of = documents
@@ -335,7 +337,8 @@ fn requests(contents: &Contents) -> BTreeMap<DeviceId, Request> {
     found
 }
 
-/// An EdgeDeviceSignedRequest. Its own namespace does not matter, as in Flotta: it names the target.
+/// An EdgeDeviceSignedRequest. Its own namespace does not matter, as in Flotta: it names the
+/// target.
 fn request(object: &Object) -> Option<(DeviceId, Request)> {
     if object.key.kind != Kind::EdgeDeviceSignedRequest {
         return None;

@@ -137,8 +137,9 @@ impl Keeper {
         })
     }
 
-    /// A catalogue, if a device may be configured by it. Until `--manifests` was taken over once only one may that was given a
-    /// configuration by this store before: it goes on with that, and any other one would get half of what it needs.
+    /// A catalogue, if a device may be configured by it. Until `--manifests` was taken over once
+    /// only one may that was given a configuration by this store before: it goes on with that, and
+    /// any other one would get half of what it needs.
     pub fn released(
         &self,
         current: Arc<Current>,
@@ -159,8 +160,8 @@ impl Keeper {
         self.watched && !current.applied.iter().any(|source| source.name == WATCHED)
     }
 
-    /// Why no Edge API should be switched to this server yet, if so: devices that come over would get no configuration. For
-    /// anybody, so nothing is named.
+    /// Why no Edge API should be switched to this server yet, if so: devices that come over would
+    /// get no configuration. For anybody, so nothing is named.
     pub fn switch_waits_for(&self) -> Option<String> {
         match self.catalogue() {
             Ok(current) if self.is_never_taken_over(&current) => Some(
@@ -186,8 +187,9 @@ impl Keeper {
         })
     }
 
-    /// Why devices cannot all be configured as they should: for readiness, whose caller may be anybody, so objects are
-    /// counted and not named. A source that was never taken over is no reason: who is not ready hears no heartbeat either.
+    /// Why devices cannot all be configured as they should: for readiness, whose caller may be
+    /// anybody, so objects are counted and not named. A source that was never taken over is no
+    /// reason: who is not ready hears no heartbeat either.
     pub fn not_ready_because(&self) -> Option<String> {
         match self.catalogue() {
             Ok(current) if current.unreadable.is_empty() => None,

@@ -1,5 +1,5 @@
-//! The manifests in operation: read from their source, reviewed, taken over in one transaction, and kept as the catalogue
-//! that devices are configured by.
+//! The manifests in operation: read from their source, reviewed, taken over in one transaction, and
+//! kept as the catalogue that devices are configured by.
 //!
 //! | Question | Module |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | When is `--manifests` read? | `watch`; from outside it looks as `trace` says, and counts when [`settle`] says so |
 //! | What became of a reading? | `outcome` |
 //!
-//! Whatever fails here leaves the catalogue before it in force; where other servers may have handed out a later one, that is
-//! asked for, and without it there is no answer.
+//! Whatever fails here leaves the catalogue before it in force; where other servers may have handed
+//! out a later one, that is asked for, and without it there is no answer.
 
 mod apply;
 mod change;

@@ -1,8 +1,10 @@
-//! When the store's documents are read: at the start, after a change that was made here, and after one of another server.
+//! When the store's documents are read: at the start, after a change that was made here, and after
+//! one of another server.
 //!
-//! A change takes effect at the next poll of each device that it touches, at whichever server it was made: where other servers
-//! may write, the read of the device brings the revision of the documents with it ([`Keeper::at`]). Looking for changes
-//! every second as well ([`Keeper::follow`]) keeps what is said about the sources up to date while nobody polls.
+//! A change takes effect at the next poll of each device that it touches, at whichever server it
+//! was made: where other servers may write, the read of the device brings the revision of the
+//! documents with it ([`Keeper::at`]). Looking for changes every second as well
+//! ([`Keeper::follow`]) keeps what is said about the sources up to date while nobody polls.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -19,8 +21,8 @@ use crate::telemetry;
 /// How often another server's changes are looked for.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a request waits for a reading that another has begun. Its caller is gone by then; where the store hangs, this
-/// keeps requests from waiting in a row, each for its own failure.
+/// How long a request waits for a reading that another has begun. Its caller is gone by then; where
+/// the store hangs, this keeps requests from waiting in a row, each for its own failure.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Keeper {
@@ -32,10 +34,11 @@ impl Keeper {
 
     /// The catalogue of the store, which was just seen to hold its documents at this revision.
     ///
-    /// If it cannot be read there is none, so that the device gets 503 and keeps what it has. An earlier catalogue may be at
-    /// hand, and by it the device would seem to be served; but another server may have handed the later one to it
-    /// already. Going back would take a workload off it that came with the change, with the data of it, and it would
-    /// come again with the next poll. To wait costs nothing but time: the device asks again within seconds.
+    /// If it cannot be read there is none, so that the device gets 503 and keeps what it has. An
+    /// earlier catalogue may be at hand, and by it the device would seem to be served; but another
+    /// server may have handed the later one to it already. Going back would take a workload off it
+    /// that came with the change, with the data of it, and it would come again with the next poll.
+    /// To wait costs nothing but time: the device asks again within seconds.
     pub async fn at(&self, revision: Revision) -> Result<Arc<Current>, NotConfigured> {
         if let Some(settled) = self.settled(revision) {
             return settled;
@@ -55,8 +58,8 @@ impl Keeper {
         }
     }
 
-    /// What is known of this revision without reading it. What cannot be used is not read again for each poll; it may be
-    /// mended under the same revision, which [`Keeper::follow`] finds.
+    /// What is known of this revision without reading it. What cannot be used is not read again for
+    /// each poll; it may be mended under the same revision, which [`Keeper::follow`] finds.
     fn settled(&self, revision: Revision) -> Option<Result<Arc<Current>, NotConfigured>> {
         let current = self.current.load_full();
         if let Some(current) = current.filter(|current| current.revision == revision) {
@@ -112,7 +115,8 @@ impl Keeper {
         }
     }
 
-    /// Reads what was written here just now. If that fails, [`Keeper::follow`] tries again: it is written, whatever comes.
+    /// Reads what was written here just now. If that fails, [`Keeper::follow`] tries again: it is
+    /// written, whatever comes.
     pub(super) async fn catch_up(&self) {
         self.behind.store(true, Ordering::Release);
         if let Err(error) = self.refresh().await {

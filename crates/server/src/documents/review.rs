@@ -1,7 +1,8 @@
 //! What new manifests would take away, and whether that waits for a person.
 //!
-//! A workload that is no longer selected is removed from the device with its data, and so is what is no longer in its pod. So
-//! before manifests are taken over, what every approved device is to have is computed as it is and as it would be.
+//! A workload that is no longer selected is removed from the device with its data, and so is what
+//! is no longer in its pod. So before manifests are taken over, what every approved device is to
+//! have is computed as it is and as it would be.
 
 use std::fmt;
 
@@ -26,8 +27,8 @@ impl Share {
         self != Self(100)
     }
 
-    /// What an act may take without a question. It comes once, as one stream that may have been cut, and its author is there
-    /// to be asked: so nothing, where anything is asked.
+    /// What an act may take without a question. It comes once, as one stream that may have been
+    /// cut, and its author is there to be asked: so nothing, where anything is asked.
     #[must_use]
     pub fn by_hand(self) -> Self {
         if self.asks() { Self(0) } else { self }
@@ -54,7 +55,8 @@ pub struct Loss {
     losing: usize,
     /// The first of them, with the first that it would lose.
     first_losing: Option<(DeviceId, Lost)>,
-    /// The first of those that get their first configuration and of which nobody knows what they have.
+    /// The first of those that get their first configuration and of which nobody knows what they
+    /// have.
     first_unknown: Option<DeviceId>,
     /// How many would lose their last workload.
     emptied: usize,

@@ -1,15 +1,17 @@
 //! Since when is a source as it is, and what of it counts by now?
 //!
-//! A file is truncated and then written, by `cp`, by editors, by a checkout, and stays half of itself when a disk is full. What
-//! is read in between looks whole: the end of a list of documents is nowhere written. So what only adds counts when nothing
-//! has changed for some seconds, and what takes something away much later, for a workload that is taken off a device goes
-//! with its data, and one that comes late does no harm.
+//! A file is truncated and then written, by `cp`, by editors, by a checkout, and stays half of
+//! itself when a disk is full. What is read in between looks whole: the end of a list of documents
+//! is nowhere written. So what only adds counts when nothing has changed for some seconds, and what
+//! takes something away much later, for a workload that is taken off a device goes with its data,
+//! and one that comes late does no harm.
 //!
-//! What is replaced at once, the volume of a ConfigMap or a link that is led elsewhere, is never half of itself: there the short
-//! time is enough for both. What is changed behind its link is not replaced, and of what is seen first nobody knows it.
+//! What is replaced at once, the volume of a ConfigMap or a link that is led elsewhere, is never
+//! half of itself: there the short time is enough for both. What is changed behind its link is not
+//! replaced, and of what is seen first nobody knows it.
 //!
-//! Rejected: one time for both (either losses come too soon or changes too late); to look for open files (not over a network, and
-//! a checkout closes each).
+//! Rejected: one time for both (either losses come too soon or changes too late); to look for open
+//! files (not over a network, and a checkout closes each).
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! How does a source look from outside, so that a change of it shows without reading it?
 //!
-//! By the names, sizes and times of the files that count, and by where they lead. Not by inode: some file systems over a
-//! network number anew what has not changed, and such a source would never rest.
+//! By the names, sizes and times of the files that count, and by where they lead. Not by inode:
+//! some file systems over a network number anew what has not changed, and such a source would never
+//! rest.
 
 use std::{
     fs,
@@ -38,8 +39,8 @@ struct File {
 }
 
 impl Trace {
-    /// How the source at `path` looks. What cannot be looked at shows as a file without size and time, and reading tells why.
-    /// It blocks.
+    /// How the source at `path` looks. What cannot be looked at shows as a file without size and
+    /// time, and reading tells why. It blocks.
     pub(super) fn of(path: &Path) -> Self {
         let mut files = vec![File::of(path)];
         let entries = fs::read_dir(path).into_iter().flatten().flatten();

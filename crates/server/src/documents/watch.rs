@@ -1,8 +1,9 @@
 //! When is `--manifests` read, and what is done about it?
 //!
-//! Looked at every second from outside ([`super::trace`]), and read when it has rested for as long as [`super::settle`] asks, or
-//! on SIGHUP, or when a person has confirmed something. How it looks is compared before and after: what changed while it
-//! was read was not read. Rejected: inotify, for the reasons in `files`.
+//! Looked at every second from outside ([`super::trace`]), and read when it has rested for as long
+//! as [`super::settle`] asks, or on SIGHUP, or when a person has confirmed something. How it looks
+//! is compared before and after: what changed while it was read was not read. Rejected: inotify,
+//! for the reasons in `files`.
 
 use std::{
     io,
@@ -38,7 +39,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// What did not fail for a fault of the source's content is tried again so often.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// What waits for a person is decided anew so often: devices that would have lost something may be gone.
+/// What waits for a person is decided anew so often: devices that would have lost something may be
+/// gone.
 const ANEW: Duration = Duration::from_mins(1);
 
 /// A source that changes for so long without rest is said to.
@@ -154,8 +156,9 @@ impl Watched {
         changed
     }
 
-    /// Looks at it, reads it if it is time to, and has it taken over if it can be; whether that is to be tried again though
-    /// nothing changes. `asked` is whether somebody wants it read now, though it looks the same.
+    /// Looks at it, reads it if it is time to, and has it taken over if it can be; whether that is
+    /// to be tried again though nothing changes. `asked` is whether somebody wants it read now,
+    /// though it looks the same.
     pub async fn look(&self, keeper: &Arc<Keeper>, now: Duration, asked: bool) -> bool {
         let mut looking = self.looking.lock().await;
         self.see(&mut looking, now).await;
@@ -192,7 +195,8 @@ impl Watched {
             Ok(reading) => {
                 let is_confirmed = confirmed.as_ref() == Some(&reading.digest);
                 if !is_confirmed {
-                    // It was said of what the source held then; should that come back, it is another change.
+                    // It was said of what the source held then; should that come back, it is
+                    // another change.
                     self.forget_confirmation();
                 }
                 if standing == Standing::Moving && !is_confirmed {

@@ -1,4 +1,5 @@
-//! What is counted. Nothing is labelled by device: a fleet is too large for it, and `/status` and the store tell more.
+//! What is counted. Nothing is labelled by device: a fleet is too large for it, and `/status` and
+//! the store tell more.
 
 mod configured;
 

@@ -1,6 +1,7 @@
 //! Whether the process can do its work, and if not, why.
 //!
-//! Ready means that devices can be read, and so answered. A store that cannot be written is told beside that.
+//! Ready means that devices can be read, and so answered. A store that cannot be written is told
+//! beside that.
 
 use std::{
     sync::{
@@ -44,8 +45,8 @@ pub struct Health {
 }
 
 impl Health {
-    /// Of a process that has just started and has no store yet. Without a keeper of TLS material it serves plain HTTP,
-    /// without one of the admission it takes in whomever the rules let in.
+    /// Of a process that has just started and has no store yet. Without a keeper of TLS material it
+    /// serves plain HTTP, without one of the admission it takes in whomever the rules let in.
     pub fn new(
         keeper: Option<Arc<tls::Keeper>>,
         admission: Option<Arc<admission::Keeper>>,
@@ -149,8 +150,8 @@ impl Health {
         reasons
     }
 
-    /// Why the store cannot be written, where it is open. That is no reason to be not ready: polls are answered from what is
-    /// there, and without a server devices would get nothing but errors.
+    /// Why the store cannot be written, where it is open. That is no reason to be not ready: polls
+    /// are answered from what is there, and without a server devices would get nothing but errors.
     pub async fn store_not_writable(&self) -> Option<String> {
         let store = Arc::clone(self.store.get()?);
         let probe = || async move { store.probe().await.map_err(|error| error.to_string()) };
@@ -168,7 +169,8 @@ impl Health {
         }
     }
 
-    /// All that a person asks first; with a nonce, of verification calls only those that carried it.
+    /// All that a person asks first; with a nonce, of verification calls only those that carried
+    /// it.
     pub(super) async fn status(&self, now: Timestamp, nonce: Option<&str>) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION"),

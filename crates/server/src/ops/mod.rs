@@ -1,7 +1,9 @@
-//! What an operator and a cluster ask the process: is it alive, is it ready, what does it hold, what has it counted.
+//! What an operator and a cluster ask the process: is it alive, is it ready, what does it hold,
+//! what has it counted.
 //!
-//! Plain HTTP on a port of its own, for probes and scrapes that carry no certificate. So nothing of the fleet is told here
-//! but numbers, and asking costs the store no more when many ask (module `shared`).
+//! Plain HTTP on a port of its own, for probes and scrapes that carry no certificate. So nothing of
+//! the fleet is told here but numbers, and asking costs the store no more when many ask (module
+//! `shared`).
 
 mod health;
 mod probes;
@@ -35,7 +37,8 @@ const CENSUS_AGE: Duration = Duration::from_secs(5);
 /// The store has this long to count.
 const CENSUS_TIME: Duration = Duration::from_secs(4);
 
-/// What a caller of this port may use: far less than the Edge API. Nobody can keep the cluster's probes out with it.
+/// What a caller of this port may use: far less than the Edge API. Nobody can keep the cluster's
+/// probes out with it.
 pub const LIMITS: Limits = Limits {
     body: 0,
     bodies: 0,
@@ -47,8 +50,9 @@ pub const LIMITS: Limits = Limits {
     silent: 2048,
     connections: 1024,
     handshakes: 0,
-    // More than connections, those included that have lost their place: what goes is the oldest connection of the address that
-    // has most of them, whatever it waits for, and no request is told to come back.
+    // More than connections, those included that have lost their place: what goes is the oldest
+    // connection of the address that has most of them, whatever it waits for, and no request is
+    // told to come back.
     concurrent_requests: 2048,
     interruptible: true,
     drain: Duration::from_secs(1),
@@ -81,7 +85,8 @@ impl OpsPlane {
         typed("application/openmetrics-text; version=1.0.0; charset=utf-8", text)
     }
 
-    /// Brings the numbers that only the store knows up to date; they stay as they are while it does not answer.
+    /// Brings the numbers that only the store knows up to date; they stay as they are while it does
+    /// not answer.
     async fn count(&self) {
         let Some(service) = self.health.service() else {
             return;
@@ -126,7 +131,8 @@ impl OpsPlane {
         response
     }
 
-    /// With `?probe=NONCE` only the verification calls with this nonce are listed, and all that are remembered.
+    /// With `?probe=NONCE` only the verification calls with this nonce are listed, and all that are
+    /// remembered.
     async fn status(&self, query: Option<&str>) -> Response<Pieces> {
         let nonce = query
             .into_iter()

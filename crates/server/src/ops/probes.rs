@@ -1,12 +1,14 @@
 //! Verification calls that arrived through the Edge API.
 //!
-//! Whoever switches an Edge API to this server sends a call for a device id that carries a nonce and then asks here whether
-//! it came, and from whom: nothing else proves that the Edge API uses this backend.
+//! Whoever switches an Edge API to this server sends a call for a device id that carries a nonce
+//! and then asks here whether it came, and from whom: nothing else proves that the Edge API uses
+//! this backend.
 //!
-//! Strangers can send such ids as well: the Edge API takes enrolments and registrations from whoever shows it a copy of
-//! Flotta's CA certificate, and hands them on with its own key. So calls are kept apart by the key that they came with, only
-//! control polls count, and so many of them are kept that one cannot be pushed out between its answer and the question about
-//! it, a few seconds later: the Edge API hands on some thousand calls a second.
+//! Strangers can send such ids as well: the Edge API takes enrolments and registrations from
+//! whoever shows it a copy of Flotta's CA certificate, and hands them on with its own key. So calls
+//! are kept apart by the key that they came with, only control polls count, and so many of them are
+//! kept that one cannot be pushed out between its answer and the question about it, a few seconds
+//! later: the Edge API hands on some thousand calls a second.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,8 +1,9 @@
 //! A question that costs the store something, asked once for all who ask it at the same time.
 //!
-//! Whoever asks the ops port carries no certificate, so what it asks must not cost the store a call each: there is one at a
-//! time, all wait for it, and its outcome is told for a while. One that takes too long is waited for no longer, and goes on:
-//! a read of a store cannot be stopped, and a second one beside it would only take another of the few that there are.
+//! Whoever asks the ops port carries no certificate, so what it asks must not cost the store a call
+//! each: there is one at a time, all wait for it, and its outcome is told for a while. One that
+//! takes too long is waited for no longer, and goes on: a read of a store cannot be stopped, and a
+//! second one beside it would only take another of the few that there are.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -41,7 +42,8 @@ impl<T: Clone + Send + Sync + 'static> Shared<T> {
         }
     }
 
-    /// The outcome of a call that has ended lately, or else within `patience`; `None` if there is none by then.
+    /// The outcome of a call that has ended lately, or else within `patience`; `None` if there is
+    /// none by then.
     pub(super) async fn ask<F>(&self, patience: Duration, call: impl FnOnce() -> F) -> Option<T>
     where
         F: Future<Output = T> + Send + 'static,

@@ -13,12 +13,14 @@ use super::{Asker, DeviceView, ListEntry, ListedPage, Service, ServiceError, Str
 use crate::admission::Ruling;
 
 impl Service {
-    /// Carries out an act and shows the device as it is afterwards. One that would take something from the device is refused.
+    /// Carries out an act and shows the device as it is afterwards. One that would take something
+    /// from the device is refused.
     pub async fn act(&self, id: DeviceId, act: Act, by: String) -> Result<DeviceView, ServiceError> {
         self.act_as_confirmed(id, act, by, false).await
     }
 
-    /// The same. `confirmed` is whether a person has said that it is meant, whatever it takes from the device.
+    /// The same. `confirmed` is whether a person has said that it is meant, whatever it takes from
+    /// the device.
     pub async fn act_as_confirmed(
         &self,
         id: DeviceId,

@@ -1,4 +1,5 @@
-//! What a companion compares with the backend before this one. Nothing is changed by it, and nobody counts as heard.
+//! What a companion compares with the backend before this one. Nothing is changed by it, and nobody
+//! counts as heard.
 
 use contract::DeviceId;
 use fleet::Phase;
@@ -7,15 +8,16 @@ use store::{Listing, Page};
 use super::{Asker, Service, ServiceError};
 
 impl Service {
-    /// Where each of these devices is in its life, as far as it is known here; `None` for one that cannot be read.
+    /// Where each of these devices is in its life, as far as it is known here; `None` for one that
+    /// cannot be read.
     pub async fn phases(&self, ids: Vec<DeviceId>) -> Result<Vec<(DeviceId, Option<Phase>)>, ServiceError> {
         self.0.ruling(Asker::Device)?;
         let phases = self.0.store.phases(ids).await?.into_iter();
         Ok(phases.map(|(id, phase)| (id, phase.ok())).collect())
     }
 
-    /// The same of all that are known here, in the order of their ids, and after which there may be more. An id is told as it
-    /// is stored, and that of a device that cannot be read may be none.
+    /// The same of all that are known here, in the order of their ids, and after which there may be
+    /// more. An id is told as it is stored, and that of a device that cannot be read may be none.
     pub async fn all_phases(
         &self,
         page: Page,

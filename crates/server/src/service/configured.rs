@@ -1,7 +1,8 @@
-//! The configuration of each device, assembled once and kept until something that it follows from has changed.
+//! The configuration of each device, assembled once and kept until something that it follows from
+//! has changed.
 //!
-//! What devices share, the texts of their workloads, is held once, by the catalogue; kept here is what is a device's own.
-//! Losing an entry costs one assembly and nothing else.
+//! What devices share, the texts of their workloads, is held once, by the catalogue; kept here is
+//! what is a device's own. Losing an entry costs one assembly and nothing else.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -121,7 +122,8 @@ pub(super) fn subject<'a>(
     }
 }
 
-/// What a device is to have by this catalogue: the workloads that are selected for it, with their parts.
+/// What a device is to have by this catalogue: the workloads that are selected for it, with their
+/// parts.
 pub(crate) fn holdings(device: &Device, current: &Current) -> Holdings {
     let labels = labels(device, current);
     // What the device reported does not matter for what is selected.

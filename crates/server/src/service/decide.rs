@@ -1,4 +1,5 @@
-//! One decision: the device is read, a rule is asked, what it wants recorded is recorded, and only then there is an answer.
+//! One decision: the device is read, a rule is asked, what it wants recorded is recorded, and only
+//! then there is an answer.
 
 use std::{
     sync::Arc,
@@ -17,11 +18,12 @@ use crate::{
     documents::{Current, NotConfigured},
 };
 
-/// How often a decision is made anew because the device changed meanwhile. Each round means that another writer won.
+/// How often a decision is made anew because the device changed meanwhile. Each round means that
+/// another writer won.
 const ROUNDS: usize = 16;
 
-/// How long a decision waits for an earlier one on the same device. Its caller is gone by then, so it need not begin; where
-/// a store hangs, this keeps decisions from piling up.
+/// How long a decision waits for an earlier one on the same device. Its caller is gone by then, so
+/// it need not begin; where a store hangs, this keeps decisions from piling up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who wants a decision.
@@ -91,7 +93,8 @@ impl Service {
         if let Some(reason) = self.0.store.misplaced() {
             return Err(StoreError::unavailable(reason).into());
         }
-        // Only where no other server writes, and then the catalogue at hand is the one in the store.
+        // Only where no other server writes, and then the catalogue at hand is the one in the
+        // store.
         if let Some(entry) = self.0.memory.get(&id) {
             let ruling = self.0.ruling(asker)?;
             let context = self.0.context(&ruling);
@@ -111,7 +114,8 @@ impl Service {
 }
 
 impl Service {
-    /// Puts what a rule says in the place of a device that is there and cannot be read. Returns its phase then.
+    /// Puts what a rule says in the place of a device that is there and cannot be read. Returns its
+    /// phase then.
     pub(super) async fn replace<R>(&self, id: DeviceId, rule: R) -> Result<Option<Phase>, ServiceError>
     where
         R: Fn(&Known, &Context<'_>) -> Result<Change, ServiceError> + Send + Sync + 'static,
@@ -226,7 +230,8 @@ impl Inner {
         Err(StoreError::unavailable(format!("device {id} is changed faster than it can be read")).into())
     }
 
-    /// A device from memory or, its turn being held, from the store; and the catalogue to decide by.
+    /// A device from memory or, its turn being held, from the store; and the catalogue to decide
+    /// by.
     async fn read(&self, ground: Ground, id: &DeviceId) -> Result<(Option<Arc<Entry>>, Known), StoreError> {
         if ground == Ground::Documents && !self.store.is_exclusive() {
             let (stored, revision) = self.store.load_beside_documents(id).await?;
@@ -274,7 +279,8 @@ impl Inner {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let guard = entry.map_or(WriteGuard::Absent, |entry| WriteGuard::At(entry.revision()));
-        // Of a new device everything is written, so that what is kept in memory is never more than the store has.
+        // Of a new device everything is written, so that what is kept in memory is never more than
+        // the store has.
         let reports = change.report.is_some() || device.is_none();
         let (lives, presence) = (change.life.is_some(), change.presence);
         let events = std::mem::take(&mut change.events);
@@ -296,7 +302,8 @@ impl Inner {
             at,
         };
         let begun = Instant::now();
-        // Until the write is done, what is in memory is still true: polls go on. If it fails, nobody knows.
+        // Until the write is done, what is in memory is still true: polls go on. If it fails,
+        // nobody knows.
         let doubt = self.memory.doubt(id);
         let revision = self.store.commit(write).await?;
         (self.on_commit)(begun.elapsed());

@@ -1,8 +1,8 @@
 //! What would a device lose by an administrator's act?
 //!
-//! The same question as `documents::review` asks about a source, for one device. What it has is what it is to have by the
-//! manifests, once a configuration was handed to it; before that, as after an adoption, what its heartbeats listed. What is
-//! not known is never taken for nothing.
+//! The same question as `documents::review` asks about a source, for one device. What it has is
+//! what it is to have by the manifests, once a configuration was handed to it; before that, as
+//! after an adoption, what its heartbeats listed. What is not known is never taken for nothing.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ use crate::documents::{Current, Keeper};
 /// So many losses are named.
 const NAMED: usize = 5;
 
-/// Why a person has to say that an act is meant, if so. `known` is the catalogue that the device is configured by.
+/// Why a person has to say that an act is meant, if so. `known` is the catalogue that the device is
+/// configured by.
 pub(super) fn objection(
     id: &DeviceId,
     before: Option<&Device>,
@@ -85,7 +86,8 @@ pub(crate) fn held(device: &Device, before: &Current, epoch: Epoch) -> Had {
     }
 }
 
-/// What its heartbeats ever listed: one that lists nothing may come from an agent that has just begun.
+/// What its heartbeats ever listed: one that lists nothing may come from an agent that has just
+/// begun.
 fn listed(device: &Device, epoch: Epoch) -> Had {
     let ever = &device.report.ever_reported;
     if ever.known_in != Some(epoch) || ever.overflow {

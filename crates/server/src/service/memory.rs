@@ -1,7 +1,8 @@
 //! Devices in memory, and the turn in which one device's writes are made.
 //!
-//! Kept only for an exclusive store: with several servers on one store, a poll must not be answered from what another
-//! server has changed since. (Following the change feed, which would allow it, is not built yet.)
+//! Kept only for an exclusive store: with several servers on one store, a poll must not be answered
+//! from what another server has changed since. (Following the change feed, which would allow it, is
+//! not built yet.)
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -30,7 +31,8 @@ pub(super) struct Entry {
 /// What an entry takes beside its device: itself, its id as a key, and what the cache keeps of it.
 const OVERHEAD: usize = 1024;
 
-/// What is heavier than this is seen to at once when it is kept; else the cache may take some time until it lets others go.
+/// What is heavier than this is seen to at once when it is kept; else the cache may take some time
+/// until it lets others go.
 const HEAVY: usize = 64 * 1024;
 
 impl Entry {
@@ -49,7 +51,8 @@ impl Entry {
         self.revision
     }
 
-    /// The device with the times that were seen since, as what they count as at `now`: kept so, they grow old from then on.
+    /// The device with the times that were seen since, as what they count as at `now`: kept so,
+    /// they grow old from then on.
     pub(super) fn device(&self, now: Timestamp) -> Device {
         let mut presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
         *presence = presence.settled(now);
@@ -124,7 +127,8 @@ impl Memory {
         }
     }
 
-    /// Waits for the device's turn. What is decided in it and recorded cannot be overtaken in this process.
+    /// Waits for the device's turn. What is decided in it and recorded cannot be overtaken in this
+    /// process.
     pub(super) async fn turn(&self, id: &DeviceId) -> MutexGuard<'_, ()> {
         // The modulus is below 2^12, so nothing is lost in the cast.
         #[allow(clippy::cast_possible_truncation)]
@@ -133,8 +137,8 @@ impl Memory {
     }
 }
 
-/// A write is under way. Unless it is known to have succeeded, the device has to be read from the store again: after an
-/// error, and also when the decision ends in any other way.
+/// A write is under way. Unless it is known to have succeeded, the device has to be read from the
+/// store again: after an error, and also when the decision ends in any other way.
 pub(super) struct Doubt<'a> {
     memory: &'a Memory,
     id: &'a DeviceId,

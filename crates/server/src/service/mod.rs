@@ -1,13 +1,17 @@
-//! The fleet in operation: reads a device, lets a rule of `fleet` decide, has the change recorded, and only then answers.
+//! The fleet in operation: reads a device, lets a rule of `fleet` decide, has the change recorded,
+//! and only then answers.
 //!
-//! Both planes call this and nothing else decides. Four things are added to the rules and the store here:
+//! Both planes call this and nothing else decides. Four things are added to the rules and the store
+//! here:
 //! * a memory of devices, kept only where no other process can write the store (`memory`),
 //! * the repetition of a decision whose device changed meanwhile (`Conflict`),
-//! * times that carry nothing else are answered at once and reach the store within [`FLUSH_EVERY`] (`pending`),
-//! * bounds on what requests take that are under way (`work`), and on how many devices wait for a person (`waiting`).
+//! * times that carry nothing else are answered at once and reach the store within [`FLUSH_EVERY`]
+//!   (`pending`),
+//! * bounds on what requests take that are under way (`work`), and on how many devices wait for a
+//!   person (`waiting`).
 //!
-//! A decision that has begun is finished even when its caller is gone: the Edge API drops a call after a second, and a write
-//! that is under way then must still reach the memory.
+//! A decision that has begun is finished even when its caller is gone: the Edge API drops a call
+//! after a second, and a write that is under way then must still reach the memory.
 
 mod administration;
 mod comparison;
@@ -63,8 +67,8 @@ pub(crate) use work::reason;
 pub use work::{Beat, MemoryLimits, NotRead, Received};
 pub use workloads::{WorkloadDevice, WorkloadView};
 
-/// How often times reach the store. A crash makes last-seen times at most this much older, and a little more where the
-/// store is slow; the promise is 5 s.
+/// How often times reach the store. A crash makes last-seen times at most this much older, and a
+/// little more where the store is slow; the promise is 5 s.
 pub const FLUSH_EVERY: Duration = Duration::from_secs(2);
 
 /// Bytes of devices and their configurations that are kept in memory unless it is said, estimated.
@@ -203,9 +207,11 @@ impl Service {
                 };
                 match known {
                     Ok(current) => request.preapproval = current.preapproval(&request.id).cloned(),
-                    // The device asks again in seconds, and what an approval says of its namespace is for good.
+                    // The device asks again in seconds, and what an approval says of its namespace
+                    // is for good.
                     Err(behind @ NotConfigured::Behind(_)) => return Err(behind.into()),
-                    // For the same reason no setting approves it now. It is asked again at the device's next enrolment.
+                    // For the same reason no setting approves it now. It is asked again at the
+                    // device's next enrolment.
                     Err(_) => policy.approval = Approval::Manual,
                 }
                 let context = Context {
@@ -374,12 +380,14 @@ impl Service {
         self.0.pending.flush(&*self.0.store, self.now()).await.map(drop)
     }
 
-    /// The same, and notes whether devices are being served: nobody is missed for a time in which that was not noted. To be
-    /// called every [`FLUSH_EVERY`]. `accepts` is whether connections can be made at all.
+    /// The same, and notes whether devices are being served: nobody is missed for a time in which
+    /// that was not noted. To be called every [`FLUSH_EVERY`]. `accepts` is whether connections can
+    /// be made at all.
     pub async fn attend(&self, accepts: bool) -> Result<(), StoreError> {
         let store = &self.0.store;
         if !self.0.pending.flush(&**store, self.now()).await? {
-            // Where nobody is heard nothing is written, and the store could be gone. One row is read.
+            // Where nobody is heard nothing is written, and the store could be gone. One row is
+            // read.
             store.documents_revision().await?;
         }
         if accepts && self.serving().is_ok() {

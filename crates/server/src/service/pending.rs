@@ -1,7 +1,8 @@
 //! Times and strays on their way to the store.
 //!
-//! They are answered at once and written together. What a failed write held back stays and is tried again with the next;
-//! joining is independent of order and repetition, so nothing needs to be known about what arrived.
+//! They are answered at once and written together. What a failed write held back stays and is tried
+//! again with the next; joining is independent of order and repetition, so nothing needs to be
+//! known about what arrived.
 
 use std::{
     collections::HashMap,
@@ -60,7 +61,8 @@ impl Pending {
         lock(&self.strays).remove(id);
     }
 
-    /// Writes what there is, and says whether there was anything. What is written stays visible here until the store has it.
+    /// Writes what there is, and says whether there was anything. What is written stays visible
+    /// here until the store has it.
     pub(super) async fn flush(&self, store: &dyn Store, now: Timestamp) -> Result<bool, StoreError> {
         let settled = |(id, presence): (&DeviceId, &mut Presence)| {
             *presence = presence.settled(now);

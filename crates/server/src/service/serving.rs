@@ -1,19 +1,22 @@
-//! Since when this server has served devices without interruption: what was not heard before, nobody could have heard.
+//! Since when this server has served devices without interruption: what was not heard before,
+//! nobody could have heard.
 //!
-//! It serves while it can accept connections, its admission lets devices be served on this store, and the store takes what
-//! is heard. That is looked at with each [`super::FLUSH_EVERY`]; a look that fails, or that does not come to its end because
-//! the store hangs or the whole process was halted, is no proof. Whether there is a configuration to hand out does not
-//! matter: a poll that gets none was heard all the same.
+//! It serves while it can accept connections, its admission lets devices be served on this store,
+//! and the store takes what is heard. That is looked at with each [`super::FLUSH_EVERY`]; a look
+//! that fails, or that does not come to its end because the store hangs or the whole process was
+//! halted, is no proof. Whether there is a configuration to hand out does not matter: a poll that
+//! gets none was heard all the same.
 //!
-//! Rejected: counting each failed call as an interruption. A store that fails one call in ten thousand would never let a
-//! dead device be called silent.
+//! Rejected: counting each failed call as an interruption. A store that fails one call in ten
+//! thousand would never let a dead device be called silent.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A shorter time without proof is no interruption. A device is silent after a minute at the earliest
-/// ([`fleet::presence::SILENT_NOT_BEFORE`]), so most of that minute was served, and devices poll every 5 s.
+/// A shorter time without proof is no interruption. A device is silent after a minute at the
+/// earliest ([`fleet::presence::SILENT_NOT_BEFORE`]), so most of that minute was served, and
+/// devices poll every 5 s.
 const NOTICEABLE: SignedDuration = SignedDuration::from_secs(15);
 
 /// The present interval of service.
@@ -36,7 +39,8 @@ impl Serving {
         }))
     }
 
-    /// It serves at `now`. A clock that was set back begins a new interval: what was heard lies in its future.
+    /// It serves at `now`. A clock that was set back begins a new interval: what was heard lies in
+    /// its future.
     pub(super) fn proven(&self, now: Timestamp) {
         let mut interval = self.lock();
         if interval.is_over(now) || now < interval.until {
@@ -47,10 +51,11 @@ impl Serving {
 
     /// Since when it has served, as far as is known at `now`; `now` if it does not serve.
     ///
-    /// With several servers on one store a device may have spoken to another meanwhile. What that one heard is in the store
-    /// and counts as heard; that it would have heard the device, had it spoken, is not known here, so the time before this
-    /// instant does not count. That errs towards calling a device not silent: a false alarm about a whole fleet after one
-    /// server's outage is worse than an alarm that comes some periods later.
+    /// With several servers on one store a device may have spoken to another meanwhile. What that
+    /// one heard is in the store and counts as heard; that it would have heard the device, had it
+    /// spoken, is not known here, so the time before this instant does not count. That errs towards
+    /// calling a device not silent: a false alarm about a whole fleet after one server's outage is
+    /// worse than an alarm that comes some periods later.
     pub(super) fn since(&self, now: Timestamp) -> Timestamp {
         let interval = *self.lock();
         if interval.is_over(now) {
@@ -90,7 +95,8 @@ mod tests {
     }
 
     proptest! {
-        /// Compared with the same said of all proofs at once: since the earliest from which on no two are far apart.
+        /// Compared with the same said of all proofs at once: since the earliest from which on no
+        /// two are far apart.
         #[test]
         fn it_begins_after_the_last_gap(pauses in prop::collection::vec(0i64..20, 0..40), later in 0i64..20) {
             let serving = Serving::new(at(0));

@@ -36,8 +36,8 @@ pub struct DeviceView {
     pub delivery: Delivery,
     /// How it is known that it has what it is to have; absent if it is not known.
     pub applied_by: Option<AppliedBy>,
-    /// The version of the configuration that it gets at its next poll, where it gets one. As manifests change it is ahead of
-    /// the one that it is to have as of its last poll.
+    /// The version of the configuration that it gets at its next poll, where it gets one. As
+    /// manifests change it is ahead of the one that it is to have as of its last poll.
     #[serde(default)]
     pub offered: Option<String>,
     /// Keys that may register.
@@ -101,7 +101,8 @@ pub enum ListEntry {
 pub struct ListedPage {
     /// In the order of their ids.
     pub devices: Vec<ListEntry>,
-    /// After this id there may be more; absent at the end. It is told as it is stored, and may be none.
+    /// After this id there may be more; absent at the end. It is told as it is stored, and may be
+    /// none.
     pub next: Option<String>,
 }
 

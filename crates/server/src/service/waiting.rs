@@ -1,14 +1,16 @@
 //! How many devices wait for a person.
 //!
-//! Anybody who may enrol can invent ids, and each is a device that waits. More than a person could look at are not recorded:
-//! they are told to come again, and are heard as strays. Who was approved beforehand does not wait.
+//! Anybody who may enrol can invent ids, and each is a device that waits. More than a person could
+//! look at are not recorded: they are told to come again, and are heard as strays. Who was approved
+//! beforehand does not wait.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fleet::{Device, Phase, Verdict, admission::PutOff, enrolment::EnrolmentAnswer};
 use store::{Store, StoreError};
 
-/// So many may wait. The count is a few seconds old, so there is something over the 20,000 that are promised.
+/// So many may wait. The count is a few seconds old, so there is something over the 20,000 that are
+/// promised.
 const MOST: usize = 25_000;
 
 /// Those who wait, as far as it is known.

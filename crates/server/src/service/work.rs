@@ -1,4 +1,5 @@
-//! How much requests may take that are under way: what was read of their bodies, and what is decided.
+//! How much requests may take that are under way: what was read of their bodies, and what is
+//! decided.
 
 use contract::{Bounds, Cut, HeapSize, Heartbeat, Repeated, bounded, repeated};
 
@@ -19,8 +20,8 @@ pub(super) const DECISION: usize = 64 * 1024;
 pub struct MemoryLimits {
     /// Devices and configurations that are kept.
     pub cache: usize,
-    /// Requests under way: a quarter is for bodies, a quarter for what was read of them, and half for what is decided and
-    /// written.
+    /// Requests under way: a quarter is for bodies, a quarter for what was read of them, and half
+    /// for what is decided and written.
     pub requests: usize,
 }
 
@@ -81,13 +82,14 @@ impl Work {
         }
     }
 
-    /// Waits for room for something that is so many times as large as a body of this length, usually.
+    /// Waits for room for something that is so many times as large as a body of this length,
+    /// usually.
     pub(super) async fn content(&self, times: usize, length: usize) -> Held {
         self.contents.wait(times.saturating_mul(length)).await
     }
 
-    /// Reads a body; an error names the field. Waits until there is room for a usual body of this length, and gives up
-    /// where it takes more than that and there is none.
+    /// Reads a body; an error names the field. Waits until there is room for a usual body of this
+    /// length, and gives up where it takes more than that and there is none.
     pub(super) async fn read<T: serde::de::DeserializeOwned + HeapSize>(
         &self,
         body: &[u8],

@@ -1,4 +1,5 @@
-//! How far workloads have reached the devices: which should run each, which do, which are behind and why.
+//! How far workloads have reached the devices: which should run each, which do, which are behind
+//! and why.
 //!
 //! Computed when it is asked for, from what is kept of every approved device.
 
@@ -38,7 +39,8 @@ pub struct WorkloadView {
     pub running: usize,
     /// Those of them that do not have the configuration yet that they should have.
     pub behind: usize,
-    /// Those of them by the state that they report; the empty state is that of devices that do not report it.
+    /// Those of them by the state that they report; the empty state is that of devices that do not
+    /// report it.
     pub phases: BTreeMap<String, usize>,
     /// The devices that should run it.
     #[serde(default)]
@@ -57,7 +59,8 @@ pub struct WorkloadDevice {
     pub since: Option<Timestamp>,
     /// Whether it has the configuration that it should have.
     pub current: bool,
-    /// Where it does not run: what the device said last about it, or while it did not have its configuration.
+    /// Where it does not run: what the device said last about it, or while it did not have its
+    /// configuration.
     pub message: Option<String>,
 }
 
@@ -161,7 +164,8 @@ impl Service {
 }
 
 impl Inner {
-    /// Whether a device has the configuration that it should have now, be it that it has not asked for it yet.
+    /// Whether a device has the configuration that it should have now, be it that it has not asked
+    /// for it yet.
     fn is_current(&self, device: &Device, current: &Current) -> bool {
         let delivery = &device.life.delivery;
         let outcome = self
@@ -175,8 +179,8 @@ impl Inner {
     }
 }
 
-/// The latest warning of a device that names a workload; else that of its latest failed start, whichever it was
-/// (`{type: warn, reason: Failed}` of the agent).
+/// The latest warning of a device that names a workload; else that of its latest failed start,
+/// whichever it was (`{type: warn, reason: Failed}` of the agent).
 fn complaint(events: &[RecordedEvent], workload: &str) -> Option<String> {
     let mut warnings = events
         .iter()

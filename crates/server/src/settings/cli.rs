@@ -1,7 +1,8 @@
-//! The command line. Its help is the manual of the settings: every default is written here and nowhere else.
+//! The command line. Its help is the manual of the settings: every default is written here and
+//! nowhere else.
 //!
-//! Values are taken as text and read in [`super::Settings::resolve`], so that all faults are told together, wherever the
-//! values came from.
+//! Values are taken as text and read in [`super::Settings::resolve`], so that all faults are told
+//! together, wherever the values came from.
 
 use std::path::PathBuf;
 
@@ -49,7 +50,8 @@ Exit codes:
 
 /// Serves the Edge Configuration API of Project Flotta from a store of its own.
 ///
-/// A Flotta Edge API with BACKEND=remote and REMOTE_BACKEND_URL=https://HOST:8443/api/flotta-backend/v1 keeps its devices here.
+/// A Flotta Edge API with BACKEND=remote and
+/// REMOTE_BACKEND_URL=https://HOST:8443/api/flotta-backend/v1 keeps its devices here.
 #[derive(Debug, Parser)]
 #[command(name = "edge-config-server", version, after_help = AFTER_HELP, max_term_width = 110)]
 pub struct Cli {
@@ -64,7 +66,8 @@ pub enum Command {
     /// Serve devices until stopped
     #[command(after_help = EXAMPLES)]
     Serve(Box<Options>),
-    /// Say what is wrong with the settings, the TLS material, the store and the admission file, and change nothing
+    /// Say what is wrong with the settings, the TLS material, the store and the admission file, and
+    /// change nothing
     #[command(after_help = CHECK_HELP)]
     Check(Box<Options>),
     /// Show and administer the devices of a running server
@@ -84,7 +87,8 @@ pub struct Options {
     #[arg(long, env = "EDGE_CONFIG_CONFIG", hide_env_values = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
 
-    /// Address of the device plane, where the Edge API connects; with --insecure-http the default port is 8080
+    /// Address of the device plane, where the Edge API connects; with --insecure-http the default
+    /// port is 8080
     #[arg(
         long,
         env = "EDGE_CONFIG_LISTEN",
@@ -135,7 +139,8 @@ pub struct Options {
         value_name = "PATH"
     )]
     pub client_ca: Option<String>,
-    /// Public keys that may connect: per line the SHA-256 of a DER SubjectPublicKeyInfo in hexadecimal, # for comments
+    /// Public keys that may connect: per line the SHA-256 of a DER SubjectPublicKeyInfo in
+    /// hexadecimal, # for comments
     #[arg(
         long,
         env = "EDGE_CONFIG_CLIENT_PINS",
@@ -167,7 +172,8 @@ pub struct Options {
         value_name = "PATH"
     )]
     pub store_password_file: Option<String>,
-    /// The store was restored from a backup: deletions recorded in it disconnect no device until they are confirmed, and a mark that is of another store or cannot be read is replaced
+    /// The store was restored from a backup: deletions recorded in it disconnect no device until
+    /// they are confirmed, and a mark that is of another store or cannot be read is replaced
     #[arg(long, env = "EDGE_CONFIG_RESTORED", hide_env_values = true, help_heading = "Store", value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1, require_equals = true)]
     pub restored: String,
     /// Events kept of each device
@@ -211,10 +217,12 @@ pub struct Options {
     )]
     pub max_strays: String,
 
-    /// Manifests that the fleet is configured by: a file or a directory of YAML or JSON; looked at every second
+    /// Manifests that the fleet is configured by: a file or a directory of YAML or JSON; looked at
+    /// every second
     ///
-    /// EdgeDevices, EdgeDeviceSets, EdgeWorkloads, EdgeConfigs, ConfigMaps and so on, as for Kubernetes. All of it is taken
-    /// over or nothing. Until it was once, only devices that the store gave a configuration before get one.
+    /// EdgeDevices, EdgeDeviceSets, EdgeWorkloads, EdgeConfigs, ConfigMaps and so on, as for
+    /// Kubernetes. All of it is taken over or nothing. Until it was once, only devices that the
+    /// store gave a configuration before get one.
     #[arg(
         long,
         env = "EDGE_CONFIG_MANIFESTS",
@@ -223,9 +231,11 @@ pub struct Options {
         value_name = "PATH"
     )]
     pub manifests: Option<String>,
-    /// Share of devices that new manifests may take a workload from without a person's word, and never any device's last one
+    /// Share of devices that new manifests may take a workload from without a person's word, and
+    /// never any device's last one
     ///
-    /// Beyond it they wait for `edge-config-server manifests confirm`, and devices keep what they have. 100% asks never.
+    /// Beyond it they wait for `edge-config-server manifests confirm`, and devices keep what they
+    /// have. 100% asks never.
     #[arg(
         long,
         env = "EDGE_CONFIG_CONFIRM_ABOVE",
@@ -235,10 +245,11 @@ pub struct Options {
         default_value = "10%"
     )]
     pub confirm_above: String,
-    /// What becomes of a field of a manifest that no one knows: refuse (as kubectl does) or warn (as an API server, which
-    /// leaves it out)
+    /// What becomes of a field of a manifest that no one knows: refuse (as kubectl does) or warn
+    /// (as an API server, which leaves it out)
     ///
-    /// Left out, a mistyped `matchLabels` is a selector of every device. What is stored is not judged by it.
+    /// Left out, a mistyped `matchLabels` is a selector of every device. What is stored is not
+    /// judged by it.
     #[arg(
         long,
         env = "EDGE_CONFIG_UNKNOWN_FIELDS",
@@ -248,10 +259,12 @@ pub struct Options {
         default_value = "refuse"
     )]
     pub unknown_fields: String,
-    /// How long manifests have to be unchanged before what they no longer have counts, for half-written files are never meant
+    /// How long manifests have to be unchanged before what they no longer have counts, for
+    /// half-written files are never meant
     ///
-    /// What only adds counts after 2 s. What is replaced at once, the volume of a ConfigMap or a link that is led elsewhere, counts
-    /// after 2 s as a whole, and so does what a person has confirmed, at once.
+    /// What only adds counts after 2 s. What is replaced at once, the volume of a ConfigMap or a
+    /// link that is led elsewhere, counts after 2 s as a whole, and so does what a person has
+    /// confirmed, at once.
     #[arg(
         long,
         env = "EDGE_CONFIG_SETTLE_REMOVALS",
@@ -261,7 +274,8 @@ pub struct Options {
         default_value = "30s"
     )]
     pub settle_removals: String,
-    /// Keys that Secrets are encrypted with in the store: per line an id and 32 bytes in base64, the first for what is new
+    /// Keys that Secrets are encrypted with in the store: per line an id and 32 bytes in base64,
+    /// the first for what is new
     #[arg(
         long,
         env = "EDGE_CONFIG_SECRET_KEYS",
@@ -270,14 +284,16 @@ pub struct Options {
         value_name = "PATH"
     )]
     pub secret_keys: Option<String>,
-    /// Fail a device's whole configuration for one broken workload, as Flotta does, instead of keeping its last good form
+    /// Fail a device's whole configuration for one broken workload, as Flotta does, instead of
+    /// keeping its last good form
     #[arg(long, env = "EDGE_CONFIG_STRICT", hide_env_values = true, help_heading = "Configuration", value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1, require_equals = true)]
     pub strict: String,
 
     /// File that says whom the fleet takes in and which store is its; looked at every second
     ///
-    /// Two lines of YAML: `admission: Open`, Hold or Closed, and, once a store is recorded, `storeId: ID`. No device is
-    /// served before the file is there, or on another store. Without this setting: Open, on any store.
+    /// Two lines of YAML: `admission: Open`, Hold or Closed, and, once a store is recorded,
+    /// `storeId: ID`. No device is served before the file is there, or on another store. Without
+    /// this setting: Open, on any store.
     #[arg(
         long,
         env = "EDGE_CONFIG_ADMISSION",
@@ -357,8 +373,8 @@ pub struct Options {
         default_value = "800ms"
     )]
     pub request_timeout: String,
-    /// Memory for devices and their configurations, so that polls are answered without the store; an estimate, beside what
-    /// the manifests take and the process itself
+    /// Memory for devices and their configurations, so that polls are answered without the store;
+    /// an estimate, beside what the manifests take and the process itself
     #[arg(
         long,
         env = "EDGE_CONFIG_CACHE",
@@ -368,8 +384,8 @@ pub struct Options {
         default_value = "128MiB"
     )]
     pub cache: String,
-    /// Memory for requests under way: bodies, what was read of them, and what is being written; more are answered 503 with
-    /// Retry-After
+    /// Memory for requests under way: bodies, what was read of them, and what is being written;
+    /// more are answered 503 with Retry-After
     #[arg(
         long,
         env = "EDGE_CONFIG_REQUEST_MEMORY",
@@ -401,9 +417,9 @@ pub struct Options {
     pub max_concurrent_requests: String,
     /// Open connections, without those whose TLS handshake is not finished; more are closed
     ///
-    /// With --insecure-http a new one takes the place of one that waits for its caller: the oldest of the address that has
-    /// most of them. Twice as many may be there beside them that have said nothing yet. Raise the hard limit of open files
-    /// along with it.
+    /// With --insecure-http a new one takes the place of one that waits for its caller: the oldest
+    /// of the address that has most of them. Twice as many may be there beside them that have said
+    /// nothing yet. Raise the hard limit of open files along with it.
     #[arg(
         long,
         env = "EDGE_CONFIG_MAX_CONNECTIONS",
@@ -413,7 +429,8 @@ pub struct Options {
         default_value = "4096"
     )]
     pub max_connections: String,
-    /// Connections whose TLS handshake has begun and is not finished; a new one takes the place of the oldest of the address that has most
+    /// Connections whose TLS handshake has begun and is not finished; a new one takes the place of
+    /// the oldest of the address that has most
     #[arg(
         long,
         env = "EDGE_CONFIG_MAX_HANDSHAKES",
@@ -484,7 +501,8 @@ pub struct Options {
         default_value = "text"
     )]
     pub log_format: String,
-    /// Least important level that is logged: error, warn, info, debug, trace, or per module: info,edge_config_server=debug
+    /// Least important level that is logged: error, warn, info, debug, trace, or per module:
+    /// info,edge_config_server=debug
     #[arg(
         long,
         env = "EDGE_CONFIG_LOG_LEVEL",

@@ -94,7 +94,8 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// Reads a setting that may be absent. A value that cannot be read is a fault and counts as absent.
+    /// Reads a setting that may be absent. A value that cannot be read is a fault and counts as
+    /// absent.
     pub(super) fn optional<T>(&mut self, setting: &str, read: impl FnOnce(&str) -> Parsed<T>) -> Option<T> {
         self.value(setting, false, read)
     }

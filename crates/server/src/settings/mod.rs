@@ -1,7 +1,7 @@
 //! What an operator can set, read into types at start; all faults are told together.
 //!
-//! Sources, the first that has a value wins: command line, environment, file (`--config`), defaults. Defaults are written
-//! once, in [`cli`].
+//! Sources, the first that has a value wins: command line, environment, file (`--config`),
+//! defaults. Defaults are written once, in [`cli`].
 
 pub mod cli;
 

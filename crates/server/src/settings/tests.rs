@@ -4,7 +4,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::{cli::Cli, *};
 
-/// Reads a command line of `serve`. The environment of the test process has no `EDGE_CONFIG_` variable.
+/// Reads a command line of `serve`. The environment of the test process has no `EDGE_CONFIG_`
+/// variable.
 fn resolve(arguments: &[&str]) -> Result<Settings, Faults> {
     let line = ["edge-config-server", "serve"].iter().chain(arguments);
     let matches = Cli::command().try_get_matches_from(line).unwrap();

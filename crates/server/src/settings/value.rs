@@ -127,7 +127,8 @@ pub(super) fn log_format(text: &str) -> Parsed<Format> {
     }
 }
 
-/// A level, or directives as `info,edge_config_server=debug`. Kept as text: a filter cannot be compared or copied.
+/// A level, or directives as `info,edge_config_server=debug`. Kept as text: a filter cannot be
+/// compared or copied.
 pub(super) fn log_level(text: &str) -> Parsed<String> {
     // The reader of filters takes a misspelled level for the name of a module.
     let levels = ["off", "error", "warn", "info", "debug", "trace"];

@@ -1,8 +1,8 @@
 //! A caller that was let in, for as long as its key is pinned.
 //!
-//! Only the pins of a set that was loaded end it. A set that was refused ends nothing, and nor does another CA or a
-//! certificate that has expired meanwhile: what those say is judged when a connection begins, and a mistake in them must not
-//! cut the Edge API off before it is noticed.
+//! Only the pins of a set that was loaded end it. A set that was refused ends nothing, and nor does
+//! another CA or a certificate that has expired meanwhile: what those say is judged when a
+//! connection begins, and a mistake in them must not cut the Edge API off before it is noticed.
 
 use std::future::pending;
 

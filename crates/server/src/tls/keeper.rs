@@ -1,7 +1,8 @@
 //! Keeps the newest good set of material, whatever happens to the files.
 //!
-//! A server that has none yet takes certificates in part, as far as they can be read, and says so. The same bytes are then
-//! taken again together with whatever else is new, so that a certificate or a pin can be replaced beside them.
+//! A server that has none yet takes certificates in part, as far as they can be read, and says so.
+//! The same bytes are then taken again together with whatever else is new, so that a certificate or
+//! a pin can be replaced beside them.
 
 use std::{
     collections::BTreeMap,
@@ -67,7 +68,8 @@ pub struct Keeper {
 struct State {
     /// Of the contents that were judged last.
     judged: Option<Fingerprint>,
-    /// Whether these were refused: they are judged again, since a certificate may have become valid by now.
+    /// Whether these were refused: they are judged again, since a certificate may have become valid
+    /// by now.
     refused: bool,
     faults: Vec<Fault>,
     /// When the present faults were first seen.
@@ -82,7 +84,8 @@ struct State {
 pub struct Status {
     /// The set that is served with; absent before the first.
     pub loaded: Option<Loaded>,
-    /// What is wrong with the files now; the set above goes on serving, or is what could be read of them.
+    /// What is wrong with the files now; the set above goes on serving, or is what could be read of
+    /// them.
     pub faults: Vec<String>,
     /// Since when.
     pub faults_since: Option<Timestamp>,
@@ -161,7 +164,8 @@ impl Keeper {
         }
     }
 
-    /// Looks at the files and publishes what they hold, if it is new and good. Blocks for as long as reading takes.
+    /// Looks at the files and publishes what they hold, if it is new and good. Blocks for as long
+    /// as reading takes.
     pub fn look(&self, now: Timestamp) {
         let _one_at_a_time = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = self.files.read();

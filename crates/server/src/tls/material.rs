@@ -1,8 +1,8 @@
 //! The four files of TLS material, checked as one set.
 //!
-//! Certificates that cannot be read whole are refused while another set is served with. Only a server that has none takes
-//! them in part: it may have served with these very bytes before they were read strictly
-//! (`docs/decisions/0050-pem-is-read-whole-or-not-at-all.md`).
+//! Certificates that cannot be read whole are refused while another set is served with. Only a
+//! server that has none takes them in part: it may have served with these very bytes before they
+//! were read strictly (`docs/decisions/0050-pem-is-read-whole-or-not-at-all.md`).
 
 use std::{
     io,

@@ -16,7 +16,8 @@ pub enum Refusal {
     Stopping,
     /// The caller took too long.
     Timeout,
-    /// Too many handshakes were not finished, and this one was the oldest of the address that had most of them.
+    /// Too many handshakes were not finished, and this one was the oldest of the address that had
+    /// most of them.
     Crowded,
     /// The caller went away.
     Closed,
@@ -28,8 +29,8 @@ pub enum Refusal {
     NotYetValid,
     /// The caller's certificate was issued by a CA that is not in the bundle.
     UnknownIssuer,
-    /// The caller's certificate is valid and its key is not pinned: a device's, the register certificate, or a host
-    /// certificate whose pin is missing.
+    /// The caller's certificate is valid and its key is not pinned: a device's, the register
+    /// certificate, or a host certificate whose pin is missing.
     NotPinned(Fingerprint),
     /// The caller presented more certificates than are looked at.
     ChainTooLong,

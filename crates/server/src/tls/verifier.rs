@@ -1,8 +1,8 @@
 //! Lets in callers whose certificate is valid and whose public key is pinned.
 //!
-//! The chain is bounded before it is read (`pki::presented`), and the key of the leaf is compared last: a certificate with a
-//! pinned key in it costs a stranger nothing, so comparing it first would spare no work, and would hide from an operator
-//! what else is wrong with a host certificate.
+//! The chain is bounded before it is read (`pki::presented`), and the key of the leaf is compared
+//! last: a certificate with a pinned key in it costs a stranger nothing, so comparing it first
+//! would spare no work, and would hide from an operator what else is wrong with a host certificate.
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
@@ -62,7 +62,8 @@ impl PinnedClients {
 }
 
 impl ClientCertVerifier for PinnedClients {
-    /// The subjects of the bundle: the Edge API presents its certificate only to a server that names its issuer.
+    /// The subjects of the bundle: the Edge API presents its certificate only to a server that
+    /// names its issuer.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.chain.root_hint_subjects()
     }

@@ -1,4 +1,5 @@
-//! The forms of answers that the Edge API understands (`edge-configuration-api`, "Reading answers").
+//! The forms of answers that the Edge API understands (`edge-configuration-api`, "Reading
+//! answers").
 
 use http::{HeaderValue, Response, StatusCode, header};
 
@@ -7,7 +8,8 @@ use crate::telemetry;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// An answer without a body. It carries `Content-Length: 0`, so that a caller that does not read it keeps the connection.
+/// An answer without a body. It carries `Content-Length: 0`, so that a caller that does not read it
+/// keeps the connection.
 pub fn empty(status: StatusCode) -> Response<Pieces> {
     let mut response = Response::new(Pieces::default());
     *response.status_mut() = status;
@@ -22,7 +24,8 @@ pub fn json(status: StatusCode, document: impl Into<Pieces>) -> Response<Pieces>
     response
 }
 
-/// An error, `{"message": ...}`: one sentence for a person, without internal detail. It may quote what somebody sent.
+/// An error, `{"message": ...}`: one sentence for a person, without internal detail. It may quote
+/// what somebody sent.
 pub fn error(status: StatusCode, message: &str) -> Response<Pieces> {
     let document = serde_json::json!({ "message": telemetry::printable_lines(message) });
     json(status, document.to_string())

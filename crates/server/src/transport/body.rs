@@ -1,7 +1,8 @@
 //! How a body arrives: in one piece of memory that grows with it, and that is counted.
 //!
-//! Nothing is reserved for what is only announced. The pieces that hyper hands out are copied, since each keeps the buffer
-//! alive that it was read into: a body that comes byte by byte would take a hundred times its length.
+//! Nothing is reserved for what is only announced. The pieces that hyper hands out are copied,
+//! since each keeps the buffer alive that it was read into: a body that comes byte by byte would
+//! take a hundred times its length.
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;

@@ -33,7 +33,8 @@ use crate::{
 /// Most bytes of a request's head. The Edge API sends some hundred.
 const HEAD: usize = 16 * 1024;
 
-/// Most bytes that are read from a connection at once, or copied to be written; a head has to fit in.
+/// Most bytes that are read from a connection at once, or copied to be written; a head has to fit
+/// in.
 pub(super) const BUFFER: usize = 32 * 1024;
 
 /// What the connections of a listener share.
@@ -43,7 +44,8 @@ pub(super) struct Shared<H> {
     pub(super) limits: Limits,
     pub(super) handler: Arc<H>,
     pub(super) metrics: Arc<Metrics>,
-    /// Strangers that have said something: with TLS until the end of their handshake, without it all there are.
+    /// Strangers that have said something: with TLS until the end of their handshake, without it
+    /// all there are.
     begun: Arc<Seats>,
     /// Connections that have shown a pinned key.
     pinned: Semaphore,
@@ -259,7 +261,8 @@ fn finish(mut answer: Response<Pieces>) -> Response<Pieces> {
     answer
 }
 
-/// Counts a connection that a limit ended; the rest is the caller's business and only of interest when looking closely.
+/// Counts a connection that a limit ended; the rest is the caller's business and only of interest
+/// when looking closely.
 fn tell<H>(shared: &Shared<H>, error: &hyper::Error) {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
     if source.is_some_and(|source| source.kind() == io::ErrorKind::TimedOut) {

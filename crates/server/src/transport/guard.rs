@@ -1,7 +1,7 @@
 //! A stream that does not wait for its peer forever.
 //!
-//! hyper bounds the time of a head, but not that of an idle connection apart from it, nor that of a peer that does not read.
-//! Both show in one place: a read or a write that is pending.
+//! hyper bounds the time of a head, but not that of an idle connection apart from it, nor that of a
+//! peer that does not read. Both show in one place: a read or a write that is pending.
 
 use std::{
     future::poll_fn,
@@ -36,8 +36,8 @@ impl Phase {
 
     /// The answer is there: the next byte begins a new head.
     ///
-    /// To be awaited in the task of the connection. A read that is already pending has no deadline yet, and hyper does not
-    /// always poll it again by itself, so the task is woken.
+    /// To be awaited in the task of the connection. A read that is already pending has no deadline
+    /// yet, and hyper does not always poll it again by itself, so the task is woken.
     pub(super) async fn answered(&self) {
         self.0.store(Self::IDLE, Ordering::Relaxed);
         poll_fn(|cx| {

@@ -15,8 +15,9 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use super::{connection::Shared, listener::Stream};
 use crate::tls::{self, Admitted, Refusal};
 
-/// Most bytes that are read before a handshake is finished: a hello, the longest chain that is looked at, and what the first
-/// request may bring along. rustls would keep 64 KiB of a message that never ends.
+/// Most bytes that are read before a handshake is finished: a hello, the longest chain that is
+/// looked at, and what the first request may bring along. rustls would keep 64 KiB of a message
+/// that never ends.
 const MOST: usize = 32 * 1024;
 
 /// Who has finished the handshake, and its stream.

@@ -13,7 +13,8 @@ use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
 };
 
-/// Pause after a failed accept: the usual cause is a lack of file descriptors, which trying again at once does not cure.
+/// Pause after a failed accept: the usual cause is a lack of file descriptors, which trying again
+/// at once does not cure.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where connections arrive.

@@ -1,8 +1,8 @@
 //! The body of an answer: pieces that many answers may share.
 //!
-//! A device's configuration is put together of texts that all devices with the same workload share. Copied for each caller,
-//! they would be held once for each connection whose other end does not read; so pieces stay as they are, and hyper is given
-//! as much of them as its buffer takes.
+//! A device's configuration is put together of texts that all devices with the same workload share.
+//! Copied for each caller, they would be held once for each connection whose other end does not
+//! read; so pieces stay as they are, and hyper is given as much of them as its buffer takes.
 
 use std::{
     collections::VecDeque,

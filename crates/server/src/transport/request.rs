@@ -1,4 +1,5 @@
-//! One request: body, a place among those under way, handler, and an answer within the deadline whatever happens.
+//! One request: body, a place among those under way, handler, and an answer within the deadline
+//! whatever happens.
 
 use std::{
     any::Any,
@@ -88,7 +89,8 @@ async fn receive<H: Handler>(
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    // An announced length is refused before it is read, and where there is to be no body its end is not waited for.
+    // An announced length is refused before it is read, and where there is to be no body its end is
+    // not waited for.
     if limit == 0 || usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > limit) {
         return Err(too_large());
     }
@@ -146,7 +148,8 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("(no message)")
 }
 
-/// An answer to a request whose body was not read: what is left of it must not be taken for the next request.
+/// An answer to a request whose body was not read: what is left of it must not be taken for the
+/// next request.
 fn closing(mut answer: Response<Pieces>) -> Response<Pieces> {
     answer
         .headers_mut()

@@ -10,7 +10,8 @@ use crate::tls::Admitted;
 /// What a connection goes on by.
 #[derive(Debug)]
 pub(super) enum Tenure {
-    /// A place among strangers, which a newcomer may take. With `false` not while a request is under way.
+    /// A place among strangers, which a newcomer may take. With `false` not while a request is
+    /// under way.
     Place(Seat, bool),
     /// A pinned key, for as long as it is pinned.
     Pin(Admitted),

@@ -274,7 +274,8 @@ async fn a_head_that_trickles_in_ends_the_connection() {
         if stream.write_all(&[byte]).await.is_err() || served.is_finished() {
             break;
         }
-        // Slower than any limit on the time between two bytes would forgive, faster than the idle time.
+        // Slower than any limit on the time between two bytes would forgive, faster than the idle
+        // time.
         sleep(Duration::from_secs(1)).await;
         assert!(begun.elapsed() < Duration::from_secs(7));
     }

@@ -50,7 +50,8 @@ async fn adopt(fleet: &Fleet, id: &str) {
     fleet.act_as_confirmed(id, act).await;
 }
 
-/// Every operation of this id is answered 503 with a sentence that contains `why`, whatever its body is.
+/// Every operation of this id is answered 503 with a sentence that contains `why`, whatever its
+/// body is.
 async fn nothing_is_served(fleet: &Fleet, id: &str, why: &str) {
     for (method, operation) in OPERATIONS {
         let path = format!("/namespaces/default/devices/{id}/{operation}");
@@ -253,7 +254,8 @@ async fn verification_calls_are_seen_in_every_case_and_answered_where_devices_ar
     assert_eq!(probe("foreign").await, 503);
 }
 
-/// The clock is read once for each decision, after the order: so the second decision finds another order than the first.
+/// The clock is read once for each decision, after the order: so the second decision finds another
+/// order than the first.
 #[tokio::test]
 async fn an_order_holds_for_one_decision_and_is_over_with_its_last() {
     let folder = tempfile::tempdir().unwrap();

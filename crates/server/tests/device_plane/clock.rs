@@ -1,4 +1,5 @@
-//! The server's clock was ahead once: what is counted and shown afterwards, without a restart and with one.
+//! The server's clock was ahead once: what is counted and shown afterwards, without a restart and
+//! with one.
 
 use fleet::{Connectivity, Policy};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! The six operations answer as the Edge API needs it, and a device's life goes on over restarts of the server.
+//! The six operations answer as the Edge API needs it, and a device's life goes on over restarts of
+//! the server.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
@@ -427,7 +428,8 @@ async fn a_probe_counts_for_the_key_that_it_came_with() {
     );
 }
 
-/// The Edge API hands on whatever a caller without a certificate of its own enrols or registers, by its own key.
+/// The Edge API hands on whatever a caller without a certificate of its own enrols or registers, by
+/// its own key.
 #[tokio::test]
 async fn a_probe_is_not_pushed_out_by_ids_that_somebody_invents() {
     let fleet = Fleet::new(Policy::default()).await;

@@ -247,7 +247,8 @@ impl Fleet {
         probes.latest().into_iter().map(|probe| probe.nonce).collect()
     }
 
-    /// A control poll of a caller that has proven this key, and the keys that its nonce is remembered of.
+    /// A control poll of a caller that has proven this key, and the keys that its nonce is
+    /// remembered of.
     pub(crate) async fn probe_from(&self, nonce: &str, key: Fingerprint) -> Vec<Option<Fingerprint>> {
         let (plane, _, probes) = self.running.as_ref().unwrap();
         let path =

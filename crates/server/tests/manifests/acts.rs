@@ -1,4 +1,5 @@
-//! An administrator's act that would take something from a device is refused unless it is confirmed.
+//! An administrator's act that would take something from a device is refused unless it is
+//! confirmed.
 
 use contract::{DeviceId, Namespace};
 use edge_config_server::service::ServiceError;

@@ -51,7 +51,8 @@ async fn a_source_whose_writing_failed_is_tried_again() {
     assert!(!world.look().await, "only a change mends it");
 }
 
-/// A reading that takes long comes to its end after a later change was written: the later one stays.
+/// A reading that takes long comes to its end after a later change was written: the later one
+/// stays.
 #[tokio::test]
 async fn an_earlier_reading_never_comes_after_a_later_one() {
     let world = Arc::new(World::serving(true).await);

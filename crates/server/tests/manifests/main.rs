@@ -1,4 +1,5 @@
-//! Manifests in operation: what becomes of devices when their source, the store or the server fails.
+//! Manifests in operation: what becomes of devices when their source, the store or the server
+//! fails.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 

@@ -1,4 +1,5 @@
-//! A source in motion is not taken for a whole one: what is half written takes nothing off a device.
+//! A source in motion is not taken for a whole one: what is half written takes nothing off a
+//! device.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -236,7 +237,8 @@ async fn a_file_that_is_written_behind_the_link_of_a_volume_is_not() {
     assert_eq!(held(&world).await, ["own", "press", "watch"]);
 }
 
-/// What nobody was configured by yet is half written as well, and what a device runs is known by its heartbeats then.
+/// What nobody was configured by yet is half written as well, and what a device runs is known by
+/// its heartbeats then.
 #[tokio::test]
 async fn the_first_reading_takes_nothing_off_a_device_that_reports() {
     let mut world = World::stopped();

@@ -1,4 +1,5 @@
-//! A change reaches exactly the devices that it touches, at their next poll; nothing is written for the others.
+//! A change reaches exactly the devices that it touches, at their next poll; nothing is written for
+//! the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 

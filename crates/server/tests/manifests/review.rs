@@ -15,7 +15,8 @@ async fn confirm(world: &World, digest: &str) -> u16 {
         .0
 }
 
-/// So many devices beside the three of the fleet, all with the workload `watch` and one that may be lost.
+/// So many devices beside the three of the fleet, all with the workload `watch` and one that may be
+/// lost.
 async fn many(allowed: Option<u8>, more: usize) -> World {
     let mut world = World::stopped();
     if let Some(allowed) = allowed {

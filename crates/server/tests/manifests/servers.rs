@@ -1,5 +1,5 @@
-//! Two servers on one PostgreSQL: what was changed at one is what the next request at the other is answered by. Neither looks
-//! for changes by itself here.
+//! Two servers on one PostgreSQL: what was changed at one is what the next request at the other is
+//! answered by. Neither looks for changes by itself here.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -159,8 +159,8 @@ fn playbook(round: usize) -> String {
     format!("- hosts: group-{}\n", round / 4)
 }
 
-/// A fleet whose every round differs: in a value, each third round in a workload, each fourth in a playbook, each fifth in
-/// a device that may come.
+/// A fleet whose every round differs: in a value, each third round in a workload, each fourth in a
+/// playbook, each fifth in a device that may come.
 fn manifests(round: usize) -> Vec<String> {
     let playbook = STANDARD.encode(playbook(round));
     let workload = |name: &str| {

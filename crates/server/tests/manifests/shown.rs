@@ -17,7 +17,8 @@ async fn behind(world: &World) -> u64 {
         .count() as u64
 }
 
-/// Between a change of the manifests and the device's next poll, both commands say that the device is behind.
+/// Between a change of the manifests and the device's next poll, both commands say that the device
+/// is behind.
 #[tokio::test]
 async fn a_device_and_its_workload_say_the_same_of_how_far_it_is() {
     let world = World::serving(true).await;
@@ -93,7 +94,8 @@ async fn an_approval_that_names_no_namespace_follows_the_devices_signed_request(
     );
 }
 
-/// Nobody knows then whether a request names a place, and an approval into the wrong one is for good.
+/// Nobody knows then whether a request names a place, and an approval into the wrong one is for
+/// good.
 #[tokio::test]
 async fn an_approval_waits_for_manifests_that_cannot_be_read_or_names_the_namespace() {
     let mut world = World::stopped();

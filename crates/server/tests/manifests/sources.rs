@@ -84,7 +84,8 @@ async fn faults_of_all_files_are_told_together_and_nothing_is_applied() {
     );
 }
 
-/// A rule that is newer than what a store holds takes nothing from a device: neither of the objects nor of the files.
+/// A rule that is newer than what a store holds takes nothing from a device: neither of the objects
+/// nor of the files.
 #[tokio::test]
 async fn what_is_refused_since_an_upgrade_is_told_and_still_delivered() {
     let mut world = World::stopped();
@@ -222,7 +223,8 @@ async fn nobody_is_configured_before_the_source_was_taken_over_once() {
     );
 }
 
-/// A source beside the one by which the fleet is configured already, which is not taken over: nobody loses what it has.
+/// A source beside the one by which the fleet is configured already, which is not taken over:
+/// nobody loses what it has.
 #[tokio::test]
 async fn who_was_given_a_configuration_goes_on_with_it_until_the_source_is_taken_over() {
     let mut world = World::serving(false).await;

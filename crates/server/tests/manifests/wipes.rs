@@ -1,4 +1,5 @@
-//! No failure makes an answer with fewer workloads or fewer Secrets: it is the same as before, or an error.
+//! No failure makes an answer with fewer workloads or fewer Secrets: it is the same as before, or
+//! an error.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -297,7 +298,8 @@ async fn who_polls_while_manifests_change_loses_nothing() {
     assert!(versions.len() > 1, "nothing changed meanwhile");
 }
 
-/// The store hangs in the middle of a change, at each call that it makes: who asks meanwhile is told what was.
+/// The store hangs in the middle of a change, at each call that it makes: who asks meanwhile is
+/// told what was.
 #[tokio::test]
 async fn a_store_that_hangs_while_manifests_are_taken_over_takes_nothing_away() {
     for call in [

@@ -248,7 +248,8 @@ impl World {
         }
     }
 
-    /// Has the source rest, and looked at, and taken over if it can be; whether that is to be tried again.
+    /// Has the source rest, and looked at, and taken over if it can be; whether that is to be tried
+    /// again.
     pub(crate) async fn look(&self) -> bool {
         let running = self.running.as_ref().unwrap();
         if let Some(watched) = &running.watched {
@@ -276,7 +277,8 @@ impl World {
         }
     }
 
-    /// The folder's files, by the admin socket; where that has to be confirmed, with the digest that the refusal showed.
+    /// The folder's files, by the admin socket; where that has to be confirmed, with the digest
+    /// that the refusal showed.
     pub(crate) async fn apply(&self, source: &str, confirm: bool) -> (u16, Value) {
         let mut texts = Vec::new();
         let entries = fs::read_dir(self.source()).into_iter().flatten();

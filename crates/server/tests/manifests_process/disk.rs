@@ -1,4 +1,5 @@
-//! The disk under a running server is full: devices are answered, deletions are made, and it is said.
+//! The disk under a running server is full: devices are answered, deletions are made, and it is
+//! said.
 
 use testkit::{disk::SmallDisk, process::is_root};
 
@@ -109,7 +110,8 @@ async fn a_full_disk_keeps_no_device_from_polling_and_nobody_from_deleting() {
     assert!(server.stop().unwrap().success());
 }
 
-/// What fills a volume is one device that has always something else to say: more than a hundred megabytes of it.
+/// What fills a volume is one device that has always something else to say: more than a hundred
+/// megabytes of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_device_does_not_fill_the_disk_with_events() {
     if !is_root() {

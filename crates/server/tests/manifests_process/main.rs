@@ -1,7 +1,7 @@
 //! The program itself, with a folder of manifests and with two servers on one database.
 //!
-//! Not in one process with the tests that open stores themselves: a child holds its parent's locks until it has become the
-//! program that it is to be.
+//! Not in one process with the tests that open stores themselves: a child holds its parent's locks
+//! until it has become the program that it is to be.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
@@ -40,7 +40,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_edge-config-server");
 /// How long a condition may take; long, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A server that answers late rather than not at all: how fast it is on a busy machine is not what a test is about.
+/// A server that answers late rather than not at all: how fast it is on a busy machine is not what
+/// a test is about.
 const PATIENT: [&str; 2] = ["--request-timeout", "20s"];
 
 fn write(folder: &Path, limit: usize, secrets: bool) {
@@ -99,7 +100,8 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Killed while it takes manifests over, good and bad ones, again and again. And nothing that it wrote shows a Secret.
+/// Killed while it takes manifests over, good and bad ones, again and again. And nothing that it
+/// wrote shows a Secret.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::too_many_lines, reason = "one story")]
 async fn a_server_that_is_killed_while_it_reads_takes_nothing_away() {
@@ -137,7 +139,8 @@ async fn a_server_that_is_killed_while_it_reads_takes_nothing_away() {
                     assert_eq!(names(&told), before[id], "round {round}, step {step}");
                     versions.insert(version(&told));
                 } else {
-                    // 500 where what was read while it was written lacks something that the device needs.
+                    // 500 where what was read while it was written lacks something that the device
+                    // needs.
                     assert!(matches!(status, 500 | 503), "{status} {told}");
                 }
             }
@@ -209,7 +212,8 @@ async fn a_server_that_is_killed_while_it_reads_takes_nothing_away() {
     }
 }
 
-/// Another key than the one that the store was written with: what needs it is named, before a start and in it.
+/// Another key than the one that the store was written with: what needs it is named, before a start
+/// and in it.
 #[tokio::test]
 async fn a_key_that_is_missing_is_named() {
     let folder = tempfile::tempdir().unwrap();

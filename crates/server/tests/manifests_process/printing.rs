@@ -1,8 +1,10 @@
-//! What a device sends is shown to people and does nothing to their terminals, whichever command shows it.
+//! What a device sends is shown to people and does nothing to their terminals, whichever command
+//! shows it.
 
 use super::*;
 
-/// Codes of a terminal, a title, hidden text, line breaks of all kinds, C1's form of an escape, a text from the right.
+/// Codes of a terminal, a title, hidden text, line breaks of all kinds, C1's form of an escape, a
+/// text from the right.
 const HOSTILE: &str =
     "Running\u{1b}[2K\r\ndefault/press  all well\u{1b}]0;owned\u{7}\u{9b}8m\u{2028}\u{85}\u{202e}";
 

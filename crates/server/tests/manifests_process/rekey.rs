@@ -1,7 +1,8 @@
 //! `kill -9` in the middle of `rekey`, at every stage of it.
 //!
-//! All rows are sealed anew in one transaction; then the database file is written anew, and the log is emptied. How far the
-//! server has come is read off the bytes that it has written (`/proc/PID/io`), against those of a whole rekey.
+//! All rows are sealed anew in one transaction; then the database file is written anew, and the log
+//! is emptied. How far the server has come is read off the bytes that it has written
+//! (`/proc/PID/io`), against those of a whole rekey.
 
 use std::{
     fs,
@@ -14,8 +15,8 @@ use super::*;
 /// As many kills for each of the two stores that a rekey begins with.
 const KILLS: u64 = 6;
 
-/// Secrets beside those of the fleet, each of some pages: together more than SQLite holds in memory, so that the transaction
-/// writes before its end.
+/// Secrets beside those of the fleet, each of some pages: together more than SQLite holds in
+/// memory, so that the transaction writes before its end.
 const SECRETS: usize = 500;
 
 /// After which of its steps a server was killed.
@@ -110,7 +111,8 @@ impl Before {
         }
     }
 
-    /// Kills a server when it has written so much of a rekey, and looks at what is left; how far it had come.
+    /// Kills a server when it has written so much of a rekey, and looks at what is left; how far it
+    /// had come.
     async fn killed_after(&self, bytes: u64) -> Reached {
         let copy = self.copy();
         let folder = copy.path();

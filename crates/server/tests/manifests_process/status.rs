@@ -1,4 +1,5 @@
-//! What `manifests status` says of objects that were taken over and cannot be delivered as they are.
+//! What `manifests status` says of objects that were taken over and cannot be delivered as they
+//! are.
 
 use super::*;
 
@@ -82,7 +83,8 @@ async fn status_tells_what_stops_and_degrades_devices() {
         .await
         .unwrap();
     assert!(server.stop().unwrap().success());
-    // Admission refuses such a selector; here it is what a store was damaged to before there were checksums.
+    // Admission refuses such a selector; here it is what a store was damaged to before there were
+    // checksums.
     let store = rusqlite::Connection::open(folder.path().join("fleet.db")).unwrap();
     let changed = store.execute(
         "UPDATE document SET body = replace(body, '\"valid\"', '\"not valid\"'), checksum = NULL WHERE name = 'for-whom'",

@@ -81,7 +81,8 @@ fn unique(folder: &Path) -> String {
 fn group(path: &Path, file: &str, limit: u64) -> Result<PathBuf, String> {
     let failed = |what: &str, error: &std::io::Error| format!("{}: {what}: {error}", path.display());
     fs::create_dir(path).map_err(|error| failed("it cannot be made", &error))?;
-    // The kernel fills a folder that is a group; in any other one a file would be made, and nothing limited.
+    // The kernel fills a folder that is a group; in any other one a file would be made, and nothing
+    // limited.
     let limited = fs::OpenOptions::new().write(true).open(path.join(file));
     let limited = limited.and_then(|mut limited| limited.write_all(limit.to_string().as_bytes()));
     if let Err(error) = limited {

@@ -1,7 +1,7 @@
 //! The server under the chart's limit of memory, and bodies that are meant to take all of it.
 //!
-//! Where this machine lets the test make a control group, the kernel enforces the limit and ends a server that exceeds it;
-//! the most that was resident is compared with the limit in any case.
+//! Where this machine lets the test make a control group, the kernel enforces the limit and ends a
+//! server that exceeds it; the most that was resident is compared with the limit in any case.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 #![allow(
@@ -102,7 +102,8 @@ async fn serve(folder: &Path, limit: u64, further: impl FnOnce(Settings) -> Sett
     (limited, server)
 }
 
-/// Sends an attack on a connection of its own and returns the status of the answer, if there was one.
+/// Sends an attack on a connection of its own and returns the status of the answer, if there was
+/// one.
 async fn send(address: SocketAddr, attack: &Attack, number: usize) -> Option<u16> {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await.ok()?;

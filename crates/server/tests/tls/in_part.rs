@@ -1,4 +1,5 @@
-//! Certificates that cannot be read whole: refused beside a set that is served with, taken in part by a server that has none.
+//! Certificates that cannot be read whole: refused beside a set that is served with, taken in part
+//! by a server that has none.
 
 use std::fs;
 

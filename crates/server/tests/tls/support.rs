@@ -212,7 +212,8 @@ pub(crate) async fn exchange(stream: &mut TlsStream<TcpStream>, keep: bool) -> a
     Ok(text)
 }
 
-/// One request on a connection of its own. Whether a TLS 1.3 client certificate was refused shows only with the answer.
+/// One request on a connection of its own. Whether a TLS 1.3 client certificate was refused shows
+/// only with the answer.
 pub(crate) async fn ask(address: SocketAddr, config: Arc<ClientConfig>) -> anyhow::Result<Answer> {
     let mut stream = connect(address, config).await?;
     let text = exchange(&mut stream, false).await?;
@@ -237,8 +238,8 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// A CA and a host certificate with all that is odd about Flotta's: the CA's serial number again, a fixed subject key
-/// identifier, no basic constraints.
+/// A CA and a host certificate with all that is odd about Flotta's: the CA's serial number again, a
+/// fixed subject key identifier, no basic constraints.
 pub(crate) fn quirky_host() -> (Authority, Identity) {
     let serial = SerialNumber::from(1_664_000_000_u64);
     let printable = DnValue::PrintableString("flotta-operator".try_into().unwrap());

@@ -1,7 +1,8 @@
-//! What devices are configured from, as the store sees it: texts with a place, a source and a common revision.
+//! What devices are configured from, as the store sees it: texts with a place, a source and a
+//! common revision.
 //!
-//! The store interprets none of it. Whoever writes says which texts are confidential; with a key these are sealed.
-//! `Debug` shows no text, for any of them may hold secrets.
+//! The store interprets none of it. Whoever writes says which texts are confidential; with a key
+//! these are sealed. `Debug` shows no text, for any of them may hold secrets.
 
 mod plan;
 mod rekey;
@@ -49,7 +50,8 @@ pub enum Body {
         /// Why it cannot be read, and what to do.
         why: String,
     },
-    /// The row is not what was written. Nothing of it can be relied on, neither its key nor its source.
+    /// The row is not what was written. Nothing of it can be relied on, neither its key nor its
+    /// source.
     Damaged {
         /// Which, and why.
         why: String,
@@ -203,18 +205,22 @@ pub struct DocumentsWrite {
     pub expected: Revision,
     /// Where it comes from; the documents of `put` are this source's from now on.
     pub source: SourceWrite,
-    /// Other sources that lose documents to this one, as they are from now on; when they were applied stays.
+    /// Other sources that lose documents to this one, as they are from now on; when they were
+    /// applied stays.
     pub others: Vec<SourceWrite>,
-    /// Documents that are to be there. Those that are there already, from the same source, stay untouched. Of two with one
-    /// key the later counts.
+    /// Documents that are to be there. Those that are there already, from the same source, stay
+    /// untouched. Of two with one key the later counts.
     pub put: Vec<DocumentPut>,
-    /// Documents that are to be gone, whatever their source; those that are not there are passed over.
+    /// Documents that are to be gone, whatever their source; those that are not there are passed
+    /// over.
     pub remove: Vec<DocumentKey>,
-    /// All renderings there shall be, or `None` to leave them as they are. One that is kept and that this server cannot
-    /// read is not removed for not being named, since a server that could not read it could not name it.
+    /// All renderings there shall be, or `None` to leave them as they are. One that is kept and
+    /// that this server cannot read is not removed for not being named, since a server that could
+    /// not read it could not name it.
     pub renderings: Option<Vec<RenderingPut>>,
-    /// Whether everything that is not what was written, and that this does not replace, is to be gone, of whichever source:
-    /// a person has said that what is lost with it will be taken over again.
+    /// Whether everything that is not what was written, and that this does not replace, is to be
+    /// gone, of whichever source: a person has said that what is lost with it will be taken over
+    /// again.
     pub discard_damaged: bool,
     /// When.
     pub at: Timestamp,
@@ -229,6 +235,7 @@ pub struct Rekeyed {
     pub resealed: u64,
     /// How many had been stored plain.
     pub newly_sealed: u64,
-    /// Where what was there before may still be read, and what to do; `None` if the store's files hold none of it.
+    /// Where what was there before may still be read, and what to do; `None` if the store's files
+    /// hold none of it.
     pub leftover: Option<String>,
 }

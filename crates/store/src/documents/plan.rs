@@ -14,7 +14,8 @@ pub(crate) struct Kept {
     pub(crate) renderings: BTreeMap<RenderingKey, Row>,
     /// Digest and state of the write's source; `None` also if that is not what was written.
     pub(crate) source: Option<(String, String)>,
-    /// Whether there is anything that is not what was written; need only be known if the write is to discard it.
+    /// Whether there is anything that is not what was written; need only be known if the write is
+    /// to discard it.
     pub(crate) is_damaged: bool,
     /// Whether anything at all is sealed; need only be known if [`Plan::would_expose`].
     pub(crate) any_sealed: bool,
@@ -26,8 +27,8 @@ pub(crate) struct Plan {
     pub(crate) removed_documents: Vec<DocumentKey>,
     pub(crate) renderings: Vec<(RenderingKey, Row)>,
     pub(crate) removed_renderings: Vec<RenderingKey>,
-    /// Whether a server with keys replaces or removes confidential texts that were stored plain: what the files still
-    /// hold of them is erased by a rekey.
+    /// Whether a server with keys replaces or removes confidential texts that were stored plain:
+    /// what the files still hold of them is erased by a rekey.
     pub(crate) leaves_plain: bool,
     /// Whether everything that is not what was written is to be removed, before the rest is done.
     pub(crate) discards_damaged: bool,

@@ -6,7 +6,8 @@ use crate::{StoreError, sealing::Keyring};
 /// Most texts that a refusal names.
 const NAMED: usize = 5;
 
-/// Seals one confidential row after the other with the first key, and remembers what stood in the way.
+/// Seals one confidential row after the other with the first key, and remembers what stood in the
+/// way.
 pub(crate) struct Resealing<'a> {
     keyring: &'a Keyring,
     key_id: String,

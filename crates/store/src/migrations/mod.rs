@@ -1,9 +1,10 @@
 //! The numbered migrations, one list for both stores, one file for each number and dialect.
 //!
-//! A store says which schema it has and which program is the oldest that can still work on it. So servers of two
-//! versions can run side by side while one replaces the other, as long as a migration only adds what the older one does
-//! not need to know; statements therefore always name their columns. A migration that an older program would damage
-//! raises [`Migration::oldest_program`], and that program then refuses to start.
+//! A store says which schema it has and which program is the oldest that can still work on it. So
+//! servers of two versions can run side by side while one replaces the other, as long as a
+//! migration only adds what the older one does not need to know; statements therefore always name
+//! their columns. A migration that an older program would damage raises
+//! [`Migration::oldest_program`], and that program then refuses to start.
 //!
 //! A migration that was released is never edited: `tests/fixtures` holds a store of each number.
 
@@ -44,7 +45,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration {
         number: 2,
         name: "documents",
-        // A program that does not know workloads would tell devices that they have none, and they would remove them.
+        // A program that does not know workloads would tell devices that they have none, and they
+        // would remove them.
         oldest_program: 2,
         sqlite: include_str!("0002_documents.sqlite.sql"),
         postgres: include_str!("0002_documents.postgres.sql"),
@@ -59,14 +61,16 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration {
         number: 4,
         name: "checksums",
-        // One that writes a row without its checksum leaves one with another stamp behind, see `crate::checksum`.
+        // One that writes a row without its checksum leaves one with another stamp behind, see
+        // `crate::checksum`.
         oldest_program: 2,
         sqlite: include_str!("0004_checksums.sqlite.sql"),
         postgres: include_str!("0004_checksums.postgres.sql"),
     },
 ];
 
-/// The migrations still to be applied to a store of this schema (0: empty), or that this program must not touch it.
+/// The migrations still to be applied to a store of this schema (0: empty), or that this program
+/// must not touch it.
 pub(crate) fn pending(schema: u32, oldest_program: u32) -> Result<&'static [Migration], StoreError> {
     if oldest_program > PROGRAM_LEVEL {
         return Err(StoreError::TooNew {
@@ -78,7 +82,8 @@ pub(crate) fn pending(schema: u32, oldest_program: u32) -> Result<&'static [Migr
     Ok(first.map_or(&[], |first| &MIGRATIONS[first..]))
 }
 
-/// What a store says about itself once these migrations are applied: its schema number and its oldest program.
+/// What a store says about itself once these migrations are applied: its schema number and its
+/// oldest program.
 pub(crate) fn after(schema: u32, oldest_program: u32, applied: &[Migration]) -> (u32, u32) {
     applied
         .iter()

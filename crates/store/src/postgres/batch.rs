@@ -1,8 +1,10 @@
-//! Writes of devices: those that come while others are under way share a transaction of set-based statements.
+//! Writes of devices: those that come while others are under way share a transaction of set-based
+//! statements.
 //!
-//! A few tasks take from one bounded queue. A transaction locks its devices in the order of their ids, so two of them
-//! (here or on another server) wait for each other and never deadlock; which writes came too late follows from the
-//! revisions that were locked. Rejected: one transaction per write, whose round trips and `fsync`s add up.
+//! A few tasks take from one bounded queue. A transaction locks its devices in the order of their
+//! ids, so two of them (here or on another server) wait for each other and never deadlock; which
+//! writes came too late follows from the revisions that were locked. Rejected: one transaction per
+//! write, whose round trips and `fsync`s add up.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -21,8 +23,8 @@ use crate::{Bounds, Revision, StoreError, Write, model::COMMIT_BYTES};
 /// Most writes of one transaction.
 const GROUP: usize = 256;
 
-/// When a transaction that collided with another is tried again, all of it well within the time of a call. Without chance
-/// in the pauses those that collided once would do so again, in step.
+/// When a transaction that collided with another is tried again, all of it well within the time of
+/// a call. Without chance in the pauses those that collided once would do so again, in step.
 const AGAIN: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(5))
     .with_max_delay(Duration::from_millis(80))
@@ -61,8 +63,8 @@ impl Batcher {
     }
 
     async fn perform(&self, jobs: Vec<Job>) {
-        // Whoever gave up was told that the effect is unknown and may have decided anew; it is better not to write. With
-        // `acknowledge-before-commit` nobody ever waits.
+        // Whoever gave up was told that the effect is unknown and may have decided anew; it is
+        // better not to write. With `acknowledge-before-commit` nobody ever waits.
         let waits = |job: &Job| cfg!(feature = "acknowledge-before-commit") || !job.reply.is_closed();
         let jobs: Vec<Job> = jobs.into_iter().filter(waits).collect();
         if jobs.is_empty() {
@@ -84,7 +86,8 @@ impl Batcher {
             }
             Err(failure) => {
                 let reason = StoreError::from(failure).reason();
-                // For callers to report; while the database is gone there would be a line for every batch.
+                // For callers to report; while the database is gone there would be a line for every
+                // batch.
                 tracing::debug!(%reason, writes = writes.len(), "the store could not commit");
                 for reply in replies {
                     let _ = reply.send(Err(StoreError::unavailable(reason.clone())));
@@ -112,8 +115,9 @@ pub(super) async fn retried<T, F: Future<Output = Result<T, Failure>>>(
     transaction.retry(AGAIN).when(Failure::can_be_retried).await
 }
 
-/// The next transaction, and what is left. Of two writes of one device the later can only fail, or was decided on the
-/// earlier: it goes into a later one. So does what would make it too large; the first is in it whatever its size.
+/// The next transaction, and what is left. Of two writes of one device the later can only fail, or
+/// was decided on the earlier: it goes into a later one. So does what would make it too large; the
+/// first is in it whatever its size.
 fn share(jobs: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
     let mut seen = HashSet::<DeviceId>::new();
     let mut bytes = 0;

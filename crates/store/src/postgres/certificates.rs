@@ -13,10 +13,11 @@ use rustls::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Most certificates of a chain, the database's own included. To find a path among those of one name takes time that grows
-/// with the factorial of their number: 36 keep a thread on which requests are answered busy for as long as 160
-/// handshakes do, whoever has put himself in the database's place. More than device callers may present
-/// (`pki::presented`), since a database that was used so far is to be used on.
+/// Most certificates of a chain, the database's own included. To find a path among those of one
+/// name takes time that grows with the factorial of their number: 36 keep a thread on which
+/// requests are answered busy for as long as 160 handshakes do, whoever has put himself in the
+/// database's place. More than device callers may present (`pki::presented`), since a database that
+/// was used so far is to be used on.
 const MOST_CERTIFICATES: usize = 8;
 
 /// How much of a database's certificate is checked.

@@ -1,5 +1,5 @@
-//! Rows of devices and their reports: the one place where they are written, with their checksums. Each statement takes all rows
-//! at once, as arrays.
+//! Rows of devices and their reports: the one place where they are written, with their checksums.
+//! Each statement takes all rows at once, as arrays.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,5 +1,5 @@
-//! Documents, renderings and sources: read in one snapshot; changed in one transaction, which locks their revision first,
-//! so that changes of several servers come one after the other.
+//! Documents, renderings and sources: read in one snapshot; changed in one transaction, which locks
+//! their revision first, so that changes of several servers come one after the other.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A look at what is kept, one portion at a time: which rows are not what was written. Rows without a checksum get one.
+//! A look at what is kept, one portion at a time: which rows are not what was written. Rows without
+//! a checksum get one.
 
 use std::time::Duration;
 

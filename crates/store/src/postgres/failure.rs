@@ -86,7 +86,8 @@ impl Failure {
         })
     }
 
-    /// One write among several may be at fault: a value that the database cannot hold (class 22), or a constraint (23).
+    /// One write among several may be at fault: a value that the database cannot hold (class 22),
+    /// or a constraint (23).
     pub(super) fn blames_data(&self) -> bool {
         let Self::Postgres(error) = self else { return false };
         error

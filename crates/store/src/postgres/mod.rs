@@ -10,9 +10,10 @@
 //! | Is it what was written? | `examine`, `sums` |
 //! | What does an error mean? | `failure` |
 //!
-//! Every call ends within [`ConnectOptions::timeout`], or within `PATIENCE` if it is about all documents or devices, whatever the
-//! database does. [`Store::rekey`] alone takes as long as it takes to write the tables anew. Nothing here is made once for all
-//! servers (a sequence, an advisory lock), so the same schema runs on a distributed engine.
+//! Every call ends within [`ConnectOptions::timeout`], or within `PATIENCE` if it is about all
+//! documents or devices, whatever the database does. [`Store::rekey`] alone takes as long as it
+//! takes to write the tables anew. Nothing here is made once for all servers (a sequence, an
+//! advisory lock), so the same schema runs on a distributed engine.
 
 mod batch;
 mod certificates;
@@ -104,8 +105,9 @@ macro_rules! call {
 }
 
 impl PostgresStore {
-    /// Opens the store at a URL such as `postgres://user:password@host/database?sslmode=verify-full`, creates or
-    /// migrates it. An unreachable server is [`StoreError::Unavailable`], anything that waiting cannot mend is
+    /// Opens the store at a URL such as
+    /// `postgres://user:password@host/database?sslmode=verify-full`, creates or migrates it. An
+    /// unreachable server is [`StoreError::Unavailable`], anything that waiting cannot mend is
     /// [`StoreError::Open`].
     pub async fn connect(url: &str, options: ConnectOptions) -> Result<Self, StoreError> {
         let target = Target::parse(url, &options)?;

@@ -1,4 +1,5 @@
-//! The start on a database: migrations, who the store is, and whether it was restored into another place.
+//! The start on a database: migrations, who the store is, and whether it was restored into another
+//! place.
 
 use std::time::Duration;
 
@@ -188,7 +189,8 @@ async fn look(client: &mut Client, target: &Target) -> Result<Option<Meta>, Fail
 
 async fn prepare(client: &mut Client, target: &Target, restored: bool) -> Result<(Identity, Place), Failure> {
     let place = Place::of(client).await?;
-    // Looked at before anything is locked or written, so that a store of a newer program stays as it is.
+    // Looked at before anything is locked or written, so that a store of a newer program stays as
+    // it is.
     let Some(meta) = look(client, target).await? else {
         let identity = create(client, &place).await?;
         return Ok((identity, place));

@@ -1,7 +1,7 @@
 //! Where the database is and how to speak with it, from a URL as `psql` takes it.
 //!
-//! `sslmode` and `sslrootcert` mean what they mean to libpq. They are read here, since tokio-postgres knows only three of
-//! the modes and leaves certificates to the TLS library.
+//! `sslmode` and `sslrootcert` mean what they mean to libpq. They are read here, since
+//! tokio-postgres knows only three of the modes and leaves certificates to the TLS library.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -21,8 +21,8 @@ pub struct ConnectOptions {
     pub restored: bool,
     /// Keys of confidential texts; without one they are stored plain.
     pub keyring: Keyring,
-    /// Within this a call ends, whatever the database does; with an error if need be. Calls that read or write all
-    /// documents have more time.
+    /// Within this a call ends, whatever the database does; with an error if need be. Calls that
+    /// read or write all documents have more time.
     pub timeout: Duration,
     /// Most connections at a time.
     pub connections: usize,

@@ -1,5 +1,5 @@
-//! Connections: each is checked when it is made to lead to the store that was opened, and is thrown away after a call
-//! that did not end in order.
+//! Connections: each is checked when it is made to lead to the store that was opened, and is thrown
+//! away after a call that did not end in order.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -121,8 +121,8 @@ fn settings(timeout: Duration) -> String {
     format!("SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {millis}")
 }
 
-/// A connection in use. Unless it is [given back](Self::done), it is thrown away: a call that was cut short may have
-/// left an answer under way in it.
+/// A connection in use. Unless it is [given back](Self::done), it is thrown away: a call that was
+/// cut short may have left an answer under way in it.
 pub(super) struct Lease(Option<Object>);
 
 impl Lease {

@@ -150,7 +150,8 @@ pub(super) async fn waiting(client: &ClientWrapper, limit: usize) -> Result<usiz
     Ok(usize::try_from(count).unwrap_or(limit))
 }
 
-/// Devices with their reports, for a look at their checksums: at most so many, and as many as their size allows.
+/// Devices with their reports, for a look at their checksums: at most so many, and as many as their
+/// size allows.
 pub(super) async fn whole(client: &impl GenericClient, after: &str, limit: usize) -> Result<Vec<DeviceRow>> {
     let rows =
         format!("SELECT {DEVICE}, {WHOLE} FROM device d {JOINED} WHERE d.id > $1 ORDER BY d.id LIMIT $2");
@@ -217,7 +218,8 @@ pub(super) async fn events(client: &ClientWrapper, id: &DeviceId) -> Result<Vec<
         .collect()
 }
 
-/// A sighting that crossed an approval on another server may have left a row behind; it is no stray.
+/// A sighting that crossed an approval on another server may have left a row behind; it is no
+/// stray.
 const STRAYS: &str = "SELECT id, namespace, operation, first_at, last_at, count FROM stray s
     WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.id = s.id AND d.phase = 'approved')";
 

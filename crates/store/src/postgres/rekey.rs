@@ -1,7 +1,7 @@
 //! Sealing everything anew, and leaving nothing of what was there before in the tables' files.
 //!
-//! Out of reach are the write-ahead log, its archive and base backups: PostgreSQL recycles the log, the rest is the
-//! business of whoever runs it (`docs/store.md`).
+//! Out of reach are the write-ahead log, its archive and base backups: PostgreSQL recycles the log,
+//! the rest is the business of whoever runs it (`docs/store.md`).
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,8 @@ use crate::{
     record::UNERASED,
 };
 
-/// Whether every transaction of this database that began before the given one has ended. Rewriting a table keeps what they
-/// can still see.
+/// Whether every transaction of this database that began before the given one has ended. Rewriting
+/// a table keeps what they can still see.
 const EARLIER_ENDED: &str = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
         AND greatest(age(backend_xmin), age(backend_xid)) > age($1::text::xid))";
@@ -30,7 +30,8 @@ const EARLIER: Duration = Duration::from_secs(5);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long the tables are waited for: who reads them now holds up the erasure, and it everybody else.
+/// How long the tables are waited for: who reads them now holds up the erasure, and it everybody
+/// else.
 const LOCK_TIMEOUT: &str = "SET statement_timeout = 0; SET lock_timeout = '5s'";
 
 /// Seals all confidential texts with the first key, or none.
@@ -74,8 +75,8 @@ pub(super) async fn reseal(
     Ok(rekeyed)
 }
 
-/// Writes the tables anew without what is free in them. The error says what may be left, and the remedy. The connection
-/// must not be used for anything else afterwards.
+/// Writes the tables anew without what is free in them. The error says what may be left, and the
+/// remedy. The connection must not be used for anything else afterwards.
 pub(super) async fn erase(client: &ClientWrapper) -> Result<(), String> {
     let left = |table: &str, reason: &str| {
         format!(
@@ -122,7 +123,8 @@ async fn earlier_ended(client: &ClientWrapper) -> Result<bool, tokio_postgres::E
     }
 }
 
-/// Whether the table has another file now: without the right to it, `VACUUM` warns and does nothing.
+/// Whether the table has another file now: without the right to it, `VACUUM` warns and does
+/// nothing.
 async fn rewrite(client: &ClientWrapper, table: &str) -> Result<bool, tokio_postgres::Error> {
     let file = format!("SELECT pg_relation_filenode('{table}')::bigint");
     let before: Option<i64> = client.query_one(&file, &[]).await?.try_get(0)?;

@@ -1,5 +1,5 @@
-//! Rows of documents, renderings and sources as they are stored: taken out with what their checksums say, and put in with
-//! their checksums. Nothing else writes them.
+//! Rows of documents, renderings and sources as they are stored: taken out with what their
+//! checksums say, and put in with their checksums. Nothing else writes them.
 
 use deadpool_postgres::Transaction;
 use tokio_postgres::{Row as SqlRow, Transaction as Snapshot};
@@ -59,7 +59,8 @@ const PUT_SOURCE: &str =
     ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, applied_at = excluded.applied_at,
         state = excluded.state, checksum = excluded.checksum";
 
-/// Whether the documents were written last by a program that knows checksums, so that those of renderings and sources count.
+/// Whether the documents were written last by a program that knows checksums, so that those of
+/// renderings and sources count.
 pub(super) async fn is_checked(transaction: &Snapshot<'_>) -> Result<bool> {
     let row = transaction
         .query_one("SELECT revision = checked FROM document_revision", &[])

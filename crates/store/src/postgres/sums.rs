@@ -1,5 +1,5 @@
-//! Documents that are not what was written, or say nothing about it: found, removed when a person has said so, and given their
-//! checksums.
+//! Documents that are not what was written, or say nothing about it: found, removed when a person
+//! has said so, and given their checksums.
 
 use deadpool_postgres::Transaction;
 use tokio_postgres::Transaction as Snapshot;

@@ -1,4 +1,5 @@
-//! Writes that are not of one device: times and strays that were observed, settings, and the removal of old events.
+//! Writes that are not of one device: times and strays that were observed, settings, and the
+//! removal of old events.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,8 @@ const JOIN_STRAYS: &str = "INSERT INTO stray AS kept (id, namespace, operation, 
         last_at = greatest(kept.last_at, excluded.last_at),
         count = kept.count + excluded.count";
 
-/// Of sightings at one instant the later operation counts as newer, in the order of the seventh parameter.
+/// Of sightings at one instant the later operation counts as newer, in the order of the seventh
+/// parameter.
 const NEWER: &str =
     "(excluded.last_at, array_position($7::text[], excluded.operation), excluded.namespace COLLATE \"C\")
     >= (kept.last_at, array_position($7::text[], kept.operation), kept.namespace COLLATE \"C\")";
@@ -120,7 +122,8 @@ pub(super) async fn set_setting(
     Ok(())
 }
 
-/// Makes times that are ahead of `now` what they count as, of at most `limit` rows of each table. Returns of how many.
+/// Makes times that are ahead of `now` what they count as, of at most `limit` rows of each table.
+/// Returns of how many.
 pub(super) async fn settle(client: &mut ClientWrapper, now: Timestamp, limit: usize) -> Result<u64, Failure> {
     let (latest, limit) = (record::latest(now), record::limit(limit));
     let transaction = client.transaction().await?;

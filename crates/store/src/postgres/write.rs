@@ -45,7 +45,8 @@ const TRIM_EVENTS: &str = "DELETE FROM event e USING (
 const LOCK_PRESENCE: &str =
     "SELECT device_id FROM presence WHERE device_id = ANY($1) ORDER BY device_id FOR UPDATE";
 
-/// The meaning of [`Presence::join`]; `greatest` and `least` pass over NULL, and a poll that never was is the earliest.
+/// The meaning of [`Presence::join`]; `greatest` and `least` pass over NULL, and a poll that never
+/// was is the earliest.
 const JOIN_PRESENCE: &str = "UPDATE presence kept SET
         polled = greatest(kept.polled, new.polled),
         asked = greatest(kept.asked, new.asked),
@@ -103,8 +104,8 @@ pub(super) async fn transact(
     Ok(outcomes)
 }
 
-/// Finds which writes were decided on what is there. Only what was written is built upon: a damaged row that gets a new
-/// checksum would be taken for good.
+/// Finds which writes were decided on what is there. Only what was written is built upon: a damaged
+/// row that gets a new checksum would be taken for good.
 async fn decide(
     transaction: &Transaction<'_>,
     writes: &[Write],
@@ -225,7 +226,8 @@ async fn count_events(
     Ok(())
 }
 
-/// Joins times, each of another device, into those that are kept. Devices that are not known are passed over.
+/// Joins times, each of another device, into those that are kept. Devices that are not known are
+/// passed over.
 pub(super) async fn join_presences(
     transaction: &Transaction<'_>,
     presences: &[(&str, Presence)],

@@ -1,7 +1,9 @@
-//! The file that keys come from: a line for each, `<key-id> <base64 of 32 bytes>`, the first for what is sealed from now on.
+//! The file that keys come from: a line for each, `<key-id> <base64 of 32 bytes>`, the first for
+//! what is sealed from now on.
 //!
-//! Empty lines and lines that begin with `#` are passed over. A file that others may read is used with a warning: a
-//! volume of a Kubernetes Secret has mode 0644 unless it says otherwise, inside a container that is nobody else's.
+//! Empty lines and lines that begin with `#` are passed over. A file that others may read is used
+//! with a warning: a volume of a Kubernetes Secret has mode 0644 unless it says otherwise, inside a
+//! container that is nobody else's.
 
 use std::{
     fs::{self, File},

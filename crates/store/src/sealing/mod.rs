@@ -1,8 +1,10 @@
-//! Values at rest: AES-256-GCM with a random nonce for each value, bound to the place where it is kept.
+//! Values at rest: AES-256-GCM with a random nonce for each value, bound to the place where it is
+//! kept.
 //!
-//! Of several keys the first seals, and all open, so that keys can be changed while values of the earlier one are still
-//! there. Two limits: whoever can write to the store can put back an earlier value of the same place; and a key should
-//! seal fewer than 2^32 values (NIST SP 800-38D, random nonces), which is out of reach of a fleet's manifests.
+//! Of several keys the first seals, and all open, so that keys can be changed while values of the
+//! earlier one are still there. Two limits: whoever can write to the store can put back an earlier
+//! value of the same place; and a key should seal fewer than 2^32 values (NIST SP 800-38D, random
+//! nonces), which is out of reach of a fleet's manifests.
 
 mod key_file;
 

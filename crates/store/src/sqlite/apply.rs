@@ -1,7 +1,8 @@
 //! What a write does to the tables, inside the writer's transaction.
 //!
-//! Joins of times and strays are read, joined by `fleet`'s own rule and written back: this connection is the only one
-//! that writes, so there is nothing to race with, and the rule exists once.
+//! Joins of times and strays are read, joined by `fleet`'s own rule and written back: this
+//! connection is the only one that writes, so there is nothing to race with, and the rule exists
+//! once.
 
 use contract::DeviceId;
 use fleet::{Event, Origin, Phase, Presence, Stray};
@@ -193,7 +194,8 @@ fn join_stray(connection: &Connection, stray: &Stray) -> Result<(), Failure> {
     if approved {
         return Ok(());
     }
-    // One that cannot be read is replaced: it decides nothing, and the times of others wait behind it.
+    // One that cannot be read is replaced: it decides nothing, and the times of others wait behind
+    // it.
     let joined = match read_stray(connection, id)?.map(StrayRow::read) {
         Some(Ok(kept)) => kept.join(stray.clone()),
         Some(Err(_)) | None => stray.clone(),
@@ -247,7 +249,8 @@ pub(super) fn set_setting(connection: &Connection, name: &str, value: Option<&st
     Ok(())
 }
 
-/// Makes times that are ahead of `now` what they count as, of at most `limit` rows of each table. Returns of how many.
+/// Makes times that are ahead of `now` what they count as, of at most `limit` rows of each table.
+/// Returns of how many.
 pub(super) fn settle(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize, Failure> {
     let (latest, limit) = (record::latest(now), record::limit(limit));
     let heard = connection

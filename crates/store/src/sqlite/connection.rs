@@ -1,4 +1,5 @@
-//! Connections with the settings that all of them share, and what the database at the other end says about itself.
+//! Connections with the settings that all of them share, and what the database at the other end
+//! says about itself.
 
 use std::{os::unix::ffi::OsStrExt as _, path::Path, time::Duration};
 
@@ -25,7 +26,8 @@ pub(super) struct Meta {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Read,
-    /// Reads what is in the database alone, and makes no files beside it. Only where nobody has it open.
+    /// Reads what is in the database alone, and makes no files beside it. Only where nobody has it
+    /// open.
     Frozen,
     /// What a look at the log needs, without changing how the database is kept.
     Join,

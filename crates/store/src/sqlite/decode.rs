@@ -4,8 +4,8 @@ use rusqlite::{Error, ErrorCode, Row, types::ValueRef};
 
 use crate::record::{KeptDevice, LifeColumns, Times};
 
-/// A row, or why it cannot be taken out of the database: a type or a text that nobody writes is the damage of one row and no
-/// failure of the call.
+/// A row, or why it cannot be taken out of the database: a type or a text that nobody writes is the
+/// damage of one row and no failure of the call.
 pub(super) fn decoded<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Result<T, String>> {
     match row {
         Ok(row) => Ok(Ok(row)),

@@ -62,7 +62,8 @@ pub(super) fn kept_device(connection: &Connection, id: &str) -> Result<Option<Ke
     }
 }
 
-/// Only what was written is built upon: a damaged row that gets a new checksum would be taken for good.
+/// Only what was written is built upon: a damaged row that gets a new checksum would be taken for
+/// good.
 pub(super) fn update_device(
     connection: &Connection,
     write: &Write,
@@ -126,7 +127,8 @@ pub(super) fn put_report(connection: &Connection, id: &str, document: &str) -> r
     Ok(())
 }
 
-/// Makes room for a device that is there and cannot be read. What an index says of its row may be something else.
+/// Makes room for a device that is there and cannot be read. What an index says of its row may be
+/// something else.
 pub(super) fn remove_unreadable(connection: &Connection, id: &DeviceId) -> Result<(), Failure> {
     match read::load(connection, id) {
         Err(Failure::Refused(StoreError::Corrupt { .. })) => {}

@@ -1,5 +1,6 @@
-//! A look at what is kept, one portion at a time: which rows are not what was written, and what SQLite finds wrong with its
-//! pages. The same for `check` and for a running server, which also gives rows their checksums.
+//! A look at what is kept, one portion at a time: which rows are not what was written, and what
+//! SQLite finds wrong with its pages. The same for `check` and for a running server, which also
+//! gives rows their checksums.
 
 use rusqlite::Connection;
 

@@ -1,13 +1,14 @@
 //! Whether the files of an open store are still those that were opened.
 //!
-//! A file that is removed or replaced under a running server stays open, and what is written to it is found by nobody. So the
-//! numbers of the files (by `stat`) are looked at around each commit. Every second so are the id in the mark and, by a
-//! connection of SQLite's, the id and the highest revision in the database: a backup may be copied over it. The database file
-//! is never opened otherwise: closing any descriptor of it would drop SQLite's locks.
+//! A file that is removed or replaced under a running server stays open, and what is written to it
+//! is found by nobody. So the numbers of the files (by `stat`) are looked at around each commit.
+//! Every second so are the id in the mark and, by a connection of SQLite's, the id and the highest
+//! revision in the database: a backup may be copied over it. The database file is never opened
+//! otherwise: closing any descriptor of it would drop SQLite's locks.
 //!
-//! A log that is cut off in place is the same file. So it is also looked at whether it holds what was written. Others may
-//! have emptied or begun it anew in order, by a checkpoint: what differs counts only if SQLite, which all of them tell, says
-//! that it has to be there.
+//! A log that is cut off in place is the same file. So it is also looked at whether it holds what
+//! was written. Others may have emptied or begun it anew in order, by a checkpoint: what differs
+//! counts only if SQLite, which all of them tell, says that it has to be there.
 
 use std::{
     fs::{self, File},
@@ -69,8 +70,8 @@ pub(super) struct Files {
     durable: Arc<AtomicI64>,
     opened: [(PathBuf, Inode); 2],
     log: PathBuf,
-    /// The log of the writer's connection. Without a connection there need not be one, and where the file system does not
-    /// allow for it there never is.
+    /// The log of the writer's connection. Without a connection there need not be one, and where
+    /// the file system does not allow for it there never is.
     written: Mutex<Option<Inode>>,
     /// What that log held after the last commit, if it could be seen.
     extent: Mutex<Option<Extent>>,
@@ -122,7 +123,8 @@ impl Files {
         found.map_err(StoreError::unavailable)
     }
 
-    /// The same for whoever is about to write the log: what is written behind a part that was cut off is found by nobody.
+    /// The same for whoever is about to write the log: what is written behind a part that was cut
+    /// off is found by nobody.
     pub(super) fn check_log(&self, writer: Option<&Connection>) -> Result<(), StoreError> {
         self.check()?;
         if self.is_log_held() {
@@ -157,8 +159,8 @@ impl Files {
         }
     }
 
-    /// The writer's connection is about to be closed, and its log may go with it; or what is in the log is about to be
-    /// written anew.
+    /// The writer's connection is about to be closed, and its log may go with it; or what is in the
+    /// log is about to be written anew.
     pub(super) fn forget_log(&self) {
         *lock(&self.written) = None;
         *lock(&self.extent) = None;
@@ -189,7 +191,8 @@ impl Files {
         if let Ok(extent) = looked(frames) {
             return Ok(extent);
         }
-        // Another program may be at it. Nobody is as long as this connection is the one that may write.
+        // Another program may be at it. Nobody is as long as this connection is the one that may
+        // write.
         for _ in 0..TRIES {
             let Some(frames) = self::frames(connection) else {
                 return Ok(None);

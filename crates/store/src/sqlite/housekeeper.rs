@@ -1,8 +1,8 @@
 //! What happens beside the writes: checkpoints and the mark.
 //!
-//! The log is copied into the database by passive checkpoints on a connection of their own, which never make a writer
-//! wait. They cannot shrink the log while writes go on; when it has grown large and little of it is left to copy, the
-//! writer itself truncates it between two transactions.
+//! The log is copied into the database by passive checkpoints on a connection of their own, which
+//! never make a writer wait. They cannot shrink the log while writes go on; when it has grown large
+//! and little of it is left to copy, the writer itself truncates it between two transactions.
 
 use std::{
     path::{Path, PathBuf},
@@ -174,7 +174,8 @@ impl House {
     }
 }
 
-/// Copies what is left of the log and truncates it, unless a reader or a checkpoint is in the way for so long.
+/// Copies what is left of the log and truncates it, unless a reader or a checkpoint is in the way
+/// for so long.
 pub(super) fn truncate(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
     connection.busy_timeout(patience)?;
     let result = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));

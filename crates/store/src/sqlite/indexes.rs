@@ -1,8 +1,9 @@
 //! Whether each device and each report is found by its keys.
 //!
-//! Checksums say of a row that it is what was written, and nothing of one that is not found: with one flipped bit in an
-//! index a device or its report is absent, and absence would be answered with fewer workloads. The tables are scanned at a
-//! start, so that an index that lacks rows is known, and is made again from them.
+//! Checksums say of a row that it is what was written, and nothing of one that is not found: with
+//! one flipped bit in an index a device or its report is absent, and absence would be answered with
+//! fewer workloads. The tables are scanned at a start, so that an index that lacks rows is known,
+//! and is made again from them.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -21,8 +22,8 @@ struct Table {
     standing: fn(&Row<'_>) -> rusqlite::Result<Standing>,
 }
 
-/// Tables that are found by an index and whose rows are looked for by their keys. All documents are read together, and
-/// counted.
+/// Tables that are found by an index and whose rows are looked for by their keys. All documents are
+/// read together, and counted.
 const TABLES: [Table; 2] = [
     Table {
         name: "device",
@@ -46,8 +47,8 @@ pub(super) struct Lacking {
     index: String,
     /// Rows that are not found by it and are what was written.
     whole: usize,
-    /// Rows that are not found by it and are not, or that are so old that this cannot be told: it may be their keys that are
-    /// damaged, and that the index has right.
+    /// Rows that are not found by it and are not, or that are so old that this cannot be told: it
+    /// may be their keys that are damaged, and that the index has right.
     doubtful: usize,
 }
 

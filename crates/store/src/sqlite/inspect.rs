@@ -32,7 +32,8 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
     }
     let path = &open::canonical(path)?;
     let log = open::log_path(path);
-    // Before SQLite makes one: an empty log is no longer a missing one, and the next start would warn of nothing.
+    // Before SQLite makes one: an empty log is no longer a missing one, and the next start would
+    // warn of nothing.
     let lost = open::lost_log(path);
     if lost.is_none() || log.exists() {
         return inspect_by(path, Access::Read, lost);

@@ -1,9 +1,10 @@
 //! What is left of the log (`-wal`) of a store that was not closed, before SQLite takes it over.
 //!
-//! SQLite reads a log up to the first frame that does not check and says nothing of the rest: right for the last
-//! transaction, which a crash may tear, and silent about a log that is missing or damaged further ahead. Under a running
-//! server it is asked of the file whether it still holds what SQLite has written ([`Extent`]): SQLite goes on behind what was
-//! cut off, and a start finds none of it. SQLite has no locks on this file, so it may be opened and closed. The format is
+//! SQLite reads a log up to the first frame that does not check and says nothing of the rest: right
+//! for the last transaction, which a crash may tear, and silent about a log that is missing or
+//! damaged further ahead. Under a running server it is asked of the file whether it still holds
+//! what SQLite has written ([`Extent`]): SQLite goes on behind what was cut off, and a start finds
+//! none of it. SQLite has no locks on this file, so it may be opened and closed. The format is
 //! <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
 use std::{
@@ -39,7 +40,8 @@ pub(super) fn look(path: &Path) -> io::Result<Log> {
     }
 }
 
-/// How far a log went when it was looked at: so many frames, of the log that was begun with these salts.
+/// How far a log went when it was looked at: so many frames, of the log that was begun with these
+/// salts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extent {
     frames: u64,

@@ -1,9 +1,10 @@
-//! The mark: a small file beside the database that says which store is kept here, how far it had come, and whether it was
-//! closed.
+//! The mark: a small file beside the database that says which store is kept here, how far it had
+//! come, and whether it was closed.
 //!
-//! A database that is behind its mark was put back from a backup, even if nobody says so; one that is another store than its
-//! mark says came here by mistake. The mark is written after the commit that it speaks of, so it is never ahead of what is
-//! durable, and it may be some seconds behind. Which restores it cannot show is in `docs/store.md`.
+//! A database that is behind its mark was put back from a backup, even if nobody says so; one that
+//! is another store than its mark says came here by mistake. The mark is written after the commit
+//! that it speaks of, so it is never ahead of what is durable, and it may be some seconds behind.
+//! Which restores it cannot show is in `docs/store.md`.
 
 use std::{
     fs::{self, File},
@@ -31,8 +32,8 @@ pub(super) fn path(database: &Path) -> PathBuf {
     super::beside(database, ".mark")
 }
 
-/// The mark, `None` if there is none. One that cannot be read is an error: it may say that this is another store, or an
-/// earlier state of it.
+/// The mark, `None` if there is none. One that cannot be read is an error: it may say that this is
+/// another store, or an earlier state of it.
 pub(super) fn read(database: &Path) -> Result<Option<Mark>, String> {
     match fs::read(path(database)) {
         Ok(text) => serde_json::from_slice(&text)
@@ -62,7 +63,8 @@ pub(super) fn write(database: &Path, mark: &Mark) -> io::Result<()> {
 }
 
 impl Mark {
-    /// Whether a database with this identity and highest revision is an earlier state of what the mark saw.
+    /// Whether a database with this identity and highest revision is an earlier state of what the
+    /// mark saw.
     pub(super) fn shows_restore(&self, found: Identity, revision: i64) -> bool {
         self.store.id == found.id && (self.store.epoch != found.epoch || revision < self.revision)
     }

@@ -11,8 +11,9 @@
 //! | What are devices configured from? | `documents`, `stored`, `rekey` |
 //! | Is it what was written? | `examine`, `sums` |
 //!
-//! Rejected: an async wrapper (a pool of connections that all write) — writers would wait for each other inside SQLite,
-//! each with an `fsync` of its own; and `locking_mode=EXCLUSIVE` — it would shut out backups and `check`.
+//! Rejected: an async wrapper (a pool of connections that all write) — writers would wait for each
+//! other inside SQLite, each with an `fsync` of its own; and `locking_mode=EXCLUSIVE` — it would
+//! shut out backups and `check`.
 
 mod apply;
 mod connection;
@@ -83,7 +84,8 @@ pub struct OpenOptions {
     pub keyring: Keyring,
 }
 
-/// A fleet in one SQLite file. The file belongs to this process until [`Store::close`], or until the process ends.
+/// A fleet in one SQLite file. The file belongs to this process until [`Store::close`], or until
+/// the process ends.
 pub struct SqliteStore {
     path: PathBuf,
     identity: Identity,

@@ -77,7 +77,8 @@ fn open_with(
     restored: bool,
     scarce: bool,
 ) -> Result<(Connection, Identity, i64), StoreError> {
-    // Looked at through a connection that cannot write, so that a store of a newer program stays as it is.
+    // Looked at through a connection that cannot write, so that a store of a newer program stays as
+    // it is.
     let before = {
         let reader = connection::connect(path, Access::Read).map_err(|error| cannot_open(path, &error))?;
         connection::meta(&reader, path)?
@@ -126,8 +127,8 @@ fn open_with(
     Ok((writer, identity, revision))
 }
 
-/// After a restore the mark must follow the database, or each start would find a restored backup again. One that is merely
-/// behind is so by what it is for.
+/// After a restore the mark must follow the database, or each start would find a restored backup
+/// again. One that is merely behind is so by what it is for.
 fn leave_mark(path: &Path, kept: Option<&Mark>, mark: &Mark) -> Result<(), StoreError> {
     if kept == Some(mark) {
         return Ok(());
@@ -228,8 +229,8 @@ fn was_restored(connection: &Connection, mark: Option<&Mark>, found: Identity) -
     Ok(mark.shows_restore(found, highest_revision(connection)?))
 }
 
-/// What the log of a store that was not closed lacks, and what to do. The end of a last transaction may be torn: nobody was
-/// told that it is kept.
+/// What the log of a store that was not closed lacks, and what to do. The end of a last transaction
+/// may be torn: nobody was told that it is kept.
 fn left_behind(path: &Path, mark: Option<&Mark>, restored: bool) -> Option<String> {
     let log = log_path(path);
     let why = match log::look(&log) {
@@ -246,12 +247,14 @@ fn left_behind(path: &Path, mark: Option<&Mark>, restored: bool) -> Option<Strin
     ))
 }
 
-/// The same for whoever only looks. Of the log of a server that is at work, or has just ended in order, nothing is told.
+/// The same for whoever only looks. Of the log of a server that is at work, or has just ended in
+/// order, nothing is told.
 pub(super) fn lost_log(path: &Path) -> Option<String> {
     let seen = || left_behind(path, mark::read(path).ok().flatten().as_ref(), false);
     seen()?;
     match File::open(lock_path(path)) {
-        // Held for so long as there is doubt already: a server that starts just now would be refused.
+        // Held for so long as there is doubt already: a server that starts just now would be
+        // refused.
         Ok(lock) => match lock.try_lock_shared() {
             Err(TryLockError::WouldBlock) => None,
             _ => seen(),
@@ -305,8 +308,8 @@ pub(super) fn log_path(database: &Path) -> PathBuf {
     super::beside(database, "-wal")
 }
 
-/// Why a file with several names is not opened: lock, log and mark go by the name, so that a server on each name would write
-/// to the same database with a log of its own.
+/// Why a file with several names is not opened: lock, log and mark go by the name, so that a server
+/// on each name would write to the same database with a log of its own.
 pub(super) fn other_names(path: &Path) -> Option<String> {
     let names = fs::metadata(path).ok()?.nlink();
     (names > 1).then(|| {
@@ -349,7 +352,8 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Creates the database's file, for its owner alone: it holds certificate requests and what devices say of themselves.
+/// Creates the database's file, for its owner alone: it holds certificate requests and what devices
+/// say of themselves.
 fn create_file(path: &Path, mark: Option<&Mark>) -> Result<(), StoreError> {
     let failed = |reason: String| StoreError::Open {
         location: path.display().to_string(),

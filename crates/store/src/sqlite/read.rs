@@ -21,7 +21,8 @@ pub(super) fn load(connection: &Connection, id: &DeviceId) -> Result<Option<Stor
     Ok(row(connection, id.as_str())?.map(DeviceRow::read).transpose()?)
 }
 
-/// A device with its report; an error, and that of this device alone, if it cannot be taken out of the database.
+/// A device with its report; an error, and that of this device alone, if it cannot be taken out of
+/// the database.
 pub(super) fn row(connection: &Connection, id: &str) -> Result<Option<DeviceRow>> {
     let select = format!(
         "SELECT {DEVICE}, r.report, r.checksum, p.polled, p.asked, p.beat, p.beating_since
@@ -104,8 +105,9 @@ pub(super) fn waiting(connection: &Connection, limit: usize) -> Result<usize> {
     Ok(usize::try_from(count).unwrap_or(limit))
 }
 
-/// Devices behind an id, in the order of their ids, with their reports if it is said: at most so many, and as many as their size
-/// allows. Where a page of the database is damaged, each by itself, so that it is the damage of those on it alone.
+/// Devices behind an id, in the order of their ids, with their reports if it is said: at most so
+/// many, and as many as their size allows. Where a page of the database is damaged, each by itself,
+/// so that it is the damage of those on it alone.
 pub(super) fn page(
     connection: &Connection,
     phase: Option<Phase>,

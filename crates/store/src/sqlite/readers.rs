@@ -59,7 +59,8 @@ impl Readers {
         task.await.map_err(cut_short)?
     }
 
-    /// Runs one that may take long, on a connection of its own: others do not wait for it, and the end of the store ends it.
+    /// Runs one that may take long, on a connection of its own: others do not wait for it, and the
+    /// end of the store ends it.
     pub(super) async fn read_long<T: Send + 'static>(
         self: &Arc<Self>,
         query: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,

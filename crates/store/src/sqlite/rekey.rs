@@ -58,7 +58,8 @@ fn reseal(connection: &mut Connection, keyring: &Keyring) -> Result<Rekeyed, Fai
     Ok(rekeyed)
 }
 
-/// Writes the file anew without what is free in it, then empties the log. The error says what may be left, and the remedy.
+/// Writes the file anew without what is free in it, then empties the log. The error says what may
+/// be left, and the remedy.
 fn erase(connection: &Connection) -> Result<(), String> {
     let left = |what: &str, reason: &dyn std::fmt::Display, remedy: &str| {
         format!("{what} may still hold earlier values ({reason}); {remedy} and rekey again")

@@ -1,12 +1,13 @@
 //! Room on the disk that is kept for deletions and pruning.
 //!
-//! On a full disk even a deletion needs room: SQLite writes it to its log first. So a file beside the database holds some of
-//! the disk. When a deletion finds no room, the file gives its own up, the deletion is made, and the room is taken again,
-//! most often at once, from the log that was emptied. Until it is, nothing else is written: what has become free is not for
-//! heartbeats to fill.
+//! On a full disk even a deletion needs room: SQLite writes it to its log first. So a file beside
+//! the database holds some of the disk. When a deletion finds no room, the file gives its own up,
+//! the deletion is made, and the room is taken again, most often at once, from the log that was
+//! emptied. Until it is, nothing else is written: what has become free is not for heartbeats to
+//! fill.
 //!
-//! Rejected: a lower `max_page_count` for ordinary writes. It bounds the database, and it is the volume that is full, of the
-//! log or of others' files too.
+//! Rejected: a lower `max_page_count` for ordinary writes. It bounds the database, and it is the
+//! volume that is full, of the log or of others' files too.
 
 use std::{
     fs::File,
@@ -21,12 +22,14 @@ use rustix::{
     io::Errno,
 };
 
-/// How much is taken where there is as much, and what will do: an ordinary deletion takes some ten kilobytes.
+/// How much is taken where there is as much, and what will do: an ordinary deletion takes some ten
+/// kilobytes.
 const ROOMS: [u64; 3] = [4 * MEBIBYTE, 2 * MEBIBYTE, MEBIBYTE];
 const LEAST: u64 = MEBIBYTE;
 const MEBIBYTE: u64 = 1024 * 1024;
 
-/// So much of it is lent to a start: SQLite makes an index of its log beside the database, and cannot open it without.
+/// So much of it is lent to a start: SQLite makes an index of its log beside the database, and
+/// cannot open it without.
 const LENT: u64 = 256 * 1024;
 
 /// How often it is tried to take the room again.
@@ -49,8 +52,8 @@ impl Reserve {
         }
     }
 
-    /// Takes the room if there is as much. One who never had it goes on without: what is written then is as before it was
-    /// thought of.
+    /// Takes the room if there is as much. One who never had it goes on without: what is written
+    /// then is as before it was thought of.
     pub(super) fn take(&self) {
         if let Err(error) = self.allocate() {
             tracing::warn!(

@@ -1,5 +1,5 @@
-//! Rows of documents, renderings and sources as they are stored: taken out with what their checksums say, and put in with
-//! their checksums. Nothing else writes them.
+//! Rows of documents, renderings and sources as they are stored: taken out with what their
+//! checksums say, and put in with their checksums. Nothing else writes them.
 
 use rusqlite::{Connection, Row as SqlRow, params};
 
@@ -15,7 +15,8 @@ use crate::{
 pub(super) const DOCUMENT: &str =
     "confidential, key_id, body, kind, namespace, name, source, revision, checksum";
 
-/// Whether the documents were written last by a program that knows checksums, so that those of renderings and sources count.
+/// Whether the documents were written last by a program that knows checksums, so that those of
+/// renderings and sources count.
 pub(super) fn is_checked(connection: &Connection) -> rusqlite::Result<bool> {
     connection
         .prepare_cached("SELECT revision = checked FROM document_revision")?

@@ -1,5 +1,5 @@
-//! Documents that are not what was written, or say nothing about it: found, removed when a person has said so, and given their
-//! checksums.
+//! Documents that are not what was written, or say nothing about it: found, removed when a person
+//! has said so, and given their checksums.
 
 use rusqlite::{Connection, Row as SqlRow};
 
@@ -20,8 +20,8 @@ pub(super) fn is_damaged(connection: &Connection) -> rusqlite::Result<bool> {
         || sources(connection)?.iter().any(|(_, source)| source.is_none()))
 }
 
-/// Removes every row that is not what was written. By its number, since its key is not relied on; and what an index says of it
-/// may be something else.
+/// Removes every row that is not what was written. By its number, since its key is not relied on;
+/// and what an index says of it may be something else.
 pub(super) fn discard_damaged(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("REINDEX document; REINDEX rendering; REINDEX source")?;
     let is_checked = is_checked(connection)?;

@@ -1,10 +1,13 @@
-//! The one thread that writes, with group commit: whatever waits is one transaction and one `fsync`.
+//! The one thread that writes, with group commit: whatever waits is one transaction and one
+//! `fsync`.
 //!
-//! Each job has a savepoint of its own, so that a conflict of one does not harm the others, and is answered only after
-//! the `COMMIT`. The queue is bounded; who finds it full is told so at once instead of waiting for a disk that is stuck.
+//! Each job has a savepoint of its own, so that a conflict of one does not harm the others, and is
+//! answered only after the `COMMIT`. The queue is bounded; who finds it full is told so at once
+//! instead of waiting for a disk that is stuck.
 //!
-//! On a full disk a group fails as a whole, and what cannot wait in it, deletions and pruning, is made with the room that is
-//! kept for them ([`Reserve`]). Nothing that was acknowledged is ever removed to make room.
+//! On a full disk a group fails as a whole, and what cannot wait in it, deletions and pruning, is
+//! made with the room that is kept for them ([`Reserve`]). Nothing that was acknowledged is ever
+//! removed to make room.
 
 use std::{
     fs::{self, File},
@@ -41,8 +44,9 @@ use crate::{
 /// Most jobs of one transaction: bounds how long the first of them waits for the last.
 const GROUP: usize = 512;
 
-/// How late a commit is in the build for the crash test, which acknowledges before it: nothing else is wrong with that
-/// build, so a kill within this time is the only way in which it loses what it acknowledged.
+/// How late a commit is in the build for the crash test, which acknowledges before it: nothing else
+/// is wrong with that build, so a kill within this time is the only way in which it loses what it
+/// acknowledged.
 const SLOW_DISK: Duration = Duration::from_millis(50);
 
 /// Why what can wait has to.
@@ -72,15 +76,16 @@ pub(super) enum Work {
     Defect,
 }
 
-/// A job and where its answer goes: the new revision of a write, the number of rows of a removal, else nothing.
+/// A job and where its answer goes: the new revision of a write, the number of rows of a removal,
+/// else nothing.
 pub(super) struct Job {
     pub(super) work: Work,
     pub(super) reply: Reply,
 }
 
 impl Work {
-    /// Whether it makes room, or a device leave the fleet: the reserve is for these. A tombstone is also written when the
-    /// device was told of it.
+    /// Whether it makes room, or a device leave the fleet: the reserve is for these. A tombstone is
+    /// also written when the device was told of it.
     fn cannot_wait(&self) -> bool {
         match self {
             Self::Write(write) => write
@@ -205,7 +210,8 @@ impl Writer {
         self.reserve.retake();
     }
 
-    /// Makes these as one transaction and answers them. Returns them with the error if it was the disk that had no room.
+    /// Makes these as one transaction and answers them. Returns them with the error if it was the
+    /// disk that had no room.
     fn try_commit(&mut self, jobs: Vec<Job>) -> Option<(Vec<Job>, rusqlite::Error)> {
         if jobs.is_empty() {
             return None;
@@ -248,7 +254,8 @@ impl Writer {
         None
     }
 
-    /// The outcomes, and the highest revision among them: one that was given away in a transaction that failed is nowhere.
+    /// The outcomes, and the highest revision among them: one that was given away in a transaction
+    /// that failed is nowhere.
     fn transact(
         &mut self,
         works: &[Work],

@@ -1,4 +1,5 @@
-//! What only a database that others share can do: several servers, a stop, a lock that stays, a move, TLS.
+//! What only a database that others share can do: several servers, a stop, a lock that stays, a
+//! move, TLS.
 
 #![allow(
     clippy::unwrap_used,
@@ -57,7 +58,8 @@ async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Result<T, StoreError>) 
     tokio::time::timeout(Duration::from_mins(1), tries).await.unwrap()
 }
 
-/// Writes device `a`, deciding anew each time: an attempt that failed may have been made all the same.
+/// Writes device `a`, deciding anew each time: an attempt that failed may have been made all the
+/// same.
 async fn write_again(store: &dyn Store) {
     eventually(async || {
         let revision = store.load(&id("a")).await?.unwrap().revision;

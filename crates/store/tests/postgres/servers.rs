@@ -38,12 +38,14 @@ async fn two_servers_write_one_fleet() {
     assert!(changes.is_sorted_by_key(|change| change.revision));
 }
 
-/// On a database whose transactions are serializable by default, as on the engines that know nothing else, transactions that
-/// cross fail with 40001: the store tries them again, and callers hear of few.
+/// On a database whose transactions are serializable by default, as on the engines that know
+/// nothing else, transactions that cross fail with 40001: the store tries them again, and callers
+/// hear of few.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transactions_that_cannot_be_serialized_are_tried_again() {
     const DEVICES: i64 = 10;
-    // PostgreSQL counts late, and what was rolled back when the servers opened the store may still come.
+    // PostgreSQL counts late, and what was rolled back when the servers opened the store may still
+    // come.
     const CROSSED: u64 = 20;
     let place = PostgresPlace::new().await;
     let database = place.sql("SELECT current_database()");
@@ -85,8 +87,8 @@ async fn transactions_that_cannot_be_serialized_are_tried_again() {
     }
 }
 
-/// Counts one up in the device's report, as often as it takes. How often the store gave up after collisions in a row; nothing
-/// was written then.
+/// Counts one up in the device's report, as often as it takes. How often the store gave up after
+/// collisions in a row; nothing was written then.
 async fn increment(store: &dyn Store, name: &str) -> u64 {
     let mut gave_up = 0;
     loop {
@@ -134,7 +136,8 @@ async fn a_change_of_the_documents_reaches_the_other_server() {
     assert!(matches!(late, Err(StoreError::Conflict)), "{late:?}");
 }
 
-/// Changes of two servers, and reads between them, on a database where they fail with 40001 when they cross.
+/// Changes of two servers, and reads between them, on a database where they fail with 40001 when
+/// they cross.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_of_the_documents_that_cross_are_tried_again() {
     const CHANGES: usize = 15;

@@ -57,7 +57,8 @@ fn install(server: &Postgres, folder: &Path, material: &Material) {
     server.sql("postgres", "ALTER SYSTEM SET ssl = on").unwrap();
 }
 
-/// As `require` and the others of libpq are described, tried on a server whose certificate names another host.
+/// As `require` and the others of libpq are described, tried on a server whose certificate names
+/// another host.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sslmode_means_what_it_means_to_libpq() {
     let folder = TempDir::new().unwrap();

@@ -50,8 +50,8 @@ async fn written() -> Written {
 }
 
 impl Written {
-    /// Opens it with one bit flipped and checks that nothing is told that was not written. How many things were found damaged,
-    /// or a thousand where it could not be opened.
+    /// Opens it with one bit flipped and checks that nothing is told that was not written. How many
+    /// things were found damaged, or a thousand where it could not be opened.
     async fn with_flipped(&self, position: usize, bit: usize) -> usize {
         let path = self.folder.path().join("fleet.db");
         for suffix in ["", "-wal", "-shm", ".mark"] {

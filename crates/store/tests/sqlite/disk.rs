@@ -1,4 +1,5 @@
-//! A volume that is full: what is refused, what is made all the same, and how a server starts on it.
+//! A volume that is full: what is refused, what is made all the same, and how a server starts on
+//! it.
 
 use std::{fs, path::Path};
 
@@ -121,7 +122,8 @@ async fn on_a_full_disk_devices_are_read_deleted_and_nothing_acknowledged_is_los
     store.close().await;
 }
 
-/// Others' files take the room that a deletion was to have. Then deletions fail, but what little room comes is theirs.
+/// Others' files take the room that a deletion was to have. Then deletions fail, but what little
+/// room comes is theirs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_can_wait_waits_until_the_room_for_deletions_is_there_again() {
     let Some(disk) = disk().await else { return };

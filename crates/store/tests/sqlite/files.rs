@@ -120,7 +120,8 @@ async fn another_stores_id_is_found_in_the_mark_and_in_the_file() {
     theirs.close().await;
     for suffix in [".mark", ""] {
         let (place, store) = running().await;
-        // What is in the log counts before what is in the database, and nothing is left in it at the end of a store.
+        // What is in the log counts before what is in the database, and nothing is left in it at
+        // the end of a store.
         store.close().await;
         let store = place.open().await;
         // By another process: this one must not open and close the database's file.

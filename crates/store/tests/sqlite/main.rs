@@ -1,4 +1,5 @@
-//! What only a file can suffer: two servers, a kill, a restored copy, a full disk, other people's databases.
+//! What only a file can suffer: two servers, a kill, a restored copy, a full disk, other people's
+//! databases.
 
 #![allow(
     clippy::unwrap_used,
@@ -307,7 +308,8 @@ async fn a_closed_store_is_one_file() {
     assert_eq!(revision, copy.load(&id("a")).await.unwrap().unwrap().revision.0);
 }
 
-/// A reader that stays keeps the log from being used again; once it is gone, the log shrinks while writes go on.
+/// A reader that stays keeps the log from being used again; once it is gone, the log shrinks while
+/// writes go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_grew_large_is_truncated() {
     const LARGE: u64 = 64 << 20;

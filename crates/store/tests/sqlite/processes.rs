@@ -1,4 +1,5 @@
-//! What happens to a store when its whole process suffers: killed in the midst of writes, on a full disk.
+//! What happens to a store when its whole process suffers: killed in the midst of writes, on a full
+//! disk.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -173,7 +174,8 @@ fn meets_a_full_disk() {
         let store = open(&path).unwrap();
         advance(&store, 5).await;
         store.probe().await.unwrap();
-        // Nothing may be written, not even what is in the log already: after a checkpoint SQLite begins it anew.
+        // Nothing may be written, not even what is in the log already: after a checkpoint SQLite
+        // begins it anew.
         limit_file_size("0");
 
         let kept = store.load(&id("a")).await.unwrap().unwrap();

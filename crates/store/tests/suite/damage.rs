@@ -159,7 +159,8 @@ pub(crate) async fn a_report_that_was_changed_makes_its_device_unreadable(place:
     assert!(store.load(&id("d")).await.unwrap().is_some());
     all_is_sound(&*store).await;
 
-    // One that is gone is none that says nothing: what the device has would count as never reported.
+    // One that is gone is none that says nothing: what the device has would count as never
+    // reported.
     place.run("DELETE FROM report WHERE device_id = 'd'").await;
     let said = is_corrupt(store.load(&id("d")).await);
     assert!(
@@ -280,7 +281,8 @@ pub(crate) async fn a_document_that_was_changed_is_damaged(place: &dyn Place) {
             assert!(store.rekey().await.is_err(), "{change}");
         }
 
-        // A change of something else leaves it damaged; an administrator's confirmation removes it, and the rest is written anew.
+        // A change of something else leaves it damaged; an administrator's confirmation removes it,
+        // and the rest is written anew.
         let elsewhere = DocumentsWrite {
             put: vec![document("EdgeConfig", "e", &change)],
             ..change_by_other(expected)
@@ -355,8 +357,8 @@ pub(crate) async fn rows_without_a_checksum_are_accepted_and_get_one(place: &dyn
     assert_eq!((1, 0), (told.len(), summed));
 }
 
-/// During an upgrade of several servers, and after a way back, a program writes that knows no checksums: it leaves them as
-/// they are, and moves revisions and times on.
+/// During an upgrade of several servers, and after a way back, a program writes that knows no
+/// checksums: it leaves them as they are, and moves revisions and times on.
 pub(crate) async fn rows_of_a_program_without_checksums_are_accepted(place: &dyn Place) {
     let store = place.open_with_keys(keyring(&[1])).await;
     let revision = with_report(&*store, "d").await;

@@ -8,7 +8,8 @@ use crate::support::{documents::*, place::Place, *};
 
 pub(crate) async fn lists_come_in_pages(place: &dyn Place) {
     let store = place.open().await;
-    // Byte order, in which '-' and '.' come before digits and letters; a language's collation would differ.
+    // Byte order, in which '-' and '.' come before digits and letters; a language's collation would
+    // differ.
     let names = ["a", "a-b", "a.b", "a0", "aa", "b"];
     for name in names.iter().rev() {
         let life = if *name == "aa" { waiting() } else { approved() };

@@ -103,7 +103,8 @@ impl Place for SqlitePlace {
     }
 }
 
-/// A database of its own on a server that the tests of one binary share; it ends with the last of them.
+/// A database of its own on a server that the tests of one binary share; it ends with the last of
+/// them.
 pub(crate) struct PostgresPlace {
     pub(crate) server: Arc<Postgres>,
     database: String,
@@ -120,7 +121,8 @@ impl PostgresPlace {
         *shared = Arc::downgrade(&server);
         drop(shared);
         let database = format!("contract_{}", uuid::Uuid::new_v4().simple());
-        // A collation that passes over '-' and '.', so that what relies on the order of bytes must say so.
+        // A collation that passes over '-' and '.', so that what relies on the order of bytes must
+        // say so.
         let create = format!(
             "CREATE DATABASE {database} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-u-ka-shifted' LOCALE 'C'"
         );

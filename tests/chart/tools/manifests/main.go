@@ -1,7 +1,10 @@
-// Command manifests checks rendered manifests (YAML on standard input) by rules of others that no schema tells:
+// Command manifests checks rendered manifests (YAML on standard input) by rules of others that no
+// schema tells:
 //
-//   - every pod and pod template satisfies the Pod Security Standard "restricted", as Kubernetes itself judges it;
-//   - every ServiceMonitor and PrometheusRule is what the Prometheus Operator reads, without an unknown field.
+//   - every pod and pod template satisfies the Pod Security Standard "restricted", as Kubernetes
+//     itself judges it;
+//   - every ServiceMonitor and PrometheusRule is what the Prometheus Operator reads, without an
+//     unknown field.
 //
 // It prints what is wrong and exits 1, or says what it looked at.
 package main

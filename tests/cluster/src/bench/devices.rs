@@ -1,4 +1,5 @@
-//! Devices that both backends know, so that they are served before, during and after every switch and way back.
+//! Devices that both backends know, so that they are served before, during and after every switch
+//! and way back.
 
 use anyhow::{Context, Result, ensure};
 use cluster::Cluster;
@@ -11,7 +12,8 @@ use crate::rounds::uninstall;
 const IDS: [&str; 2] = ["bench-1", "bench-2"];
 const NAMESPACE: &str = "default";
 
-/// Registers devices in the custom resources, and by an installation in the store, which stays; leaves Flotta as it was.
+/// Registers devices in the custom resources, and by an installation in the store, which stays;
+/// leaves Flotta as it was.
 pub(crate) async fn on_both(cluster: &Cluster, flotta: &Flotta) -> Result<Vec<Device>> {
     let mut devices = Vec::new();
     for id in IDS {

@@ -1,15 +1,18 @@
-//! `cluster-bench`: how long an installation takes until the Edge API is switched, and what the companion costs; the second
-//! half of `make bench`.
+//! `cluster-bench`: how long an installation takes until the Edge API is switched, and what the
+//! companion costs; the second half of `make bench`.
 //!
-//! On one throwaway cluster, in each round: the Edge API is restarted by an annotation, as a person restarts it; then the
-//! chart is installed, and removed again with the way back. So each installation has a plain restart beside it that met the
-//! same machine. Devices poll throughout; every request of theirs that failed is accounted for. Results are medians.
+//! On one throwaway cluster, in each round: the Edge API is restarted by an annotation, as a person
+//! restarts it; then the chart is installed, and removed again with the way back. So each
+//! installation has a plain restart beside it that met the same machine. Devices poll throughout;
+//! every request of theirs that failed is accounted for. Results are medians.
 //!
-//! What happens to pods is taken by looking at them every 100 ms, since the times in Kubernetes' objects are whole seconds.
-//! A pod is told to end (SIGTERM) when its deletion is recorded: the kubelet sends the signal at once, there is no hook.
+//! What happens to pods is taken by looking at them every 100 ms, since the times in Kubernetes'
+//! objects are whole seconds. A pod is told to end (SIGTERM) when its deletion is recorded: the
+//! kubelet sends the signal at once, there is no hook.
 //!
-//! Before the first round everything is done once: images, programs and the volume with the store are there then. The
-//! CustomResourceDefinition is removed each time, as it is missing at a user's first installation. Needs root.
+//! Before the first round everything is done once: images, programs and the volume with the store
+//! are there then. The CustomResourceDefinition is removed each time, as it is missing at a user's
+//! first installation. Needs root.
 
 #![allow(
     clippy::print_stdout,

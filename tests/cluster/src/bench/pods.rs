@@ -49,8 +49,9 @@ pub(crate) struct Restart {
 }
 
 impl Restart {
-    /// Whether anything of this time was within the restart: from the old container's SIGTERM, which was sent after the last
-    /// look that did not see it, until the new one is ready and the old one has ended.
+    /// Whether anything of this time was within the restart: from the old container's SIGTERM,
+    /// which was sent after the last look that did not see it, until the new one is ready and the
+    /// old one has ended.
     pub(crate) fn touches(&self, from: Duration, to: Duration) -> bool {
         from <= self.end() && self.old_still_wanted <= to
     }
@@ -175,7 +176,8 @@ fn is_ready(pod: &Value) -> bool {
         .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
-/// Restarts of the Edge API, oldest first: each pod of it but the first is there in place of the one before.
+/// Restarts of the Edge API, oldest first: each pod of it but the first is there in place of the
+/// one before.
 pub(crate) fn restarts(lives: &[Life]) -> Vec<Restart> {
     let pods: Vec<_> = lives.iter().filter(|life| life.role == Role::EdgeApi).collect();
     let pairs = pods.windows(2).filter_map(|pair| {

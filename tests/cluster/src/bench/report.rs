@@ -1,4 +1,5 @@
-//! Everything that was measured, as Markdown: durations, requests that failed, what the companion costs.
+//! Everything that was measured, as Markdown: durations, requests that failed, what the companion
+//! costs.
 
 use std::fmt::Write as _;
 use std::time::Duration;

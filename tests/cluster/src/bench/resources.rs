@@ -29,7 +29,8 @@ pub(crate) struct Idle {
     pub(crate) peak: u64,
     /// User and system time, all threads; exact to a clock tick (10 ms).
     pub(crate) processor: Duration,
-    /// Requests to the API server, by the companion's own count. One that opens a watch counts, what it brings does not.
+    /// Requests to the API server, by the companion's own count. One that opens a watch counts,
+    /// what it brings does not.
     pub(crate) requests: u64,
 }
 
@@ -158,7 +159,8 @@ fn processor_time(process: i32) -> Result<Duration> {
 
 /// User and system time so far, in clock ticks.
 fn ticks(stat: &str) -> Result<u64> {
-    // The second field is the program's name in parentheses and may contain anything; utime and stime are 14 and 15.
+    // The second field is the program's name in parentheses and may contain anything; utime and
+    // stime are 14 and 15.
     let (_, rest) = stat
         .rsplit_once(')')
         .context("an entry of /proc names its program")?;

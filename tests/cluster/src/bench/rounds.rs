@@ -48,7 +48,8 @@ pub(crate) struct Round {
     pub(crate) install: Span,
     /// When `helm install` had returned.
     pub(crate) helm_returned: Duration,
-    /// From the start of `helm uninstall` until the Edge API answers from its custom resources and nothing of ours runs.
+    /// From the start of `helm uninstall` until the Edge API answers from its custom resources and
+    /// nothing of ours runs.
     pub(crate) uninstall: Span,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! usage: cluster-demo FOLDER
 //!
-//! Prints a timeline in plain words; each line is said after a call has shown it. The cluster in FOLDER runs on
-//! afterwards; `make demo-down` takes it away. Needs root.
+//! Prints a timeline in plain words; each line is said after a call has shown it. The cluster in
+//! FOLDER runs on afterwards; `make demo-down` takes it away. Needs root.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

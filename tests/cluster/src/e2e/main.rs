@@ -1,12 +1,14 @@
-//! What must hold on a whole cluster: `make e2e`, or `KUBECONFIG=... make e2e` on a cluster of yours.
+//! What must hold on a whole cluster: `make e2e`, or `KUBECONFIG=... make e2e` on a cluster of
+//! yours.
 //!
 //! usage: cluster-e2e [--list] [--keep] [--queue=FOLDER] [NAME...]
 //!
-//! Without names all scenarios are played. A name is that of a scenario or of a group. `--keep` leaves a throwaway cluster
-//! running after the last one, and what is on a cluster of yours, which has nothing of Flotta otherwise, before and after.
-//! `--queue` is for `parts.sh`: several of this program share the work. Prints a timeline; ends with the line
-//! `N passed, N failed`, and with status 1 when a scenario failed, 2 when it is not a scenario that did. A throwaway cluster
-//! needs root.
+//! Without names all scenarios are played. A name is that of a scenario or of a group. `--keep`
+//! leaves a throwaway cluster running after the last one, and what is on a cluster of yours, which
+//! has nothing of Flotta otherwise, before and after. `--queue` is for `parts.sh`: several of this
+//! program share the work. Prints a timeline; ends with the line `N passed, N failed`, and with
+//! status 1 when a scenario failed, 2 when it is not a scenario that did. A throwaway cluster needs
+//! root.
 
 mod programme;
 mod report;
@@ -180,7 +182,8 @@ async fn play(stage: &mut Stage, programme: &mut Programme) -> Result<Count> {
 enum Outcome {
     Passed,
     Failed(anyhow::Error),
-    /// The cluster could not be cleared, or Flotta does not run on it: not for anything that is tested here.
+    /// The cluster could not be cleared, or Flotta does not run on it: not for anything that is
+    /// tested here.
     NotBegun(anyhow::Error),
 }
 

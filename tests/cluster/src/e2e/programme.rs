@@ -1,8 +1,10 @@
-//! Which scenario comes next: in the order of the list, or, where several clusters share the work, what suits this one.
+//! Which scenario comes next: in the order of the list, or, where several clusters share the work,
+//! what suits this one.
 //!
-//! They share a folder that has a file for each scenario still to be played, under its name. Who renames it plays it, and
-//! removes it when it passed; so what is there in the end did not pass, or was never begun, whatever became of who played it.
-//! A range of the list for each was rejected: one had the long ones, and the others were done in half the time.
+//! They share a folder that has a file for each scenario still to be played, under its name. Who
+//! renames it plays it, and removes it when it passed; so what is there in the end did not pass, or
+//! was never begun, whatever became of who played it. A range of the list for each was rejected:
+//! one had the long ones, and the others were done in half the time.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -68,8 +70,8 @@ impl Programme {
     }
 }
 
-/// Long ones first, so that none is begun when the others are done; then what begins with what is there; then what needs no
-/// clearing, which takes a quarter of a minute; then any.
+/// Long ones first, so that none is begun when the others are done; then what begins with what is
+/// there; then what needs no clearing, which takes a quarter of a minute; then any.
 fn most_suitable(todo: &[&Scenario], state: State) -> usize {
     let needs_no_clearing =
         |from: State| state == State::Nothing || (state, from) == (State::Flotta, State::Switched);

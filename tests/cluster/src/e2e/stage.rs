@@ -1,4 +1,5 @@
-//! Where scenarios play: one cluster for all of them, and the way to the state that each begins with.
+//! Where scenarios play: one cluster for all of them, and the way to the state that each begins
+//! with.
 
 use std::fs;
 use std::time::Duration;
@@ -32,7 +33,8 @@ pub(crate) enum State {
     Nothing,
     /// Flotta's Edge API on its custom resources, no device, nothing of ours.
     Flotta,
-    /// The chart with its defaults from its first revision on, the switch verified, no device in the custom resources.
+    /// The chart with its defaults from its first revision on, the switch verified, no device in
+    /// the custom resources.
     Switched,
     /// Anything.
     Unknown,
@@ -48,8 +50,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// On a throwaway cluster that is new, or on one of the user's that has nothing of Flotta: these tests remove the namespace
-    /// `flotta`, and devices wherever they are.
+    /// On a throwaway cluster that is new, or on one of the user's that has nothing of Flotta:
+    /// these tests remove the namespace `flotta`, and devices wherever they are.
     pub(crate) async fn new(cluster: Cluster, timeline: Timeline) -> Result<Self> {
         for path in [&[NAMESPACE], &DEFINITIONS[..]].concat() {
             ensure!(
@@ -113,7 +115,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Goes as far as that as it takes nothing of ours: where this fails, it is the cluster that is broken.
+    /// Goes as far as that as it takes nothing of ours: where this fails, it is the cluster that is
+    /// broken.
     pub(crate) async fn clear_for(&mut self, wanted: State) -> Result<()> {
         let is_there = self.state == wanted || (self.state == State::Flotta && wanted == State::Switched);
         if is_there {
@@ -145,7 +148,8 @@ impl Stage {
         self.flotta = None;
         self.state = State::Unknown;
         let cluster = &self.cluster;
-        // Without hooks: nothing here is to be led back, and what is broken could not be. No release is fine.
+        // Without hooks: nothing here is to be led back, and what is broken could not be. No
+        // release is fine.
         let _ = cluster.helm(
             Helm::Four,
             &["uninstall", chart::RELEASE, "--no-hooks", "--ignore-not-found"],
@@ -176,7 +180,8 @@ impl Stage {
     }
 }
 
-/// Takes the finalizers off all objects of a kind, whose owners may be gone; says where the objects are.
+/// Takes the finalizers off all objects of a kind, whose owners may be gone; says where the objects
+/// are.
 async fn release_all(cluster: &Cluster, collection: &str) -> Result<Vec<String>> {
     let (group, kind) = collection
         .rsplit_once('/')

@@ -193,7 +193,8 @@ impl Maker<'_> {
     }
 }
 
-/// Objects outside of all fleets that Flotta reads for bucket claims; which of them are there follows from the dice.
+/// Objects outside of all fleets that Flotta reads for bucket claims; which of them are there
+/// follows from the dice.
 pub fn world(dice: &mut Dice) -> Vec<Value> {
     let mut objects = Vec::new();
     if dice.percent(85) {

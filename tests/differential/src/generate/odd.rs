@@ -2,7 +2,8 @@
 
 use crate::dice::Dice;
 
-/// YAML 1.1 words and numbers that are text, quoting, white space, line ends, control characters, scripts.
+/// YAML 1.1 words and numbers that are text, quoting, white space, line ends, control characters,
+/// scripts.
 const TEXTS: &[&str] = &[
     "",
     " ",
@@ -132,7 +133,8 @@ const TEXTS: &[&str] = &[
     "a very long line that goes on and on, past the column where some emitters break lines, and ends with a line feed\nand then a second one which is just as long as the first one, so that both of them would have to be folded\n",
 ];
 
-/// Characters that YAML does not allow and JSON does not escape: go-yaml refuses a document with one of them.
+/// Characters that YAML does not allow and JSON does not escape: go-yaml refuses a document with
+/// one of them.
 pub const UNWRITABLE: [char; 4] = ['\u{7f}', '\u{80}', '\u{9f}', '\u{fffe}'];
 
 /// A text, mostly an odd one.

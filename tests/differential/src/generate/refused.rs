@@ -1,4 +1,5 @@
-//! Objects that an API server with Flotta's definitions accepts, and that our admission must refuse with a named fault.
+//! Objects that an API server with Flotta's definitions accepts, and that our admission must refuse
+//! with a named fault.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! EdgeWorkloads: pods of every shape that the schema admits, brought into the form that admission asks for.
+//! EdgeWorkloads: pods of every shape that the schema admits, brought into the form that admission
+//! asks for.
 
 use serde_json::{Map, Value, json};
 

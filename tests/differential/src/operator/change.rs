@@ -1,4 +1,5 @@
-//! Changes of a fleet that running devices and their operator have to follow: labels, selectors, deletions.
+//! Changes of a fleet that running devices and their operator have to follow: labels, selectors,
+//! deletions.
 
 use serde_json::json;
 
@@ -34,8 +35,8 @@ pub(super) fn changed(fleet: &Fleet) -> Fleet {
     fleet
 }
 
-/// The fleet with one workload that nobody is selected for any more. Nothing else changes, so that no change of a label
-/// repairs what the operator forgets.
+/// The fleet with one workload that nobody is selected for any more. Nothing else changes, so that
+/// no change of a label repairs what the operator forgets.
 pub(super) fn deselected(fleet: &Fleet) -> Fleet {
     let mut fleet = fleet.clone();
     let workload = fleet

@@ -1,9 +1,10 @@
 //! Assignments that the operator loses, until it selects for the device again.
 //!
-//! It writes a device's whole list of workloads as a merge patch made from its cache, without a resource version. When it
-//! reconciles two workloads, or a workload and the device, at the same moment, the later list is written over the earlier
-//! one; and as only a changed label of the device makes it select for it again, nothing does. A label that no selector
-//! knows stands for that change here; on real devices heartbeats bring them.
+//! It writes a device's whole list of workloads as a merge patch made from its cache, without a
+//! resource version. When it reconciles two workloads, or a workload and the device, at the same
+//! moment, the later list is written over the earlier one; and as only a changed label of the
+//! device makes it select for it again, nothing does. A label that no selector knows stands for
+//! that change here; on real devices heartbeats bring them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +24,15 @@ use crate::flotta::{Cluster, collection};
 pub(super) const AT_MOST_ONE_OF: usize = 20;
 /// The label that makes the operator look at a device.
 const LABEL: &str = "asked-again";
-/// Nothing happens for so long only when it has nothing left to do: it tries again sooner what failed.
+/// Nothing happens for so long only when it has nothing left to do: it tries again sooner what
+/// failed.
 const REST: Duration = Duration::from_secs(15);
 /// Asked this often, a device that is still wrong is no lost update.
 const ROUNDS: u32 = 3;
 
-/// Waits until the operator has selected as intended or as its listed defects have it, and lets it select again for what
-/// it left otherwise when it came to rest. For how many devices it was asked again.
+/// Waits until the operator has selected as intended or as its listed defects have it, and lets it
+/// select again for what it left otherwise when it came to rest. For how many devices it was asked
+/// again.
 pub(super) async fn settle(
     cluster: &Cluster,
     now: &[Arc<Fleet>],

@@ -1,5 +1,5 @@
-//! Flotta's operator as the judge of selection: the same devices get the same workloads, but for its listed defects; also
-//! after labels and selectors have changed and workloads were deleted.
+//! Flotta's operator as the judge of selection: the same devices get the same workloads, but for
+//! its listed defects; also after labels and selectors have changed and workloads were deleted.
 
 mod change;
 mod defects;
@@ -86,7 +86,8 @@ impl fmt::Display for Selections {
 /// Lets the operator and ours select for the cases `first..first + count`, and again after changes.
 pub async fn run(seed: u64, first: u64, count: u64) -> Result<Selections> {
     let schemas = Schemas::published()?;
-    // An invalid selector stops the operator for every device that it is looked up for; those are refused anyway.
+    // An invalid selector stops the operator for every device that it is looked up for; those are
+    // refused anyway.
     let valid = |number| Fleet {
         refused: Vec::new(),
         ..fleet(seed, number, &schemas)
@@ -206,7 +207,8 @@ impl fmt::Display for Unexplained<'_> {
     }
 }
 
-/// The defects that were met, one per workload of a device, and the devices that none of them explains.
+/// The defects that were met, one per workload of a device, and the devices that none of them
+/// explains.
 fn looked_at<'a>(
     now: &'a [Arc<Fleet>],
     before: Option<&[Arc<Fleet>]>,

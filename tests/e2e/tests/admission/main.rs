@@ -1,5 +1,6 @@
-//! The order in the admission file, as devices meet it through the real Edge API: on hold, closed, and on a store that is
-//! not the fleet's. Nothing of it disconnects a device, and every device that was put off gets in by trying again.
+//! The order in the admission file, as devices meet it through the real Edge API: on hold, closed,
+//! and on a store that is not the fleet's. Nothing of it disconnects a device, and every device
+//! that was put off gets in by trying again.
 
 use std::fs;
 use std::path::PathBuf;
@@ -94,7 +95,8 @@ impl Ordered {
         Ok(answer.json()?["devices"].clone())
     }
 
-    /// A verification call through the Edge API: what it is answered. It must have been seen, whatever that is.
+    /// A verification call through the Edge API: what it is answered. It must have been seen,
+    /// whatever that is.
     async fn verification_call(&self, nonce: &str) -> Result<u16> {
         let mut probe = self.registered_elsewhere(&format!("flotta-companion-probe-{nonce}"))?;
         let answer = probe.poll_control().await?;

@@ -1,5 +1,5 @@
-//! The calls that prove a switch, made to the real server and the real Edge API: what each of them says where all is well,
-//! and that it says what is wrong where something is.
+//! The calls that prove a switch, made to the real server and the real Edge API: what each of them
+//! says where all is well, and that it says what is wrong where something is.
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 

@@ -1,7 +1,8 @@
-//! The chart on a real API server, by either Helm: what is installed, what an upgrade and a rollback leave alone, and how a
-//! refused uninstallation is got over.
+//! The chart on a real API server, by either Helm: what is installed, what an upgrade and a
+//! rollback leave alone, and how a refused uninstallation is got over.
 //!
-//! No pod runs here, so a hook never ends by itself; what hooks do is tested on a whole cluster (`tests/cluster`).
+//! No pod runs here, so a hook never ends by itself; what hooks do is tested on a whole cluster
+//! (`tests/cluster`).
 
 mod release;
 

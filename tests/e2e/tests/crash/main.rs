@@ -1,7 +1,8 @@
-//! The server is killed at random moments of its work, through the real Edge API over mutual TLS, and started again on the
-//! same store: what devices were told has been done is there, once.
+//! The server is killed at random moments of its work, through the real Edge API over mutual TLS,
+//! and started again on the same store: what devices were told has been done is there, once.
 //!
-//! `CRASH_SEED=n` repeats the moments of an earlier run (each run prints its seed); the machine still has its say.
+//! `CRASH_SEED=n` repeats the moments of an earlier run (each run prints its seed); the machine
+//! still has its say.
 
 mod random;
 
@@ -26,7 +27,8 @@ const WRITES: u64 = 200;
 enum After {
     /// All requests have failed before the server is back.
     Silence,
-    /// The server comes back while devices go on sending, and the Edge API repeats what had no answer.
+    /// The server comes back while devices go on sending, and the Edge API repeats what had no
+    /// answer.
     Storm,
 }
 
@@ -107,8 +109,8 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed_on_postgres() ->
     rounds(Store::Postgres, 5).await
 }
 
-/// The checker against a server that tells before it has done: a checker that finds nothing there would find nothing
-/// anywhere.
+/// The checker against a server that tells before it has done: a checker that finds nothing there
+/// would find nothing anywhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_acknowledges_before_it_commits_is_found_out() -> Result<()> {
     let mut random = Random::announced("crash rounds with a server that tells too early");
@@ -139,7 +141,8 @@ async fn a_server_that_acknowledges_before_it_commits_is_found_out() -> Result<(
     bail!("25 rounds, and the checker has not noticed that the server acknowledges before it commits")
 }
 
-/// A heartbeat that tells nothing new is acknowledged before it is stored: its time may be lost, for five seconds.
+/// A heartbeat that tells nothing new is acknowledged before it is stored: its time may be lost,
+/// for five seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn last_seen_times_are_at_most_five_seconds_old_after_a_kill() -> Result<()> {
     let mut stage = Stage::with(Store::Sqlite, keeping_all_events).await?;
@@ -148,7 +151,8 @@ async fn last_seen_times_are_at_most_five_seconds_old_after_a_kill() -> Result<(
         crew.quiet.forget_beats();
         let begun = Timestamp::now();
         let mut traffic = crew.set_out();
-        // Long enough that the first of the heartbeats must be there, whenever the last ones were stored.
+        // Long enough that the first of the heartbeats must be there, whenever the last ones were
+        // stored.
         let long_enough =
             |_: &Counts| begun.duration_until(Timestamp::now()) > TIMES_WITHIN + SignedDuration::from_secs(1);
         traffic

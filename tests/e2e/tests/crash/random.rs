@@ -1,5 +1,5 @@
-//! Numbers that can be repeated: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators"), which is
-//! enough for choosing moments and a dependency less.
+//! Numbers that can be repeated: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom
+//! number generators"), which is enough for choosing moments and a dependency less.
 
 /// The generator.
 #[derive(Debug)]

@@ -147,7 +147,8 @@ async fn comes_back_after_a_silence(store: Store) -> Result<()> {
     let mut device = disconnected(&stage, "forget").await?;
     // The daemon is down for longer than the 30 s of silence by which a restart is known.
     tokio::time::sleep(Duration::from_secs(31)).await;
-    // The restarted daemon polls at once, before its agent has started; a disconnect now would stop it for good.
+    // The restarted daemon polls at once, before its agent has started; a disconnect now would stop
+    // it for good.
     assert_eq!(device.poll_data().await?.status, 500);
     for _ in 0..3 {
         let control = device.poll_control().await?;

@@ -1,4 +1,5 @@
-//! Heartbeats as devices really send them: with and without hardware, with events, copies, and every odd value.
+//! Heartbeats as devices really send them: with and without hardware, with events, copies, and
+//! every odd value.
 
 use anyhow::Result;
 use e2e::{Stage, Store, on_both_stores};
@@ -95,7 +96,8 @@ async fn events_are_counted_and_copies_are_not(store: Store) -> Result<()> {
     );
     assert_eq!(event["message"], "cannot pull <image> & \"more\": ☹");
 
-    // Copies are recognised from what is stored: also by a server that has just been killed and started again.
+    // Copies are recognised from what is stored: also by a server that has just been killed and
+    // started again.
     let beat = heartbeat_with_event("info", "Started", "pod nginx started");
     assert_eq!(device.heartbeat(beat.clone()).await?.status, 200);
     stage.server.kill()?;
@@ -103,7 +105,8 @@ async fn events_are_counted_and_copies_are_not(store: Store) -> Result<()> {
     let copy = device.heartbeat(beat.clone()).await?;
     assert_eq!(copy.status, 200);
 
-    // The same event in another heartbeat is another event. This one comes with the version before the change.
+    // The same event in another heartbeat is another event. This one comes with the version before
+    // the change.
     let mut later = beat;
     later["version"] = json!("the-version-before");
     assert_eq!(device.heartbeat(later).await?.status, 200);
@@ -111,7 +114,8 @@ async fn events_are_counted_and_copies_are_not(store: Store) -> Result<()> {
     let event = held.event("Started")?.unwrap_or(Value::Null);
     let (first, last) = (event["first"].as_str(), event["last"].as_str());
     assert!(first < last, "{event}");
-    // The server may have been away for longer than the five seconds in which a copy can come; then it is no copy.
+    // The server may have been away for longer than the five seconds in which a copy can come; then
+    // it is no copy.
     assert!(event["count"] == 2 || event["count"] == 3, "{event}");
     assert_eq!(
         (&event["severity"], &event["origin"]),
@@ -194,7 +198,8 @@ async fn podman_states_and_odd_dates_are_kept_as_meant(store: Store) -> Result<(
     );
     assert_eq!(held.at("/report/upgrade/current_commit_ID"), "unknown");
 
-    // A workload whose image is missing stays `Created`, with an event; the others are gone with the next list.
+    // A workload whose image is missing stays `Created`, with an event; the others are gone with
+    // the next list.
     let mut beat = heartbeat_with_event("warn", "Failed", "no such image");
     beat["workloads"] = json!([{"name": "created", "status": "Created"}]);
     assert_eq!(device.heartbeat(beat).await?.status, 200);
@@ -268,8 +273,8 @@ async fn a_version_that_alternates_is_a_condition(store: Store) -> Result<()> {
     Ok(())
 }
 
-/// A first heartbeat of a real device is 12 KB; a machine with many devices sends a multiple. Beyond that it is cut, and the
-/// device is served as before.
+/// A first heartbeat of a real device is 12 KB; a machine with many devices sends a multiple.
+/// Beyond that it is cut, and the device is served as before.
 async fn a_body_far_larger_than_usual_is_taken_and_cut(store: Store) -> Result<()> {
     let stage = Stage::new(store).await?;
     let mut device = stage.member("device-1", None).await?;

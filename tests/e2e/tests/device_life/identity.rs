@@ -67,8 +67,8 @@ async fn a_forged_heartbeat_proves_nothing(store: Store) -> Result<()> {
         200
     );
 
-    // A leaf of the forger's own making in front of a certificate that Flotta signed: the Edge API takes the identity
-    // from the first one and the signature from any, on POST requests.
+    // A leaf of the forger's own making in front of a certificate that Flotta signed: the Edge API
+    // takes the identity from the first one and the signature from any, on POST requests.
     let leaf = Profile::device("device-1", "factory").self_signed()?;
     let mut forger = stage.device("device-1");
     forger.present(leaf.clone().followed_by(&stage.provisioning.register));

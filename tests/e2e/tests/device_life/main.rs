@@ -1,5 +1,5 @@
-//! A device's life through the real Edge API over mutual TLS, on both stores: every answer that the device sees, and
-//! what the store holds afterwards.
+//! A device's life through the real Edge API over mutual TLS, on both stores: every answer that the
+//! device sees, and what the store holds afterwards.
 
 mod deletion;
 mod enrolment;

@@ -1,4 +1,5 @@
-//! A playbook on its way to the device: offered through the real Edge API, and never again once the device names it.
+//! A playbook on its way to the device: offered through the real Edge API, and never again once the
+//! device names it.
 
 use std::fs;
 

@@ -85,7 +85,8 @@ async fn a_member_that_moves_is_served_from_its_new_place(store: Store) -> Resul
     Ok(())
 }
 
-/// A certificate of an id that the server does not know: from another store, or from before it was lost.
+/// A certificate of an id that the server does not know: from another store, or from before it was
+/// lost.
 fn foreign_member(stage: &Stage, id: &str, namespace: &str) -> Result<testkit::device::Device> {
     let profile = testkit::pki::Profile::device(id, namespace);
     let mut device = stage.device(id);

@@ -1,4 +1,5 @@
-//! Registration: twice, with the first answer lost, with a foreign key, by permission, in a place that changed meanwhile.
+//! Registration: twice, with the first answer lost, with a foreign key, by permission, in a place
+//! that changed meanwhile.
 
 use anyhow::{Context, Result};
 use e2e::{Stage, Store, on_both_stores};
@@ -31,8 +32,8 @@ async fn approved(stage: &Stage, id: &str) -> Result<Device> {
 async fn registering_twice_keeps_the_key(store: Store) -> Result<()> {
     let stage = Stage::new(store).await?;
     let mut device = approved(&stage, "device-1").await?;
-    // Once with the register certificate, ten seconds later once more as a renewal: what a real agent does when its
-    // first enrolment was answered "go on".
+    // Once with the register certificate, ten seconds later once more as a renewal: what a real
+    // agent does when its first enrolment was answered "go on".
     let answer = device.register(&hardware("Device-1")).await?;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()?["directive"], "registration");
@@ -100,7 +101,8 @@ async fn a_foreign_key_is_refused_once_the_device_was_seen(store: Store) -> Resu
     let device = stage.member("device-1", None).await?;
     let own = stage.show("device-1")?.keys();
 
-    // Somebody with the register certificate asks for this device's certificate, ten seconds apart for ever.
+    // Somebody with the register certificate asks for this device's certificate, ten seconds apart
+    // for ever.
     let mut stranger = stage.device("device-1");
     for _ in 0..3 {
         assert_eq!(stranger.register(&hardware("stranger")).await?.status, 500);

@@ -18,8 +18,8 @@ async fn is_refused(stage: &Stage, mut caller: Caller, who: &str, outcome: &str)
     let before = handshakes(stage, outcome).await?;
     let answer = caller.registration_status("default", "device-1").await;
     assert!(answer.is_err(), "{who} was answered: {answer:?}");
-    // With TLS 1.3 the caller learns of its refusal after its own part is done, so an error alone does not say when; and it
-    // may learn of it before the server has counted it.
+    // With TLS 1.3 the caller learns of its refusal after its own part is done, so an error alone
+    // does not say when; and it may learn of it before the server has counted it.
     let counted = async || handshakes(stage, outcome).await.is_ok_and(|now| now > before);
     let what = format!("{who} being refused in the handshake as {outcome}");
     wait_until(&what, Duration::from_secs(10), counted).await

@@ -1,5 +1,6 @@
-//! What goes wrong around the server while devices work through the real Edge API: the store is away or full, certificates
-//! change, strangers call, the server is told to stop, a second server works on the same store.
+//! What goes wrong around the server while devices work through the real Edge API: the store is
+//! away or full, certificates change, strangers call, the server is told to stop, a second server
+//! works on the same store.
 
 mod callers;
 mod disk;

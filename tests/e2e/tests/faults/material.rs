@@ -1,5 +1,5 @@
-//! Certificates, CA bundle and pins change under devices at work: no request fails, no connection is dropped, and bad
-//! material changes nothing but what the server says about itself.
+//! Certificates, CA bundle and pins change under devices at work: no request fails, no connection
+//! is dropped, and bad material changes nothing but what the server says about itself.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -52,7 +52,8 @@ impl Material {
 /// How files are replaced.
 #[derive(Debug, Clone, Copy)]
 enum Way {
-    /// As the kubelet does it: the files are links into `..data`, itself a link that is replaced by a rename.
+    /// As the kubelet does it: the files are links into `..data`, itself a link that is replaced by
+    /// a rename.
     Volume,
     /// The files are written over.
     InPlace,
@@ -174,7 +175,8 @@ async fn material_changes_without_a_failed_request() -> Result<()> {
         "not pinned yet"
     );
 
-    // A new server certificate, a renewed CA in front of the old, and the pin of the next host certificate.
+    // A new server certificate, a renewed CA in front of the old, and the pin of the next host
+    // certificate.
     let both_pins = [old_pin.clone(), next_pin];
     let bundle = [renewed_ca, old_ca.clone()];
     folder.put(Way::Volume, &Material::new(&certificates[1], &bundle, &both_pins))?;

@@ -1,4 +1,5 @@
-//! PostgreSQL goes away while devices work and comes back: errors meanwhile, nothing but errors, and no restart of ours.
+//! PostgreSQL goes away while devices work and comes back: errors meanwhile, nothing but errors,
+//! and no restart of ours.
 
 use std::time::Duration;
 
@@ -62,7 +63,8 @@ async fn postgres_goes_away_and_comes_back_under_devices_at_work() -> Result<()>
     Ok(())
 }
 
-/// Called without the Edge API, which would hide the status. The devices' id is one whose events nobody compares.
+/// Called without the Edge API, which would hide the status. The devices' id is one whose events
+/// nobody compares.
 async fn every_operation_is_unavailable(stage: &Stage) -> Result<()> {
     const ID: &str = "witness";
     let mut caller = stage.caller(Connections::KeptAlive)?;

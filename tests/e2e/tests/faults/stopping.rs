@@ -45,8 +45,8 @@ struct Reporting {
 }
 
 impl Reporting {
-    /// Reports once; again when that is refused before the server is told to stop, as on a machine so busy that the store
-    /// gives up. Whether the last one was acknowledged.
+    /// Reports once; again when that is refused before the server is told to stop, as on a machine
+    /// so busy that the store gives up. Whether the last one was acknowledged.
     async fn report(&self, mut member: Member) -> Result<(Member, bool)> {
         loop {
             let answered = member.report().await;
@@ -95,7 +95,8 @@ async fn requests_under_way_are_finished_before_the_server_ends() -> Result<()> 
             tokio::spawn(async move { reporting.report(member).await })
         })
         .collect();
-    // On a connection of its own: within a transaction PostgreSQL shows the activity of its beginning.
+    // On a connection of its own: within a transaction PostgreSQL shows the activity of its
+    // beginning.
     let (watcher, connection) = tokio_postgres::connect(&url, NoTls).await?;
     tokio::spawn(connection);
     let waiting = async || {

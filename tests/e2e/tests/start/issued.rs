@@ -1,4 +1,5 @@
-//! Issued certificates in front of the real Edge API: it believes a probe as it would a device, and the server as a backend.
+//! Issued certificates in front of the real Edge API: it believes a probe as it would a device, and
+//! the server as a backend.
 
 use anyhow::{Context, Result};
 use bytes::Bytes;

@@ -1,4 +1,5 @@
-//! Whether the real Edge API starts with what is in its Secrets, beside what `pki::edge_api` says about it.
+//! Whether the real Edge API starts with what is in its Secrets, beside what `pki::edge_api` says
+//! about it.
 //!
 //! The one proof that the judgement is right: the companion restarts the Edge API on its word.
 
@@ -49,7 +50,8 @@ async fn what_is_said_of_a_start_is_what_it_does() -> Result<()> {
     Ok(())
 }
 
-/// Starts an Edge API and stops it again. An error when it neither serves nor ends for the reason that is asked about.
+/// Starts an Edge API and stops it again. An error when it neither serves nor ends for the reason
+/// that is asked about.
 async fn starts(control_plane: &ControlPlane) -> Result<bool> {
     // Nothing listens there; the backend is only called when a device comes.
     let Err(error) = EdgeApi::start(control_plane, "http://127.0.0.1:1/", None).await else {

@@ -102,8 +102,8 @@ async fn compare(
     Ok(comparison(there, &phases, listed))
 }
 
-/// What is on one side only. A device that cannot be read gets errors and keeps what it has: it is not lost by coming here, and
-/// it would be disconnected by a way back like any other.
+/// What is on one side only. A device that cannot be read gets errors and keeps what it has: it is
+/// not lost by coming here, and it would be disconnected by a way back like any other.
 fn comparison(there: Vec<String>, phases: &Phases, listed: Phases) -> DeviceComparison {
     let here: BTreeSet<String> = listed
         .into_iter()

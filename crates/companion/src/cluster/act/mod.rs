@@ -1,4 +1,5 @@
-//! Performs one action. Each can be repeated, and does nothing when what it was decided on has changed since.
+//! Performs one action. Each can be repeated, and does nothing when what it was decided on has
+//! changed since.
 
 mod evidence;
 mod secret;

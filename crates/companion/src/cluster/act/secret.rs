@@ -1,4 +1,5 @@
-//! The Secret of our server's pods: all of its entries in one apply, so that no pod ever loads half of them.
+//! The Secret of our server's pods: all of its entries in one apply, so that no pod ever loads half
+//! of them.
 
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};

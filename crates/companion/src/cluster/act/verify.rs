@@ -1,5 +1,5 @@
-//! Proves which backend a pod of the Edge API uses: calls it as a device nobody knows, and looks for that call in our
-//! server's pods.
+//! Proves which backend a pod of the Edge API uses: calls it as a device nobody knows, and looks
+//! for that call in our server's pods.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -105,7 +105,8 @@ impl Prober<'_> {
         }
     }
 
-    /// Whether a pod of our server has seen the call, and from which key. Where it must have, it is waited for.
+    /// Whether a pod of our server has seen the call, and from which key. Where it must have, it is
+    /// waited for.
     async fn seen(&self, nonce: &str, wait: bool) -> Option<Option<String>> {
         let host = self.host.facts().key.to_string();
         let deadline = Instant::now() + ARRIVAL;
@@ -126,7 +127,8 @@ impl Prober<'_> {
     }
 }
 
-/// Of the keys that a call came with (none of plain HTTP), the one that is to be proven; another one only where it did not come with that.
+/// Of the keys that a call came with (none of plain HTTP), the one that is to be proven; another
+/// one only where it did not come with that.
 #[expect(
     clippy::option_option,
     reason = "the outer level says whether the call was seen, the inner whether it came with a key"

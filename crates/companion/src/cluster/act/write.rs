@@ -65,7 +65,8 @@ where
     }
 }
 
-/// Changes an annotation of pods, which makes the kubelet look at their volumes now. A pod that is gone needs none.
+/// Changes an annotation of pods, which makes the kubelet look at their volumes now. A pod that is
+/// gone needs none.
 pub(super) async fn nudge(cluster: &Cluster, pods: &[(String, String)], value: &str) -> Result<(), Failed> {
     let parameters = PatchParams {
         field_manager: Some(MANAGER.to_owned()),

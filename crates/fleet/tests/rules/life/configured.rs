@@ -32,7 +32,8 @@ pub(super) fn check_offered(
     Ok(())
 }
 
-/// Only an approved device that polled since its approval and is released gets any, and then all that it has not had.
+/// Only an approved device that polled since its approval and is released gets any, and then all
+/// that it has not had.
 pub(super) fn playbooks(world: &mut World, before: &World, labelled: bool) -> Result<(), TestCaseError> {
     let all = [Wanted {
         config: "setup",

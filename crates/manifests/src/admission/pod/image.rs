@@ -1,6 +1,8 @@
-//! References to images, by the grammar of containers/image (`docker/reference`), as podman reads them (`libimage.Pull`).
+//! References to images, by the grammar of containers/image (`docker/reference`), as podman reads
+//! them (`libimage.Pull`).
 
-/// Sources of images that are no registry. What stands behind one is a matter of that source, and of the device.
+/// Sources of images that are no registry. What stands behind one is a matter of that source, and
+/// of the device.
 const TRANSPORTS: [&str; 10] = [
     "atomic",
     "containers-storage",
@@ -94,7 +96,8 @@ fn is_registry(text: &str) -> bool {
     host.split('.').all(is_label) && port.is_none_or(is_port)
 }
 
-/// Small letters and digits, with one point, one or two underscores or any number of hyphens between them.
+/// Small letters and digits, with one point, one or two underscores or any number of hyphens
+/// between them.
 fn is_component(text: &str) -> bool {
     let is_inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     let is_separator =

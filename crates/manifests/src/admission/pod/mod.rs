@@ -1,9 +1,10 @@
-//! What the agent, or `podman kube play` behind it, refuses of a pod. By then the agent has removed the pod that ran before, so
-//! that a mistake which is told by the device alone has cost what it ran.
+//! What the agent, or `podman kube play` behind it, refuses of a pod. By then the agent has removed
+//! the pod that ran before, so that a mistake which is told by the device alone has cost what it
+//! ran.
 //!
-//! A rule here is the agent's, or one that every podman 4 has, which the agent works with; it names where that is in podman's
-//! sources. What one of these versions runs is not refused, nor is what depends on the device: whether a path is there, or
-//! which images it holds.
+//! A rule here is the agent's, or one that every podman 4 has, which the agent works with; it names
+//! where that is in podman's sources. What one of these versions runs is not refused, nor is what
+//! depends on the device: whether a path is there, or which images it holds.
 
 mod capabilities;
 mod image;

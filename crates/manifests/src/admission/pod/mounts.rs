@@ -18,13 +18,14 @@ const HOST_PATH_TYPES: [&str; 8] = [
     "BlockDevice",
 ];
 
-/// Where the agent mounts the directory whose content it sends to the device's bucket, in each container that is no init
-/// container.
+/// Where the agent mounts the directory whose content it sends to the device's bucket, in each
+/// container that is no init container.
 const EXPORT: &str = "/export";
 
 const PROPAGATIONS: [&str; 3] = ["None", "HostToContainer", "Bidirectional"];
 
-/// What may stand behind a colon of `mountPath`, one of each line (`ValidateVolumeOpts` of containers/common).
+/// What may stand behind a colon of `mountPath`, one of each line (`ValidateVolumeOpts` of
+/// containers/common).
 const OPTIONS: [&[&str]; 10] = [
     &["noexec", "exec"],
     &["nodev", "dev"],
@@ -81,7 +82,8 @@ impl<'a> Volumes<'a> {
         Self(volumes)
     }
 
-    /// The path of the device file that it is, if it is one: podman mounts none, but makes it anew in the container.
+    /// The path of the device file that it is, if it is one: podman mounts none, but makes it anew
+    /// in the container.
     fn device_file(&self, name: &str) -> Option<&'a str> {
         let volume = self.0.get(name)?;
         let is_device = matches!(
@@ -113,7 +115,8 @@ pub(super) fn check(
             );
             findings.fault(&path.field("name"), reason);
         }
-        // Podman writes the two paths with a colon between them, and parts them again (`ParseDevice`).
+        // Podman writes the two paths with a colon between them, and parts them again
+        // (`ParseDevice`).
         if device_file.is_some_and(|file| file.starts_with('/') && file.contains(':')) {
             findings.fault(
                 &path.field("name"),
@@ -188,7 +191,8 @@ fn parted(place: &str, is_read_only: bool) -> Result<&str, &'static str> {
     Ok(place)
 }
 
-/// As Go's `filepath.Clean` writes a path that begins with `/`: podman compares them so (`finalizeMounts`).
+/// As Go's `filepath.Clean` writes a path that begins with `/`: podman compares them so
+/// (`finalizeMounts`).
 fn clean(place: &str) -> String {
     let mut parts = Vec::new();
     for part in place.split('/') {

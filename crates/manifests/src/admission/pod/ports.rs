@@ -107,9 +107,9 @@ impl Ports {
         reason
     }
 
-    /// The port that takes this one because one of the two is for every address. The kernel refuses the second to whoever
-    /// binds them, podman (`bindPorts`) or, without root, rootlessport. Addresses of IPv4 and of IPv6 are apart with podman as
-    /// root, and no port of SCTP is bound.
+    /// The port that takes this one because one of the two is for every address. The kernel refuses
+    /// the second to whoever binds them, podman (`bindPorts`) or, without root, rootlessport.
+    /// Addresses of IPv4 and of IPv6 are apart with podman as root, and no port of SCTP is bound.
     fn everywhere(&self, (protocol, number, address): (Protocol, i64, IpAddr)) -> Option<&Path> {
         if protocol == Protocol::Sctp {
             return None;
@@ -139,8 +139,8 @@ fn protocols(text: &str) -> Option<BTreeSet<Protocol>> {
     named.collect()
 }
 
-/// As podman's `net.ParseIP` reads it, and for none all of IPv4. Before Go 1.17, with which podman 3.4 was built, zeros could
-/// begin a number.
+/// As podman's `net.ParseIP` reads it, and for none all of IPv4. Before Go 1.17, with which podman
+/// 3.4 was built, zeros could begin a number.
 fn address(text: &str) -> Option<IpAddr> {
     if text.is_empty() {
         return Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED));

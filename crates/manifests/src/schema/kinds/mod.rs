@@ -1,7 +1,8 @@
-//! Flotta's kinds (`management.project-flotta.io/v1alpha1`), and the core objects that they refer to.
+//! Flotta's kinds (`management.project-flotta.io/v1alpha1`), and the core objects that they refer
+//! to.
 //!
-//! Of a status only what a person sets is known: `dataObc` of an EdgeDevice. The rest of it is written by controllers; it comes
-//! with every exported object and is taken out without a word.
+//! Of a status only what a person sets is known: `dataObc` of an EdgeDevice. The rest of it is
+//! written by controllers; it comes with every exported object and is taken out without a word.
 
 use super::{Schema, Structure, TEXT, pointer};
 use crate::Kind;

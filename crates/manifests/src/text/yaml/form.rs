@@ -1,8 +1,9 @@
-//! Forms that this parser and kubectl's may read differently. Nobody writes them on purpose: they are what a comment in the
-//! wrong place, a forgotten comma or a tab makes of a file.
+//! Forms that this parser and kubectl's may read differently. Nobody writes them on purpose: they
+//! are what a comment in the wrong place, a forgotten comma or a tab makes of a file.
 //!
-//! Of each key and value the text between it and the one before is looked at, which has nothing but blanks, comments, indicators
-//! and anchors in it. A property compares what is left with kubectl's own reader (`tests/it/kubectl.rs`).
+//! Of each key and value the text between it and the one before is looked at, which has nothing but
+//! blanks, comments, indicators and anchors in it. A property compares what is left with kubectl's
+//! own reader (`tests/it/kubectl.rs`).
 
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle};
 
@@ -20,7 +21,8 @@ const TAB: &str = "has a tab where blanks belong; replace it";
 const ESCAPE: &str = "has an escape of JSON (`\\/`, or a character in two halves as `\\ud83d\\ude00`) in a text in double quotes, which kubectl \
                       refuses in YAML; write the character itself";
 
-/// Why a document is refused for the way in which it begins: `...` and directives, which kubectl reads as its end.
+/// Why a document is refused for the way in which it begins: `...` and directives, which kubectl
+/// reads as its end.
 pub(super) fn begins_strangely(text: &str) -> Option<&'static str> {
     let is_nothing = |line: &&str| {
         let line = line.trim_start();
@@ -163,7 +165,8 @@ impl<'a> Form<'a> {
     }
 }
 
-/// Whether a text in double quotes, as it is written, has an escape that JSON knows and kubectl's reader of YAML does not.
+/// Whether a text in double quotes, as it is written, has an escape that JSON knows and kubectl's
+/// reader of YAML does not.
 fn has_foreign_escape(own: &str) -> bool {
     let mut letters = own.chars();
     while let Some(letter) = letters.next() {
@@ -193,7 +196,8 @@ fn has_tab(gap: &str) -> bool {
     })
 }
 
-/// Whether a block scalar leaves it to its first line how far it is indented. `before` ends with its header.
+/// Whether a block scalar leaves it to its first line how far it is indented. `before` ends with
+/// its header.
 fn has_no_indentation(before: &str) -> bool {
     let header = before.lines().rfind(|line| !line.trim().is_empty());
     let header = header

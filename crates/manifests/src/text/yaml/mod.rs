@@ -1,7 +1,9 @@
-//! YAML documents. Aliases and one merge key (`<<`) for each mapping are followed; every tag but `!!str` is an error.
+//! YAML documents. Aliases and one merge key (`<<`) for each mapping are followed; every tag but
+//! `!!str` is an error.
 //!
-//! The only folder that names the parser (`docs/decisions/0029-yaml-of-users.md`). It reads YAML 1.2 and `kubectl` 1.1, so what
-//! the two may read differently is an error here: `form`, and `docs/decisions/0047-no-doubtful-yaml.md`.
+//! The only folder that names the parser (`docs/decisions/0029-yaml-of-users.md`). It reads YAML
+//! 1.2 and `kubectl` 1.1, so what the two may read differently is an error here: `form`, and
+//! `docs/decisions/0047-no-doubtful-yaml.md`.
 
 mod form;
 mod reader;
@@ -57,8 +59,8 @@ fn document(chunk: &Chunk<'_>, take: &mut dyn FnMut(Outcome)) {
     }
 }
 
-/// The first document of a text that others have read so far: of a key that is there twice the last counts, as in Go, and
-/// what may be read in two ways is read in one of them.
+/// The first document of a text that others have read so far: of a key that is there twice the last
+/// counts, as in Go, and what may be read in two ways is read in one of them.
 pub(super) fn leniently(text: &str) -> Result<Option<Value>, Unreadable> {
     let mut reader = Reader::new(text, Care::Stored);
     let first = reader.first_document()?;

@@ -223,8 +223,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Of the mappings in one `<<` the earlier one counts, and what stands beside `<<` counts more than any of them. Of two `<<`
-    /// kubectl lets the later one count.
+    /// Of the mappings in one `<<` the earlier one counts, and what stands beside `<<` counts more
+    /// than any of them. Of two `<<` kubectl lets the later one count.
     fn merge(&mut self, fields: &mut Fields, value: Value, span: Span) {
         if fields.merged.is_some() && self.care == Care::Manifest {
             return self.fault(span, "has `<<` twice; give one of them a list of both");
@@ -240,7 +240,8 @@ impl<'a> Reader<'a> {
             };
             for (key, value) in mapping {
                 if fields.own.contains_key(&key) {
-                    // To kubectl's reader the later one counts, to the specification of YAML the one that is written out.
+                    // To kubectl's reader the later one counts, to the specification of YAML the
+                    // one that is written out.
                     self.fault(
                         span,
                         format!(

@@ -53,13 +53,15 @@ enum Command {
     Approve {
         /// The device.
         id: DeviceId,
-        /// Where it shall live, if not where its EdgeDeviceSignedRequest says, or where it asked to.
+        /// Where it shall live, if not where its EdgeDeviceSignedRequest says, or where it asked
+        /// to.
         #[arg(long)]
         namespace: Option<Namespace>,
         /// The EdgeDeviceSet that it shall be a member of.
         #[arg(long)]
         set: Option<String>,
-        /// Do it also if that takes a workload, container or volume from the device, or if what it runs is not known.
+        /// Do it also if that takes a workload, container or volume from the device, or if what it
+        /// runs is not known.
         #[arg(long)]
         confirm: bool,
     },
@@ -74,7 +76,8 @@ enum Command {
         id: DeviceId,
         /// Where.
         namespace: Namespace,
-        /// Do it also if that takes a workload, container or volume from the device, or if what it runs is not known.
+        /// Do it also if that takes a workload, container or volume from the device, or if what it
+        /// runs is not known.
         #[arg(long)]
         confirm: bool,
     },
@@ -100,32 +103,38 @@ enum Command {
         /// Where it lives, if not where it was heard.
         #[arg(long)]
         namespace: Option<Namespace>,
-        /// Send it its configuration at once: what it runs and the configuration does not list is removed.
+        /// Send it its configuration at once: what it runs and the configuration does not list is
+        /// removed.
         #[arg(long)]
         release: bool,
-        /// Do it also if that takes a workload, container or volume from the device, or if what it runs is not known.
+        /// Do it also if that takes a workload, container or volume from the device, or if what it
+        /// runs is not known.
         #[arg(long)]
         confirm: bool,
     },
-    /// Send an adopted device its configuration from now on: what it runs and the configuration does not list is removed.
+    /// Send an adopted device its configuration from now on: what it runs and the configuration
+    /// does not list is removed.
     Release {
         /// The device.
         id: DeviceId,
-        /// Do it also if that takes a workload, container or volume from the device, or if what it runs is not known.
+        /// Do it also if that takes a workload, container or volume from the device, or if what it
+        /// runs is not known.
         #[arg(long)]
         confirm: bool,
     },
     /// Give a device labels, or take away those given here: `line=press` gives, `line-` takes away.
     ///
-    /// Labels from manifests, approval and hardware stay as they are; for one key a label given here counts before those of
-    /// manifests and approval. Selected workloads follow at the device's next poll.
+    /// Labels from manifests, approval and hardware stay as they are; for one key a label given
+    /// here counts before those of manifests and approval. Selected workloads follow at the
+    /// device's next poll.
     Label {
         /// The device.
         id: DeviceId,
         /// `KEY=VALUE` or `KEY-`.
         #[arg(required = true, value_parser = label)]
         labels: Vec<Label>,
-        /// Do it also if that takes a workload, container or volume from the device, or if what it runs is not known.
+        /// Do it also if that takes a workload, container or volume from the device, or if what it
+        /// runs is not known.
         #[arg(long)]
         confirm: bool,
     },
@@ -144,7 +153,8 @@ enum Command {
         #[arg(long)]
         show_secrets: bool,
     },
-    /// Confirm a deletion that was made before the store was restored: the device is told to disconnect.
+    /// Confirm a deletion that was made before the store was restored: the device is told to
+    /// disconnect.
     Confirm {
         /// The device.
         id: DeviceId,

@@ -19,10 +19,12 @@ use crate::{
     files,
 };
 
-/// How long a pipe may take until it ends: long enough for `helm template`, and for a person who has forgotten the file.
+/// How long a pipe may take until it ends: long enough for `helm template`, and for a person who
+/// has forgotten the file.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Shows and changes the manifests that a running server configures its devices by, through its admin socket.
+/// Shows and changes the manifests that a running server configures its devices by, through its
+/// admin socket.
 #[derive(Debug, Args)]
 pub struct ManifestsArgs {
     #[command(flatten)]
@@ -33,20 +35,22 @@ pub struct ManifestsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the sources, what is wrong with them and with the objects from them, and what waits for a person.
+    /// Show the sources, what is wrong with them and with the objects from them, and what waits for
+    /// a person.
     Status,
     /// List the objects that devices are configured by.
     List,
     /// Take files over as one source: what it held before and holds no more is removed.
     Apply {
-        /// Files or pipes of YAML or JSON, 8 MiB each; `-` is standard input. A pipe is waited for up to a minute.
+        /// Files or pipes of YAML or JSON, 8 MiB each; `-` is standard input. A pipe is waited for
+        /// up to a minute.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// Name of the source. `manifests` is that of --manifests.
         #[arg(long, default_value = "administrator")]
         source: String,
-        /// Take them over though that takes something from devices; with the digest that the refusal showed, so that
-        /// nothing else is meant.
+        /// Take them over though that takes something from devices; with the digest that the
+        /// refusal showed, so that nothing else is meant.
         #[arg(long, value_name = "DIGEST")]
         confirm: Option<String>,
         /// Objects of this source that are in the files become this one's, in one step.
@@ -58,7 +62,8 @@ enum Command {
         /// As `status` shows it.
         digest: String,
     },
-    /// Hand the objects of a source that --manifests holds too over to that, in one step; others stay with the source.
+    /// Hand the objects of a source that --manifests holds too over to that, in one step; others
+    /// stay with the source.
     HandOver {
         /// The source that has them.
         from: String,

@@ -6,8 +6,9 @@ use clap::Args;
 use super::{Connection, print, write};
 use crate::admin::table;
 
-/// Encrypts every Secret in the store of a running server with the first key of its --secret-keys, also those that were
-/// stored plain, and leaves nothing of what was there before in the store's files.
+/// Encrypts every Secret in the store of a running server with the first key of its --secret-keys,
+/// also those that were stored plain, and leaves nothing of what was there before in the store's
+/// files.
 ///
 /// Fails if something of it is left; it then says where, and what to do.
 #[derive(Debug, Args)]

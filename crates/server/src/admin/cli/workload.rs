@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use super::{Connection, print, write};
 use crate::admin::table;
 
-/// Shows how far the workloads of a running server have reached its devices, through its admin socket.
+/// Shows how far the workloads of a running server have reached its devices, through its admin
+/// socket.
 #[derive(Debug, Args)]
 pub struct WorkloadArgs {
     #[command(flatten)]

@@ -142,7 +142,8 @@ fn connectivity(connectivity: Option<Connectivity>, none: &str) -> String {
     )
 }
 
-/// The version that it gets at its next poll, if that is another one than it was to have as of its last.
+/// The version that it gets at its next poll, if that is another one than it was to have as of its
+/// last.
 fn newer(device: &DeviceView) -> Option<&str> {
     let wanted = device.delivery.wanted.as_ref()?;
     device

@@ -1,8 +1,8 @@
 //! What the commands print for people.
 //!
-//! Much of it comes from devices, so nothing gets here onto a terminal as it came: characters that act on one are written
-//! out, and what is too long is cut. Ids and names are shown whole, since commands take them. All of it as it came is in
-//! `--output json`.
+//! Much of it comes from devices, so nothing gets here onto a terminal as it came: characters that
+//! act on one are written out, and what is too long is cut. Ids and names are shown whole, since
+//! commands take them. All of it as it came is in `--output json`.
 
 mod device;
 mod manifests;

@@ -4,7 +4,8 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::*;
 
-/// Where the crowd comes from; the good caller comes from the first address of the loopback network, or from here as well.
+/// Where the crowd comes from; the good caller comes from the first address of the loopback
+/// network, or from here as well.
 const CROWD: [u8; 4] = [127, 0, 0, 2];
 
 const GOOD: [u8; 4] = [127, 0, 0, 1];

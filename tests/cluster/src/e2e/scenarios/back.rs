@@ -1,5 +1,5 @@
-//! The way back, in every form in which it is asked for. The custom resources disconnect each device that they lack, so it
-//! is refused while there is one, unless a person says so.
+//! The way back, in every form in which it is asked for. The custom resources disconnect each
+//! device that they lack, so it is refused while there is one, unless a person says so.
 
 mod kept;
 
@@ -90,7 +90,8 @@ pub(crate) async fn crd_without_devices(stage: &mut Stage) -> Result<()> {
     on_our_store(stage, "after-there-and-back").await
 }
 
-/// Mode Crd with devices that the custom resources lack: refused, and nobody notices; then told in so many words.
+/// Mode Crd with devices that the custom resources lack: refused, and nobody notices; then told in
+/// so many words.
 pub(crate) async fn crd_with_devices(stage: &mut Stage) -> Result<()> {
     let watcher = at_work(stage, &["would-go"]).await?;
     Chart::default()
@@ -193,7 +194,8 @@ pub(crate) async fn uninstall_with_devices(stage: &mut Stage) -> Result<()> {
     seen.served_throughout()?;
     stage.reached("the reason is in the hook's log; devices are served throughout");
 
-    // Helm takes an upgrade of a release that it is uninstalling for impossible; a rollback brings it back.
+    // Helm takes an upgrade of a release that it is uninstalling for impossible; a rollback brings
+    // it back.
     stage.cluster().helm(Helm::Four, &["rollback", RELEASE, "1"])?;
     switched(stage.cluster()).await?;
     stage.reached("helm rollback takes the release back into use");
@@ -238,8 +240,8 @@ async fn gone(cluster: &Cluster, name: &str) -> Result<()> {
     faults::ready_pods(cluster, &label, 0, SWITCH).await
 }
 
-/// `helm uninstall --no-hooks` leaves the Edge API at a backend that is gone: errors, no device is disconnected, and nothing
-/// waits for a companion. Then installed again.
+/// `helm uninstall --no-hooks` leaves the Edge API at a backend that is gone: errors, no device is
+/// disconnected, and nothing waits for a companion. Then installed again.
 pub(crate) async fn uninstall_without_hooks(stage: &mut Stage) -> Result<()> {
     let watcher = at_work(stage, &["keeps-running"]).await?;
     Chart::default().uninstall(stage.cluster(), &["--no-hooks"])?;

@@ -8,7 +8,8 @@ use testkit::device::Device;
 use super::holds::{on_our_store, register_and_poll};
 use crate::stage::Stage;
 
-/// A device lives on the custom resources; the Edge API is switched by hand; a device lives on our store.
+/// A device lives on the custom resources; the Edge API is switched by hand; a device lives on our
+/// store.
 pub(crate) async fn switch(stage: &mut Stage) -> Result<()> {
     on_custom_resources(stage).await?;
     stage.reached("a device enrolled, registered and polled; it is an EdgeDevice");

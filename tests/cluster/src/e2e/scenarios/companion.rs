@@ -1,4 +1,5 @@
-//! The companion killed, stopped and doubled: what is in the cluster decides, never what a process remembers.
+//! The companion killed, stopped and doubled: what is in the cluster decides, never what a process
+//! remembers.
 
 use anyhow::{Context, Result, ensure};
 use cluster::chart::{Chart, SWITCH, switched};
@@ -40,7 +41,8 @@ pub(crate) async fn killed(stage: &mut Stage) -> Result<()> {
     on_our_store(stage, "after-a-kill").await
 }
 
-/// Two companions; the one that acts is stopped in the middle of the switch for longer than its Lease, and continued.
+/// Two companions; the one that acts is stopped in the middle of the switch for longer than its
+/// Lease, and continued.
 pub(crate) async fn stopped_holder(stage: &mut Stage) -> Result<()> {
     let before = restarts(stage.cluster()).await?;
     Chart::default()
@@ -119,8 +121,8 @@ pub(crate) async fn api_server_restarted(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-/// Killed at each write of the switch and of the way back, before it is done; the next companion finishes it, with one restart
-/// in each direction.
+/// Killed at each write of the switch and of the way back, before it is done; the next companion
+/// finishes it, with one restart in each direction.
 pub(crate) async fn killed_before_every_write(stage: &mut Stage) -> Result<()> {
     killed_at_every_write(stage, Side::BeforeIt).await
 }
@@ -194,7 +196,8 @@ async fn go_and_die(
         for pod in faults::pods(cluster, COMPANION).await? {
             faults::signal(cluster, &pod, Signal::KILL)?;
             let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-            // A pod of its own for the next one: the kubelet lets a container wait that ends again and again.
+            // A pod of its own for the next one: the kubelet lets a container wait that ends again
+            // and again.
             cluster
                 .remove_at_once(&format!("/api/v1/namespaces/flotta/pods/{name}"))
                 .await?;

@@ -1,4 +1,5 @@
-//! Changes by other hands after the switch, with devices at work: none of them may be carried out by us.
+//! Changes by other hands after the switch, with devices at work: none of them may be carried out
+//! by us.
 
 use std::time::Duration;
 
@@ -167,7 +168,8 @@ pub(crate) async fn host_certificate_renewed(stage: &mut Stage) -> Result<()> {
     on_our_store(stage, "after-a-renewal").await
 }
 
-/// A CA certificate renewed properly by hand, same key: one restart, and devices of the former one go on.
+/// A CA certificate renewed properly by hand, same key: one restart, and devices of the former one
+/// go on.
 pub(crate) async fn ca_renewed(stage: &mut Stage) -> Result<()> {
     let work = AtWork::begin(stage).await?;
     hands::renewed_ca(stage.cluster(), stage.flotta()?).await?;
@@ -198,8 +200,8 @@ pub(crate) async fn deployment_applied_server_side(stage: &mut Stage) -> Result<
     on_our_store(stage, "after-a-server-side-apply").await
 }
 
-/// The same by `kubectl replace`: our fields are gone, the Edge API restarts without them, and gets them again. Nobody is
-/// told to disconnect meanwhile.
+/// The same by `kubectl replace`: our fields are gone, the Edge API restarts without them, and gets
+/// them again. Nobody is told to disconnect meanwhile.
 pub(crate) async fn deployment_replaced(stage: &mut Stage) -> Result<()> {
     let before = restarts(stage.cluster()).await?;
     let watcher = at_work(stage, &DEVICES).await?;

@@ -113,7 +113,8 @@ pub(crate) async fn is_in_our_store(cluster: &Cluster, device: &Device) -> Resul
     Ok(())
 }
 
-/// Waits until the companion has looked at everything once more. It looks when something changes, and every half minute.
+/// Waits until the companion has looked at everything once more. It looks when something changes,
+/// and every half minute.
 pub(crate) async fn looked_again(cluster: &Cluster) -> Result<()> {
     let before = last_look(cluster).await?;
     // A change of the resource is a reason to look now.
@@ -142,7 +143,8 @@ async fn last_look(cluster: &Cluster) -> Result<Option<String>> {
     Ok(look.map(str::to_owned))
 }
 
-/// How often the Edge API was given another pod template so far: one ReplicaSet each, up to Flotta's limit of ten old ones.
+/// How often the Edge API was given another pod template so far: one ReplicaSet each, up to
+/// Flotta's limit of ten old ones.
 pub(crate) async fn restarts(cluster: &Cluster) -> Result<u64> {
     let revision = |set: &Value| {
         let revision = set.pointer("/metadata/annotations/deployment.kubernetes.io~1revision")?;

@@ -35,9 +35,11 @@ pub(crate) async fn https(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-/// With NetworkPolicies: they let through all that is used, from the installation to the way back, and nothing else.
+/// With NetworkPolicies: they let through all that is used, from the installation to the way back,
+/// and nothing else.
 pub(crate) async fn network_policies(stage: &mut Stage) -> Result<()> {
-    // By what the node's kernel tracks. A cluster of the user's may enforce them, which then is the better test.
+    // By what the node's kernel tracks. A cluster of the user's may enforce them, which then is the
+    // better test.
     let connections = stage
         .cluster()
         .is_throwaway()
@@ -206,7 +208,8 @@ pub(crate) async fn observe(stage: &mut Stage) -> Result<()> {
     on_our_store(stage, "after-observing").await
 }
 
-/// A device that lives in the custom resources would get no configuration any more: no switch without a word.
+/// A device that lives in the custom resources would get no configuration any more: no switch
+/// without a word.
 pub(crate) async fn devices_there(stage: &mut Stage) -> Result<()> {
     let cluster = stage.cluster();
     approve_as_operator(cluster, "was-there", "default").await?;

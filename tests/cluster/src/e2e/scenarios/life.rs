@@ -48,7 +48,8 @@ async fn companion_rolled_out(stage: &Stage) -> Result<()> {
     switched(cluster).await.map(drop)
 }
 
-/// The volume is lost: another store serves nobody until a person says so, and nobody is disconnected.
+/// The volume is lost: another store serves nobody until a person says so, and nobody is
+/// disconnected.
 pub(crate) async fn lost_volume(stage: &mut Stage) -> Result<()> {
     let watcher = at_work(stage, &["remembers"]).await?;
     let cluster = stage.cluster();
@@ -107,7 +108,8 @@ fn other_store(words: &str, recorded: &str) -> Result<String> {
         .ok_or_else(|| anyhow::anyhow!("no other store is named in: {words}"))
 }
 
-/// The server is away for a while: errors, nothing is taken back, and devices are served when it is there again.
+/// The server is away for a while: errors, nothing is taken back, and devices are served when it is
+/// there again.
 pub(crate) async fn server_away(stage: &mut Stage) -> Result<()> {
     let before = restarts(stage.cluster()).await?;
     let watcher = at_work(stage, &["waits"]).await?;

@@ -9,8 +9,9 @@ const API_SERVER: &str = "it kills kube-apiserver";
 const DATABASE: &str = "it runs a PostgreSQL on this machine, which pods of another cannot reach";
 const GATE: &str = "it stands between the companion and kube-apiserver, with the key of the cluster's CA";
 
-/// All of them, in the order in which they run on one cluster. What leaves the cluster as the next one wants it saves a
-/// deployment. Where clusters share the work any may follow any that leaves what it begins with.
+/// All of them, in the order in which they run on one cluster. What leaves the cluster as the next
+/// one wants it saves a deployment. Where clusters share the work any may follow any that leaves
+/// what it begins with.
 pub(crate) const ALL: &[Scenario] = &[
     Scenario::new(
         "by-hand/switch",

@@ -30,9 +30,11 @@ pub(crate) struct Scenario {
     pub(crate) from: State,
     /// What it leaves when it passes.
     pub(crate) leaves: State,
-    /// What it does that only a throwaway cluster allows, if anything: why it is not played on one of the user's.
+    /// What it does that only a throwaway cluster allows, if anything: why it is not played on one
+    /// of the user's.
     pub(crate) on_throwaway_only: Option<&'static str>,
-    /// Whether it takes more than a minute, so that it is begun before others where clusters share the work.
+    /// Whether it takes more than a minute, so that it is begun before others where clusters share
+    /// the work.
     pub(crate) is_long: bool,
     /// Plays it.
     pub(crate) run: Run,

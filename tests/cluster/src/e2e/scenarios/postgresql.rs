@@ -20,7 +20,8 @@ const SERVER: &str = "app.kubernetes.io/name=edge-config-server";
 const PODS: &str = "/api/v1/namespaces/flotta/pods";
 const CLAIMS: &str = "/api/v1/namespaces/flotta/persistentvolumeclaims";
 
-/// Two servers on a database: a switch, the end of one server, both of them anew, uninstalled and installed again.
+/// Two servers on a database: a switch, the end of one server, both of them anew, uninstalled and
+/// installed again.
 pub(crate) async fn two_servers(stage: &mut Stage) -> Result<()> {
     let database = Database::start(stage.cluster()).await?;
     database.make_known(stage.cluster()).await?;
@@ -121,7 +122,8 @@ async fn addresses(cluster: &Cluster) -> Result<Vec<String>> {
     Ok(addresses)
 }
 
-/// Waits until the RemoteBackend tells that both servers, when asked, had loaded what they serve by.
+/// Waits until the RemoteBackend tells that both servers, when asked, had loaded what they serve
+/// by.
 async fn both_are_asked(cluster: &Cluster) -> Result<()> {
     wait_for("both servers to be asked", SWITCH, async || {
         let seen = RemoteBackend::read(cluster).await.ok().flatten()?;

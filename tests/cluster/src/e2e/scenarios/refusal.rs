@@ -1,4 +1,5 @@
-//! Switches that must not happen, or must be taken back: the Edge API stays, or is again, as it was.
+//! Switches that must not happen, or must be taken back: the Edge API stays, or is again, as it
+//! was.
 
 use std::time::Duration;
 
@@ -103,7 +104,8 @@ pub(crate) async fn permission_missing(stage: &mut Stage) -> Result<()> {
     goes_on_when_mended(stage).await
 }
 
-/// The new pod of the Edge API never comes: taken back, three times at most, then a person's word is awaited.
+/// The new pod of the Edge API never comes: taken back, three times at most, then a person's word
+/// is awaited.
 pub(crate) async fn rollout_never_finishes(stage: &mut Stage) -> Result<()> {
     // Server, companion and the Edge API's pod that runs: no room for a new one beside it.
     let quota = json!({
@@ -126,7 +128,8 @@ pub(crate) async fn rollout_never_finishes(stage: &mut Stage) -> Result<()> {
     on_our_store(stage, "after-the-quota").await
 }
 
-/// A setting that would end the Edge API's process at its next start is found before it is restarted.
+/// A setting that would end the Edge API's process at its next start is found before it is
+/// restarted.
 pub(crate) async fn malformed_setting(stage: &mut Stage) -> Result<()> {
     hands::set_setting(stage.cluster(), "CLIENT_CERT_EXPIRATION_DAYS", Some("a year")).await?;
     let before = restarts(stage.cluster()).await?;
