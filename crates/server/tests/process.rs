@@ -332,8 +332,10 @@ fn check(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
         "--client-pins",
         &pins,
     ];
-    let rest = ["check", "--store", &store, "--admin-socket", &socket];
-    let output = run(&[&rest[..], &tls[..], more].concat());
+    let given = more.contains(&"--store");
+    let store = if given { &[][..] } else { &["--store", &store][..] };
+    let rest = ["check", "--admin-socket", &socket];
+    let output = run(&[&rest[..], store, &tls[..], more].concat());
     let told = text(&output.stdout).replace(folder.to_str().unwrap(), "FOLDER");
     (output.status.code(), told)
 }
@@ -358,6 +360,20 @@ fn check_tells_every_problem() {
     let (code, told) = check(folder.path(), &[]);
     assert_eq!(code, Some(1), "{told}");
     insta::assert_snapshot!("check-problems", told);
+}
+
+#[test]
+fn check_says_that_a_start_could_make_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    material(Validity::Current).write(folder.path());
+    let nowhere = folder.path().join("not-mounted/fleet.db");
+    let (code, told) = check(folder.path(), &["--store", &format!("sqlite:{}", nowhere.display())]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains("the folder FOLDER/not-mounted cannot be used") && told.contains("create it"),
+        "{told}"
+    );
+    assert!(!told.contains("a start makes one"), "{told}");
 }
 
 #[tokio::test]
