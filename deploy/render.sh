@@ -16,7 +16,7 @@ cat <<'EOF'
 #   kubectl wait --for=condition=Established crd/remotebackends.companion.project-flotta.io
 #   kubectl apply --server-side -f deploy/flotta-companion.yaml
 #
-# To remove it, lead the Edge API back first, and wait until that is done:
+# To remove it, roll the Edge API back first, and wait until that is done:
 #
 #   kubectl -n flotta patch remotebackend flotta --type merge -p '{"spec":{"mode":"Crd"}}'
 #   kubectl -n flotta wait remotebackend flotta --for=jsonpath='{.status.phase}'=Crd --timeout=5m

@@ -20,7 +20,7 @@ none of a few; its messages for patterns help nobody, so patterns are here.
 {{- include "flotta-companion.checks.remoteBackend" . }}
 {{- $skip := "leave the Edge API as it is" }}
 {{- if and $values.restore.skip (ne (toString $values.restore.skip) $skip) }}
-{{- fail (printf "restore.skip: \"%v\" is not understood; to uninstall without leading the Edge API back, so that its devices get errors until a backend is there again, set it to the words \"%s\"" $values.restore.skip $skip) }}
+{{- fail (printf "restore.skip: \"%v\" is not understood; to uninstall without rolling the Edge API back, so that its devices get errors until a backend is there again, set it to the words \"%s\"" $values.restore.skip $skip) }}
 {{- end }}
 {{- end }}
 
