@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::api::Reason;
+
 /// One thing to do. Every write names the `uid` and `resourceVersion` that were observed, so one
 /// decided on an older state fails with a conflict and creates nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -225,13 +227,45 @@ impl Purpose {
     }
 }
 
+/// How far the companion has come with what is asked for. Programs go by this, and never by a
+/// sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is so.
+    Arrived,
+    /// It goes on by itself.
+    UnderWay,
+    /// Something is in the way.
+    Blocked {
+        /// What.
+        reason: Reason,
+        /// Who has to act.
+        who: Who,
+    },
+    /// Another RemoteBackend acts.
+    NotResponsible,
+}
+
+/// Who has to act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Nobody: it may pass.
+    Nobody,
+    /// A person: no time will fix it.
+    Person,
+}
+
 /// What [`crate::plan`] decided.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What the resource is to say, before the action is done.
+    /// What the resource is to say, before the action is done. What is remembered is in it.
     pub status: crate::api::RemoteBackendStatus,
+    /// What is remembered; none where that could not be read, which then stays as it is.
+    pub memory: Option<crate::Memory>,
     /// What to do now; nothing when something has to happen first.
     pub action: Option<Action>,
+    /// How far it has come with what is asked for.
+    pub outcome: Outcome,
     /// Look again after this time at the latest.
     pub wake: std::time::Duration,
 }

@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod api;
+pub mod memory;
 pub mod names;
 pub mod observed;
 
@@ -23,4 +24,5 @@ mod view;
 
 pub use action::{Action, Plan};
 pub use decide::plan;
+pub use memory::Memory;
 pub use observed::Observed;

@@ -6,9 +6,10 @@ use std::{collections::BTreeMap, time::Duration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::{
-    action::{Action, Plan},
+    action::{Action, Outcome, Plan, Who},
     api::{ConditionStatus, ConditionType, Phase, Reason, RemoteBackendStatus},
     material::described,
+    memory::Memory,
     server, settings,
     view::View,
 };
@@ -44,8 +45,12 @@ pub(crate) const IDLE: Step = Step::Wait(Duration::from_secs(30));
 /// The status as it comes to be.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// What is kept from one look to the next is changed here.
+    /// What is told.
     pub status: RemoteBackendStatus,
+    /// What is remembered.
+    pub memory: Memory,
+    /// How far it has come.
+    pub outcome: Outcome,
     conditions: BTreeMap<ConditionType, (ConditionStatus, Reason, String)>,
 }
 
@@ -76,6 +81,8 @@ impl Report {
         status.served.url = view.is_told_remote().then(|| view.spec.backend.url.clone());
         Self {
             status,
+            memory: view.memory.clone(),
+            outcome: Outcome::UnderWay,
             conditions: BTreeMap::new(),
         }
     }
@@ -137,6 +144,7 @@ impl Report {
         let next = next.into();
         self.status.phase = phase;
         self.status.next_action.clone_from(&next);
+        self.outcome = Outcome::UnderWay;
         self.fails(ConditionType::Ready, reason, next);
     }
 
@@ -148,12 +156,20 @@ impl Report {
             self.fails(ConditionType::Ready, reason, sentence);
         }
         self.status.blocked_by = by;
+        self.outcome = hindered_by(reason);
+    }
+
+    /// What is under way does not go on, and why.
+    pub(crate) fn hindered(&mut self, reason: Reason, by: String) {
+        self.status.blocked_by.push(by);
+        self.outcome = hindered_by(reason);
     }
 
     /// What was asked for is so.
     pub(crate) fn ready(&mut self, phase: Phase, reason: Reason, message: impl Into<String>) {
         let message = message.into();
         self.status.phase = phase;
+        self.outcome = Outcome::Arrived;
         "nothing".clone_into(&mut self.status.next_action);
         self.set(ConditionType::Ready, ConditionStatus::True, reason, message);
     }
@@ -205,12 +221,27 @@ impl Report {
             Step::Persist => (None, Duration::ZERO),
             Step::Wait(time) => (None, time),
         };
+        let memory = view.unreadable_memory.is_none().then_some(self.memory);
+        if let Some(memory) = &memory {
+            memory.write(&mut self.status);
+        }
         Plan {
             status: self.status,
+            memory,
+            outcome: self.outcome,
             action,
             wake,
         }
     }
+}
+
+fn hindered_by(reason: Reason) -> Outcome {
+    let who = if reason.needs_a_person() {
+        Who::Person
+    } else {
+        Who::Nobody
+    };
+    Outcome::Blocked { reason, who }
 }
 
 /// As `kubectl describe` may show it: it repeats what others say of themselves, in answers,

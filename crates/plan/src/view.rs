@@ -12,6 +12,7 @@ use crate::{
     api::{Attempt, BackendInForce, Mode, RemoteBackendSpec, RemoteBackendStatus},
     edge_api::{EdgeDeployment, SettingsMap},
     material::Material,
+    memory::{self, Memory, Progress},
     names::{
         ASSUME_PREVIOUS_ANNOTATION, FINALIZER, INPUTS_ANNOTATION, RETIRING_ANNOTATION, RETRY_ANNOTATION,
     },
@@ -29,6 +30,10 @@ pub(crate) struct View<'a> {
     pub spec: &'a RemoteBackendSpec,
     /// What was told last.
     pub status: RemoteBackendStatus,
+    /// What is remembered.
+    pub memory: Memory,
+    /// Why it could not be read; nothing may be decided then.
+    pub unreadable_memory: Option<memory::Unreadable>,
     /// The Edge API's settings, if there are any.
     pub config: Option<SettingsMap<'a>>,
     /// Its Deployment.
@@ -58,7 +63,12 @@ impl<'a> View<'a> {
             .as_ref()
             .map(|object| EdgeDeployment::new(object, &spec.edge_api));
         let found = config.map(SettingsMap::all).unwrap_or_default();
-        let desired = undone(o).unwrap_or_else(|| settings::desired(spec, &found));
+        let status = o.resource.status.clone().unwrap_or_default();
+        let (memory, unreadable_memory) = match Memory::of(&status) {
+            Ok(memory) => (memory, None),
+            Err(unreadable) => (Memory::default(), Some(unreadable)),
+        };
+        let desired = undone(o, &memory).unwrap_or_else(|| settings::desired(spec, &found));
         let effective = match deployment {
             Some(deployment) => deployment.effective(found),
             None => found,
@@ -89,7 +99,9 @@ impl<'a> View<'a> {
         Self {
             o,
             spec,
-            status: o.resource.status.clone().unwrap_or_default(),
+            status,
+            memory,
+            unreadable_memory,
             config,
             deployment,
             effective,
@@ -178,9 +190,22 @@ impl<'a> View<'a> {
         short(hash.finalize())
     }
 
-    /// The attempt that is under way.
-    pub(crate) fn attempt(&self) -> Option<&Attempt> {
-        self.status.attempt.as_ref()
+    /// The switch that is under way and was never verified.
+    pub(crate) fn switching(&self) -> Option<&Attempt> {
+        match &self.memory.progress {
+            Progress::Switching(attempt) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// The restart of a switched Edge API that is under way.
+    pub(crate) fn restart(&self) -> Option<&Attempt> {
+        self.memory.switched()?.restart.as_ref()
+    }
+
+    /// Whether a switch was verified once, or found: it stays.
+    pub(crate) fn is_switched(&self) -> bool {
+        self.memory.switched().is_some()
     }
 
     /// Time since a time that was written down; a long time when it cannot be read.
@@ -286,7 +311,7 @@ impl<'a> View<'a> {
     pub(crate) fn recorded_store(&self) -> Option<String> {
         let accepted = self.spec.backend.accept_store_id.clone();
         accepted
-            .or_else(|| self.status.store_id.clone())
+            .or_else(|| self.memory.store_id.clone())
             .or_else(|| self.o.server_secret.as_ref().and_then(server::recorded_store))
     }
 }
@@ -321,12 +346,11 @@ pub(crate) fn address(pod: &Pod) -> Option<&str> {
 }
 
 /// The settings that were verified last, where a change of them was undone.
-fn undone(o: &Observed) -> Option<BTreeMap<&'static str, String>> {
-    let status = o.resource.status.as_ref().filter(|status| status.established)?;
-    let rejected = status.rejected.as_ref()?;
+fn undone(o: &Observed, memory: &Memory) -> Option<BTreeMap<&'static str, String>> {
+    let rejected = memory.switched()?.rejected.as_ref()?;
     let same = rejected.generation == o.resource.metadata.generation
         && rejected.retry.as_deref() == annotation(o, RETRY_ANNOTATION);
-    let settings = &status.verified.as_ref().filter(|_| same)?.settings;
+    let settings = &memory.verified().filter(|_| same)?.settings;
     let of = |key: &'static str| Some((key, settings.get(key)?.clone()));
     let found: BTreeMap<_, _> = settings::OWNABLE.into_iter().filter_map(of).collect();
     (!found.is_empty()).then_some(found)

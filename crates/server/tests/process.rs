@@ -367,7 +367,10 @@ fn check_says_that_a_start_could_make_no_store() {
     let folder = tempfile::tempdir().unwrap();
     material(Validity::Current).write(folder.path());
     let nowhere = folder.path().join("not-mounted/fleet.db");
-    let (code, told) = check(folder.path(), &["--store", &format!("sqlite:{}", nowhere.display())]);
+    let (code, told) = check(
+        folder.path(),
+        &["--store", &format!("sqlite:{}", nowhere.display())],
+    );
     assert_eq!(code, Some(1), "{told}");
     assert!(
         told.contains("the folder FOLDER/not-mounted cannot be used") && told.contains("create it"),

@@ -43,6 +43,16 @@ pub enum Fault {
         /// Why.
         reason: String,
     },
+    /// What is to be remembered did not come back.
+    #[error(
+        "RemoteBackend {name}: the API server does not keep status.memory, since its CustomResourceDefinition is of an older \
+         version, and without it nothing is done; bring the definition up to date: 'helm upgrade' of the chart does, or \
+         'flotta-companion crd --apply'"
+    )]
+    Forgotten {
+        /// Of the resource.
+        name: String,
+    },
 }
 
 impl Fault {
@@ -70,7 +80,7 @@ impl Fault {
     /// Whether trying again will not help before somebody has done something.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Forbidden(_) | Self::Gone { .. } => true,
+            Self::Forbidden(_) | Self::Gone { .. } | Self::Forgotten { .. } => true,
             Self::Refused { code, .. } => !matches!(code, 429 | 500..=599),
             Self::Stale { .. } | Self::NoAnswer { .. } => false,
         }

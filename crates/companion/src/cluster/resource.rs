@@ -68,7 +68,8 @@ impl Cluster {
         Ok(found.is_some_and(|deployment| deployment.metadata.deletion_timestamp.is_none()))
     }
 
-    /// Says what was found; fails when the resource has changed since.
+    /// Says what was found; fails when the resource has changed since, and where what is to be
+    /// remembered does not come back: the next look would decide as if nothing had happened.
     pub async fn write_status(
         &self,
         resource: &RemoteBackend,
@@ -81,10 +82,17 @@ impl Cluster {
             field_manager: Some(MANAGER.to_owned()),
             ..PostParams::default()
         };
-        self.api()
+        let kept: RemoteBackend = self
+            .api()
             .replace_status(&name, &parameters, &with_status)
             .await
-            .map_err(|error| Fault::new(Right::new("update", GROUP, "remotebackends/status", None), error))
+            .map_err(|error| Fault::new(Right::new("update", GROUP, "remotebackends/status", None), error))?;
+        let remembered = kept.status.as_ref().and_then(|status| status.memory.as_ref());
+        if remembered == status.memory.as_ref() {
+            Ok(kept)
+        } else {
+            Err(Fault::Forgotten { name })
+        }
     }
 
     /// Takes or gives up the finalizer.

@@ -63,6 +63,8 @@ pub enum Reason {
     Restored,
     /// What was before the switch is not known any more.
     PreviousUnknown,
+    /// What the companion remembers was written by another version, and cannot be read.
+    MemoryUnreadable,
     /// Somebody else writes a value of ours back.
     WrittenBack,
     /// A value of ours was changed by somebody else.
@@ -114,6 +116,7 @@ impl Reason {
             Self::Restoring => "Restoring",
             Self::Restored => "Restored",
             Self::PreviousUnknown => "PreviousUnknown",
+            Self::MemoryUnreadable => "MemoryUnreadable",
             Self::WrittenBack => "WrittenBack",
             Self::ChangedByOthers => "ChangedByOthers",
             Self::Observing => "Observing",
@@ -123,6 +126,19 @@ impl Reason {
             Self::NamespaceEnding => "NamespaceEnding",
             Self::Degraded => "Degraded",
         }
+    }
+}
+
+impl Reason {
+    /// Whether no time will fix what it names.
+    pub fn needs_a_person(self) -> bool {
+        matches!(
+            self,
+            Self::DevicesWouldBeDisconnected
+                | Self::PreviousUnknown
+                | Self::MissingPermission
+                | Self::MemoryUnreadable
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// What was found and what is served.
@@ -59,6 +59,15 @@ pub struct RemoteBackendStatus {
     /// Values of ours that somebody else changed lately, latest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub write_backs: Vec<WriteBack>,
+    /// What the companion remembers, for itself. Do not edit it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub memory: Option<serde_json::Value>,
+}
+
+/// An object of which the API server keeps every field.
+fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
 }
 
 /// Where the companion is.

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     action::Action,
     api::{ConditionStatus, ConditionType, LeavingDevices, Phase, Reason},
+    memory::Memory,
     names::ASSUME_PREVIOUS_ANNOTATION,
     observed::{PodVerdict, ProbeOutcome},
     previous::{Former, Previous},
@@ -75,14 +76,11 @@ pub(super) fn back(view: &View<'_>, report: &mut Report) -> Step {
 
 /// There: the Edge API uses what it used before the switch, or was never switched.
 fn arrived(view: &View<'_>, report: &mut Report) -> Step {
-    let status = &mut report.status;
-    status.established = false;
-    status.attempt = None;
-    status.verified = None;
-    status.failures = None;
-    status.rejected = None;
-    status.contest = None;
-    status.write_backs.clear();
+    report.memory = Memory {
+        store_id: report.memory.store_id.clone(),
+        retry: report.memory.retry.clone(),
+        ..Memory::default()
+    };
     report.fails(
         ConditionType::Switched,
         Reason::Restored,
@@ -237,7 +235,7 @@ fn unanswered(view: &View<'_>, report: &mut Report) -> Option<Step> {
 
 /// No way back: the server takes devices again.
 fn refuse(view: &View<'_>, report: &mut Report, reason: Reason, sentence: String) -> Step {
-    let admission = if view.status.established {
+    let admission = if view.is_switched() {
         Admission::Open
     } else {
         Admission::Hold
@@ -329,7 +327,7 @@ fn prove(view: &View<'_>, report: &mut Report) -> Option<Step> {
             ProbeOutcome::Failed(why) => why,
             _ => "it still uses our server",
         };
-        report.status.blocked_by.push(format!("pod {}: {why}", pod.name));
+        report.hindered(Reason::VerificationFailed, format!("pod {}: {why}", pod.name));
     }
     if failed.is_some()
         && let Some(write) = left_behind(view)

@@ -20,13 +20,13 @@ const PATIENCE: usize = 2;
 /// Whether a contest is on. It ends when the other gives in, and where a person changes the
 /// resource or asks, it begins from nothing.
 pub(super) fn is_on(view: &View<'_>, report: &mut Report) -> bool {
-    if view.retry().is_some() && view.status.retry.as_deref() != view.retry() {
-        report.status.retry = view.retry().map(str::to_owned);
-        report.status.write_backs.clear();
-        report.status.contest = None;
+    if view.retry().is_some() && view.memory.retry.as_deref() != view.retry() {
+        report.memory.retry = view.retry().map(str::to_owned);
+        report.memory.write_backs.clear();
+        report.memory.contest = None;
         return false;
     }
-    let Some(contest) = view.status.contest.clone() else {
+    let Some(contest) = view.memory.contest.clone() else {
         return false;
     };
     let asked =
@@ -38,10 +38,10 @@ pub(super) fn is_on(view: &View<'_>, report: &mut Report) -> bool {
             .deployment
             .is_some_and(|deployment| !deployment.differences().is_empty());
     if asked {
-        report.status.write_backs.clear();
+        report.memory.write_backs.clear();
     }
     if asked || !differs {
-        report.status.contest = None;
+        report.memory.contest = None;
         return false;
     }
     tell(report, &contest);
@@ -83,7 +83,7 @@ fn judge(
         .as_ref()
         .map_or("somebody", |manager| &manager.name)
         .to_owned();
-    let entries = &mut report.status.write_backs;
+    let entries = &mut report.memory.write_backs;
     entries.retain(|entry| view.since(&entry.at) < WINDOW);
     let known = |entry: &WriteBack| entry.field == field && entry.seen == seen;
     if entries.iter().any(known) {
@@ -98,7 +98,7 @@ fn judge(
             retry: view.retry().map(str::to_owned),
         };
         tell(report, &contest);
-        report.status.contest = Some(contest);
+        report.memory.contest = Some(contest);
         return Some(Step::Persist);
     }
     entries.push(WriteBack {

@@ -13,8 +13,9 @@ mod switch;
 mod verify;
 
 use crate::{
-    action::{Action, Plan},
+    action::{Action, Outcome, Plan},
     api::{ConditionStatus, ConditionType, Mode, Phase, Reason},
+    memory::Memory,
     observed::Observed,
     report::{IDLE, LATER, Report, Step},
     view::View,
@@ -61,6 +62,7 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
             format!("nothing: RemoteBackend {elder} is older and acts"),
             vec![text],
         );
+        report.outcome = Outcome::NotResponsible;
         // One that never acted has nothing to lead back.
         return if view.has_finalizer() && view.is_deleting() {
             Step::act(Action::SetFinalizer(false))
@@ -76,8 +78,16 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
         );
         return LATER;
     }
+    if let Some(unreadable) = &view.unreadable_memory {
+        // Nothing is known of what may be undone, and what must not be.
+        let sentence = unreadable.to_string();
+        report.degraded(Reason::MemoryUnreadable, sentence.clone());
+        let next = "waits until status.memory can be read";
+        report.blocked(Phase::Degraded, Reason::MemoryUnreadable, next, vec![sentence]);
+        return LATER;
+    }
     if !o.unreadable.is_empty() {
-        let phase = if view.status.established {
+        let phase = if view.is_switched() {
             Phase::Degraded
         } else {
             Phase::Blocked
@@ -97,7 +107,8 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
     }
 }
 
-/// A pause looks at everything and changes nothing; mode Observe changes nothing of Flotta's.
+/// A pause looks at everything and changes nothing; mode Observe changes nothing of Flotta's. What
+/// is remembered stays as it was, but for what was found out.
 fn hold_back(view: &View<'_>, report: &mut Report, step: Step) -> Step {
     let holds = if view.o.leave || view.o.namespace_ending {
         None
@@ -109,22 +120,19 @@ fn hold_back(view: &View<'_>, report: &mut Report, step: Step) -> Step {
         None
     };
     if let Some((phase, reason)) = holds {
+        let found_out = Memory::found_out(&view.memory, &report.memory);
+        // What else would be remembered is the beginning of a write.
+        let begins = found_out != report.memory;
+        report.memory = found_out;
         let held = match &step {
             Step::Act(action) if action.writes() => phase == Phase::Paused || !action.is_about_our_server(),
-            // What would be written down is the beginning of a write.
-            Step::Persist => {
-                report.status.attempt.clone_from(&view.status.attempt);
-                report.status.established = view.status.established;
-                report.status.write_backs.clone_from(&view.status.write_backs);
-                report.status.contest.clone_from(&view.status.contest);
-                report.status.store_id == view.status.store_id
-            }
+            Step::Persist => report.memory == view.memory,
             _ => false,
         };
         if held || phase == Phase::Paused {
             let would = match &step {
                 Step::Act(action) if held => format!("would do next: {}", action.name()),
-                Step::Persist if held => "would act upon what the conditions say".to_owned(),
+                Step::Persist if held && begins => "would act upon what the conditions say".to_owned(),
                 _ => "changes nothing".to_owned(),
             };
             let why = view.spec.paused.as_ref().and_then(|paused| paused.reason.clone());

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use crate::{
     action::Action,
     api::Verified,
+    memory::{Calls, Progress, Switched},
     observed::{PodVerdict, ProbeOutcome},
     report::{Report, Step},
     view::{View, address},
@@ -95,7 +96,7 @@ pub(super) fn judge(view: &View<'_>, pods: &[PodVerdict]) -> Result<(), String> 
     Ok(())
 }
 
-/// The switch is proven: from here on nothing but a person's word leads back.
+/// The switch is proven: from here on only a person's decision rolls it back.
 pub(super) fn establish(view: &View<'_>, report: &mut Report, inputs: &str) {
     let facts = view.material.facts.as_ref();
     let mut pods: Vec<_> = view
@@ -103,10 +104,11 @@ pub(super) fn establish(view: &View<'_>, report: &mut Report, inputs: &str) {
         .filter_map(|pod| pod.metadata.uid.clone())
         .collect();
     pods.sort();
-    report.status.established = true;
-    report.status.attempt = None;
-    report.status.failures = None;
-    report.status.verified = Some(Verified {
+    let rejected = view
+        .memory
+        .switched()
+        .and_then(|switched| switched.rejected.clone());
+    let verified = Verified {
         inputs: inputs.to_owned(),
         at: view
             .o
@@ -123,5 +125,12 @@ pub(super) fn establish(view: &View<'_>, report: &mut Report, inputs: &str) {
             .map(|(key, value)| ((*key).to_owned(), value.clone()))
             .collect(),
         pods,
+    };
+    report.memory.failures = None;
+    report.memory.progress = Progress::Switched(Switched {
+        verified: Some(verified),
+        restart: None,
+        rejected,
+        calls: Calls::Proof,
     });
 }

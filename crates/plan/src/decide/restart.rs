@@ -10,7 +10,8 @@ use super::{
     switch,
 };
 use crate::{
-    api::{Attempt, ConditionStatus, ConditionType, Phase, Reason, Rejected},
+    api::{Attempt, Phase, Reason, Rejected},
+    memory::Calls,
     report::{Report, Step},
     settings,
     view::View,
@@ -69,14 +70,8 @@ pub(super) fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Opti
         }
     }
     let inputs = inputs?;
-    if view.attempt().is_none_or(|attempt| attempt.inputs != inputs) {
-        report.status.attempt = Some(Attempt {
-            inputs: inputs.to_owned(),
-            begun: view.o.now.to_string(),
-            restarted: Some(view.o.now.to_string()),
-            ..Attempt::default()
-        });
-        return Some(Step::Persist);
+    if view.restart().is_none_or(|restart| restart.inputs != inputs) {
+        return Some(begin(view, report, inputs.to_owned()));
     }
     report.phase(Phase::Switching, Reason::RollingOut, "restarts the Edge API");
     Some(Step::act(crate::action::Action::Write(deployment.write(inputs))))
@@ -87,9 +82,10 @@ pub(super) fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Opti
 pub(super) fn undo(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let generation = view.o.resource.metadata.generation;
     let retry = view.retry().map(str::to_owned);
-    if let Some(rejected) = &view.status.rejected {
+    let switched = view.memory.switched()?;
+    if let Some(rejected) = &switched.rejected {
         if rejected.generation != generation || rejected.retry != retry {
-            report.status.rejected = None;
+            report.memory.switched_mut()?.rejected = None;
             return Some(Step::Persist);
         }
         report.degraded(
@@ -101,7 +97,7 @@ pub(super) fn undo(view: &View<'_>, report: &mut Report) -> Option<Step> {
         );
         return None;
     }
-    let (attempt, verified) = (view.attempt()?, view.status.verified.as_ref()?);
+    let (attempt, verified) = (switched.restart.as_ref()?, switched.verified.as_ref()?);
     let desired = view.desired.iter();
     let changed = !verified.settings.is_empty()
         && desired
@@ -112,25 +108,40 @@ pub(super) fn undo(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let why = if restarted > allowed && !view.all_pods_run(Some(&attempt.inputs)) {
         switch::unfinished(view)
     } else {
-        let told = view
-            .status
-            .conditions
-            .iter()
-            .find(|told| told.type_ == ConditionType::Verified.as_str())?;
-        let fails = told.status == ConditionStatus::False.as_str()
-            && view.since(&told.last_transition_time.0.to_string()) > FAILS_FOR_LONG;
-        fails.then(|| told.message.clone())?
+        fails_for_long(view)?.to_owned()
     };
     if !changed {
         return None;
     }
-    report.status.attempt = None;
-    report.status.rejected = Some(Rejected {
+    let switched = report.memory.switched_mut()?;
+    switched.restart = None;
+    switched.rejected = Some(Rejected {
         generation,
         retry,
         why,
     });
     Some(Step::Persist)
+}
+
+/// Records that the Edge API is told to restart, before it is.
+fn begin(view: &View<'_>, report: &mut Report, inputs: String) -> Step {
+    if let Some(switched) = report.memory.switched_mut() {
+        switched.restart = Some(Attempt {
+            inputs,
+            begun: view.o.now.to_string(),
+            restarted: Some(view.o.now.to_string()),
+            ..Attempt::default()
+        });
+    }
+    Step::Persist
+}
+
+/// Why the calls through the Edge API's pods fail, where they do so for long.
+fn fails_for_long<'a>(view: &'a View<'_>) -> Option<&'a str> {
+    match &view.memory.switched()?.calls {
+        Calls::Failure { since, why } if view.since(since) > FAILS_FOR_LONG => Some(why),
+        _ => None,
+    }
 }
 
 /// Whether these are the inputs, of a first restart or of one that repeated it.
@@ -143,14 +154,7 @@ pub(super) fn is_started_with(annotation: Option<&str>, inputs: &str) -> bool {
 /// person is needed.
 fn restart_again(view: &View<'_>, report: &mut Report, ready: bool) -> Option<Step> {
     let (deployment, inputs) = (view.deployment?, view.inputs.as_deref()?);
-    let told = view
-        .status
-        .conditions
-        .iter()
-        .find(|told| told.type_ == ConditionType::Verified.as_str())?;
-    let fails = told.status == ConditionStatus::False.as_str()
-        && view.since(&told.last_transition_time.0.to_string()) > FAILS_FOR_LONG;
-    if !ready || !fails || !view.all_pods_run(deployment.inputs()) {
+    if !ready || fails_for_long(view).is_none() || !view.all_pods_run(deployment.inputs()) {
         return None;
     }
     match server::backend(view, report, CALL_AGE) {
@@ -159,16 +163,8 @@ fn restart_again(view: &View<'_>, report: &mut Report, ready: bool) -> Option<St
         Prepared::Step(_) | Prepared::Blocked(_) => return None,
     }
     let again = format!("{inputs}-{}", view.o.now.as_second());
-    match view.attempt() {
-        None => {
-            report.status.attempt = Some(Attempt {
-                inputs: again,
-                begun: view.o.now.to_string(),
-                restarted: Some(view.o.now.to_string()),
-                ..Attempt::default()
-            });
-            Some(Step::Persist)
-        }
+    match view.restart() {
+        None => Some(begin(view, report, again)),
         Some(attempt) if is_started_with(Some(&attempt.inputs), inputs) && attempt.inputs != inputs => {
             (deployment.inputs() != Some(&attempt.inputs)).then(|| {
                 report.phase(Phase::Switching, Reason::RollingOut, "restarts the Edge API");

@@ -121,12 +121,12 @@ pub(super) fn record_store(view: &View<'_>, report: &mut Report) -> Option<Step>
         ids.insert(pod.report.as_ref().ok()?.store_id.clone()?);
     }
     let found = ids.first().filter(|_| ids.len() == 1)?;
-    if view.status.store_id.as_ref() == Some(found)
+    if view.memory.store_id.as_ref() == Some(found)
         || view.recorded_store().is_some_and(|recorded| recorded != *found)
     {
         return None;
     }
-    report.status.store_id = Some(found.clone());
+    report.memory.store_id = Some(found.clone());
     Some(Step::Persist)
 }
 
@@ -370,7 +370,7 @@ fn wanted(view: &View<'_>, admission: Admission) -> Wanted {
             pins.insert(facts.host.key.to_string());
             bundle.clone_from(&view.material.bundle);
             // The Edge API goes on with the former one until it is seen with the new one.
-            if let Some(verified) = view.status.verified.as_ref().filter(|_| view.status.established) {
+            if let Some(verified) = view.memory.verified() {
                 pins.insert(verified.host_public_key.clone());
             }
         }
@@ -389,13 +389,13 @@ fn wanted(view: &View<'_>, admission: Admission) -> Wanted {
 /// Material that is usable, and of the CA that was verified if one was.
 pub(super) fn trusted_material<'a>(view: &'a View<'_>) -> Option<&'a pki::fitness::MaterialFacts> {
     let facts = view.material.usable()?;
-    let verified = view.status.verified.as_ref().filter(|_| view.status.established);
+    let verified = view.memory.verified();
     let ca = facts.ca.key.to_string();
     let same_ca = if let Some(verified) = verified {
         verified.ca_public_key == ca
     } else {
         // Where the status was lost, what our server trusts is what was trusted.
-        let secret = view.o.server_secret.as_ref().filter(|_| view.status.established);
+        let secret = view.o.server_secret.as_ref().filter(|_| view.is_switched());
         secret.is_none_or(|secret| server::may_trust(secret, &ca))
     };
     // A new host certificate has to have the names; the one that was verified may lack a name that

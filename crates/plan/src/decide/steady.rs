@@ -111,7 +111,7 @@ fn trust(view: &View<'_>, report: &mut Report) -> bool {
     if trusted_material(view).is_some() {
         return true;
     }
-    let verified = view.status.verified.as_ref();
+    let verified = view.memory.verified();
     let fault = view.material.faults().next().cloned().or_else(|| {
         let facts = view.material.facts.as_ref()?;
         let name = &view.spec.edge_api.ca_secret;
@@ -192,7 +192,7 @@ fn settings(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let differences = config.differences(&view.desired);
     if differences.is_empty() && !config.has_leftovers(&view.desired) {
         report
-            .status
+            .memory
             .write_backs
             .retain(|entry| view.since(&entry.at) < SignedDuration::from_mins(10));
         return None;
@@ -323,7 +323,7 @@ fn conclude(view: &View<'_>, report: &mut Report, proven: bool) {
         }
     }
     report.status.blocked_by = blocked;
-    if view.status.established && report.status.phase == Phase::Remote {
+    if view.is_switched() && report.status.phase == Phase::Remote {
         "nothing".clone_into(&mut report.status.next_action);
     }
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     action::Action,
     api::{Attempt, ConditionType, Failures, Mode, Phase, Reason},
+    memory::{Progress, Rollback, Switched},
     previous::Previous,
     report::{IDLE, Report, SOON, Step},
     settings,
@@ -34,17 +35,16 @@ const PROVE_AGAIN: SignedDuration = SignedDuration::from_secs(3);
 
 /// Leads to the remote backend and keeps it there.
 pub(super) fn remote(view: &View<'_>, report: &mut Report) -> Step {
-    if view.spec.mode == Mode::Observe && !view.is_engaged() && !view.status.established {
+    if view.spec.mode == Mode::Observe && !view.is_engaged() && !view.is_switched() {
         return observe(view, report);
     }
-    if view.attempt().is_some_and(|attempt| attempt.failed.is_some()) {
-        return take_back(view, report);
-    }
-    if view.status.established {
-        return steady::keep(view, report);
+    match &view.memory.progress {
+        Progress::RollingBack(rollback) => return take_back(view, report, rollback),
+        Progress::Switched(_) => return steady::keep(view, report),
+        Progress::NotSwitched | Progress::Switching(_) => {}
     }
     if runs_already(view) {
-        report.status.established = true;
+        report.memory.progress = Progress::Switched(Switched::default());
         report.phase(
             Phase::Verifying,
             Reason::Verifying,
@@ -62,7 +62,7 @@ fn runs_already(view: &View<'_>) -> bool {
         && view
             .deployment
             .is_some_and(crate::edge_api::EdgeDeployment::has_anything_of_ours);
-    view.attempt().is_none() && (view.is_told_remote() || still_ours)
+    view.switching().is_none() && (view.is_told_remote() || still_ours)
 }
 
 fn observe(view: &View<'_>, report: &mut Report) -> Step {
@@ -86,7 +86,7 @@ fn observe(view: &View<'_>, report: &mut Report) -> Step {
 }
 
 fn switch(view: &View<'_>, report: &mut Report) -> Step {
-    let Some(attempt) = view.attempt() else {
+    let Some(attempt) = view.switching() else {
         if let Err(step) = prepare::prepare(view, report) {
             return step;
         }
@@ -133,7 +133,7 @@ fn switch(view: &View<'_>, report: &mut Report) -> Step {
 fn exhausted(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let key = view.attempt_key();
     let failures = view
-        .status
+        .memory
         .failures
         .as_ref()
         .filter(|failures| failures.inputs == key)?;
@@ -202,7 +202,7 @@ fn begin(view: &View<'_>, report: &mut Report) -> Step {
     let Some(inputs) = view.inputs.clone() else {
         return SOON;
     };
-    report.status.attempt = Some(Attempt {
+    report.memory.progress = Progress::Switching(Attempt {
         inputs,
         begun: view.o.now.to_string(),
         resumed: view.is_engaged(),
@@ -218,7 +218,9 @@ fn write(view: &View<'_>, report: &mut Report, inputs: &str) -> Option<Step> {
     }
     let (config, deployment) = (view.config?, view.deployment?);
     if !config.differences(&view.desired).is_empty() || config.has_leftovers(&view.desired) {
-        if view.attempt().is_some_and(|attempt| attempt.restarted.is_some())
+        if view
+            .switching()
+            .is_some_and(|attempt| attempt.restarted.is_some())
             && let Some(step) = contest::settings(view, report)
         {
             return Some(step);
@@ -250,7 +252,7 @@ pub(super) fn save_previous(view: &View<'_>) -> Step {
 
 /// Writes down that the Edge API is told to restart, before it is.
 pub(super) fn restarted(view: &View<'_>, report: &mut Report) -> Option<Step> {
-    let attempt = report.status.attempt.as_mut()?;
+    let attempt = report.memory.switching_mut()?;
     if attempt.restarted.is_some() {
         return None;
     }
@@ -260,11 +262,11 @@ pub(super) fn restarted(view: &View<'_>, report: &mut Report) -> Option<Step> {
 
 /// Waits until every pod of the Edge API runs with these inputs.
 fn roll_out(view: &View<'_>, report: &mut Report, inputs: &str) -> Option<Step> {
-    let attempt = view.attempt()?;
+    let attempt = view.switching()?;
     if view.all_pods_run(Some(inputs)) {
         if attempt.rolled_out.is_none() {
             verifying(report);
-            if let Some(attempt) = report.status.attempt.as_mut() {
+            if let Some(attempt) = report.memory.switching_mut() {
                 attempt.rolled_out = Some(view.o.now.to_string());
             }
             return Some(Step::Persist);
@@ -318,7 +320,7 @@ fn prove(view: &View<'_>, report: &mut Report, inputs: &str) -> Step {
         Proof::Fails(why) => {
             report.fails(ConditionType::Verified, Reason::VerificationFailed, why.clone());
             let begun = view
-                .attempt()
+                .switching()
                 .and_then(|attempt| attempt.rolled_out.clone())
                 .unwrap_or_default();
             if view.since(&begun) > PROOF {
@@ -334,23 +336,21 @@ fn prove(view: &View<'_>, report: &mut Report, inputs: &str) -> Step {
 pub(super) fn fail(view: &View<'_>, report: &mut Report, why: &str) -> Step {
     let lost = matches!(&view.previous, Some(Ok(previous)) if previous.settings.values.get(settings::BACKEND)
         == Some(&crate::previous::Former::Lost));
-    if lost || view.attempt().is_some_and(|attempt| attempt.resumed) {
+    if lost || view.switching().is_some_and(|attempt| attempt.resumed) {
         // Nothing to take it back to that is known: it stays, and is reported.
-        report.status.established = true;
-        report.status.attempt = None;
-    } else if let Some(attempt) = report.status.attempt.as_mut() {
-        attempt.failed = Some(why.to_owned());
+        report.memory.progress = Progress::Switched(Switched::default());
+    } else if let Some(attempt) = report.memory.switching_mut() {
+        let attempt = attempt.clone();
+        let why = why.to_owned();
+        report.memory.progress = Progress::RollingBack(Rollback { attempt, why });
     }
     report.phase(Phase::TakingBack, Reason::TakingBack, "takes the switch back");
     report.degraded(Reason::TakingBack, why);
     Step::Persist
 }
 
-fn take_back(view: &View<'_>, report: &mut Report) -> Step {
-    let why = view
-        .attempt()
-        .and_then(|attempt| attempt.failed.clone())
-        .unwrap_or_default();
+fn take_back(view: &View<'_>, report: &mut Report, rollback: &Rollback) -> Step {
+    let why = rollback.why.clone();
     report.phase(Phase::TakingBack, Reason::TakingBack, "takes the switch back");
     report.fails(
         ConditionType::Switched,
@@ -365,13 +365,13 @@ fn take_back(view: &View<'_>, report: &mut Report) -> Step {
     }
     let key = view.attempt_key();
     let before = view
-        .status
+        .memory
         .failures
         .as_ref()
         .filter(|failures| failures.inputs == key)
         .map_or(0, |failures| failures.count);
-    report.status.attempt = None;
-    report.status.failures = Some(Failures {
+    report.memory.progress = Progress::NotSwitched;
+    report.memory.failures = Some(Failures {
         inputs: key,
         count: before + 1,
         last: why,

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     api::{ConditionStatus, ConditionType, Reason},
     edge_api::EdgeDeployment,
+    memory::Calls,
     report::{Report, SOON, Step},
     view::View,
 };
@@ -29,7 +30,7 @@ pub(super) fn verify(view: &View<'_>, report: &mut Report, may_restart: bool, st
     };
     let started = deployment.inputs();
     if started.is_none() || !view.all_pods_run(started) {
-        let begun = view.attempt().and_then(|attempt| attempt.restarted.clone());
+        let begun = view.restart().and_then(|restart| restart.restarted.clone());
         let allowed = SignedDuration::from_secs(i64::from(view.spec.edge_api.rollout_seconds));
         if begun.as_ref().is_some_and(|begun| view.since(begun) > allowed) {
             report.degraded(Reason::RolloutFailed, switch::unfinished(view));
@@ -39,9 +40,8 @@ pub(super) fn verify(view: &View<'_>, report: &mut Report, may_restart: bool, st
             Reason::RollingOut,
             "pods of the Edge API are being replaced",
         );
-        report.set(
-            ConditionType::Verified,
-            ConditionStatus::Unknown,
+        unknown(
+            report,
             Reason::RollingOut,
             "pods of the Edge API are being replaced; they are called when they are ready",
         );
@@ -69,13 +69,12 @@ pub(super) fn verify(view: &View<'_>, report: &mut Report, may_restart: bool, st
                 pods
             };
             let known = view
-                .status
-                .verified
-                .as_ref()
+                .memory
+                .verified()
                 .is_some_and(|verified| verified.pods == pods && verified.inputs == started);
             // Pods that were started with something else than what lies in the Secrets now say
             // nothing about that.
-            if (!known || view.attempt().is_some())
+            if (!known || view.restart().is_some())
                 && view
                     .inputs
                     .as_deref()
@@ -84,12 +83,7 @@ pub(super) fn verify(view: &View<'_>, report: &mut Report, may_restart: bool, st
                 proof::establish(view, report, started);
                 steps.push(Step::Persist);
             }
-            let text = if view.is_https() {
-                "a call through each pod of the Edge API reached our server, with the host certificate"
-            } else {
-                "a call through each pod of the Edge API reached our server; with plain HTTP its identity is not checked"
-            };
-            report.holds(ConditionType::Verified, text);
+            proven(report, proof_text(view));
             true
         }
         Proof::Fails(why) => {
@@ -102,28 +96,20 @@ pub(super) fn verify(view: &View<'_>, report: &mut Report, may_restart: bool, st
             false
         }
         Proof::Call(step, None) => {
-            let told = view
-                .status
-                .conditions
-                .iter()
-                .find(|told| told.type_ == ConditionType::Verified.as_str());
-            let former = told.is_some_and(|told| told.status == ConditionStatus::True.as_str());
-            if former {
+            let before = view.memory.switched().map(|switched| &switched.calls);
+            let was_proven = before == Some(&Calls::Proof);
+            if was_proven {
                 // Nothing speaks against it; it is only looked at again.
-                report.holds(
-                    ConditionType::Verified,
-                    told.map(|told| told.message.clone()).unwrap_or_default(),
-                );
+                proven(report, proof_text(view));
             } else {
-                report.set(
-                    ConditionType::Verified,
-                    ConditionStatus::Unknown,
+                unknown(
+                    report,
                     Reason::Verifying,
                     "the Edge API is being called as a device would",
                 );
             }
             steps.push(step);
-            former
+            was_proven
         }
     }
 }
@@ -135,35 +121,68 @@ fn unproven(view: &View<'_>, report: &mut Report, may_restart: bool, why: String
     let wanted = view.inputs.as_deref();
     let current = wanted.is_none_or(|inputs| restart::is_started_with(started, inputs));
     if may_restart && !current {
-        report.fails(
-            ConditionType::Verified,
-            Reason::RollingOut,
-            "pods of the Edge API have the former certificates or settings; they are restarted with the new ones as soon as \
-             the server knows those",
-        );
+        let text = "pods of the Edge API have the former certificates or settings; they are restarted with the new ones as soon \
+                    as the server knows those";
+        fails(view, report, Reason::RollingOut, text);
         return;
     }
-    report.fails(ConditionType::Verified, Reason::VerificationFailed, why.clone());
+    fails(view, report, Reason::VerificationFailed, &why);
     report.degraded(Reason::VerificationFailed, why);
+}
+
+fn proof_text(view: &View<'_>) -> &'static str {
+    if view.is_https() {
+        "a call through each pod of the Edge API reached our server, with the host certificate"
+    } else {
+        "a call through each pod of the Edge API reached our server; with plain HTTP its identity is not checked"
+    }
+}
+
+/// Tells that it is proven, and remembers it.
+fn proven(report: &mut Report, text: &str) {
+    report.holds(ConditionType::Verified, text);
+    remember(report, Calls::Proof);
+}
+
+/// Tells that nothing is known, and remembers it.
+fn unknown(report: &mut Report, reason: Reason, text: &str) {
+    report.set(ConditionType::Verified, ConditionStatus::Unknown, reason, text);
+    remember(report, Calls::Nothing);
+}
+
+/// Tells that the calls fail, and remembers since when.
+fn fails(view: &View<'_>, report: &mut Report, reason: Reason, why: &str) {
+    report.fails(ConditionType::Verified, reason, why);
+    let since = match view.memory.switched().map(|switched| &switched.calls) {
+        Some(Calls::Failure { since, .. }) => since.clone(),
+        _ => view.o.now.to_string(),
+    };
+    let why = why.to_owned();
+    remember(report, Calls::Failure { since, why });
+}
+
+fn remember(report: &mut Report, calls: Calls) {
+    if let Some(switched) = report.memory.switched_mut() {
+        switched.calls = calls;
+    }
 }
 
 /// No call can be made; pods that were proven before are the same pods still.
 fn untestable(view: &View<'_>, report: &mut Report) -> bool {
-    let known = view.status.verified.as_ref().is_some_and(|verified| {
+    let known = view.memory.verified().is_some_and(|verified| {
         view.edge_pods().all(|pod| {
             let uid = pod.metadata.uid.as_deref();
             verified.pods.iter().any(|known| Some(known.as_str()) == uid)
         })
     });
     if known {
-        report.holds(
-            ConditionType::Verified,
+        proven(
+            report,
             "every pod of the Edge API was proven before its Secrets were changed; it goes on with what it has in memory",
         );
     } else {
-        report.set(
-            ConditionType::Verified,
-            ConditionStatus::Unknown,
+        unknown(
+            report,
             Reason::MaterialUntrusted,
             "the Edge API cannot be called as a device would while its Secrets hold something else than what was verified",
         );

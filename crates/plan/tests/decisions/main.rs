@@ -8,7 +8,8 @@
 
 mod back;
 mod contest;
-mod crashes;
+mod lives;
+mod memory;
 mod merge;
 mod steady;
 mod switch;

@@ -317,6 +317,38 @@ fn a_pause_changes_nothing_and_ends_by_itself() {
 }
 
 #[test]
+fn a_pause_before_the_last_record_of_a_rollback_counts_one_failure() {
+    let mut world = World::new();
+    world.stuck = true;
+    world.resource.spec.edge_api.rollout_seconds = 20;
+    while !world.done.contains(&"DeletePrevious") {
+        assert!(world.done.len() < 200, "{:#?}", world.status());
+        if !world.round().wake.is_zero() {
+            world.wait(1);
+        }
+    }
+    // The rollback is done, and not yet recorded.
+    assert!(world.status().failures.is_none());
+    world.pause(true);
+    world.run(300);
+    assert_eq!(world.phase(), Phase::Paused);
+    let counted = |world: &World| world.status().failures.map_or(0, |failures| failures.count);
+    assert_eq!(counted(&world), 0, "nothing is recorded during a pause");
+    world.stuck = false;
+    world.pause(false);
+    while counted(&world) == 0 {
+        assert!(
+            world.phase() != Phase::Remote,
+            "it is recorded before the next attempt"
+        );
+        world.round();
+    }
+    assert_eq!(counted(&world), 1);
+    world.run(120);
+    assert_eq!(world.phase(), Phase::Remote, "{:#?}", world.status());
+}
+
+#[test]
 fn a_misspelled_timeout_is_taken_over() {
     let mut world = World::new();
     world.edit_config("kubectl-edit", &[("REMOT_BACKEND_TIMEOUT", Some("7s"))]);

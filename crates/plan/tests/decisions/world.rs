@@ -10,7 +10,11 @@ mod seen;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use plan::{api::RemoteBackend, observed::Evidence};
+use plan::{
+    api::{Paused, RemoteBackend, RemoteBackendSpec},
+    names::RETRY_ANNOTATION,
+    observed::Evidence,
+};
 use serde_json::{Value, json};
 
 pub(crate) use self::material::Material;
@@ -80,6 +84,8 @@ pub(crate) struct World {
     pub leave: bool,
     pub elder: Option<String>,
     pub ending: bool,
+    /// Sentences of the status are lost, as if all of them were worded otherwise.
+    pub without_sentences: bool,
     /// Everything that was done, by name.
     pub done: Vec<&'static str>,
     /// Devices that an Edge API on custom resources told to disconnect.
@@ -129,6 +135,7 @@ impl World {
             unreachable: false,
             missing_rights: Vec::new(),
             leave: false,
+            without_sentences: false,
             elder: None,
             ending: false,
             done: Vec::new(),
@@ -217,6 +224,26 @@ impl World {
     fn touch_config(&mut self) {
         self.version += 1;
         self.config.as_mut().unwrap()["metadata"]["resourceVersion"] = json!(self.version.to_string());
+    }
+
+    /// Somebody changes the spec.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut RemoteBackendSpec)) {
+        let before = self.resource.spec.clone();
+        change(&mut self.resource.spec);
+        if self.resource.spec != before {
+            let generation = self.resource.metadata.generation.unwrap();
+            self.resource.metadata.generation = Some(generation + 1);
+        }
+    }
+
+    /// Somebody begins a pause, or ends it.
+    pub(crate) fn pause(&mut self, yes: bool) {
+        self.change(|spec| spec.paused = yes.then(Paused::default));
+    }
+
+    /// Somebody asks to try again, for the `n`-th time.
+    pub(crate) fn ask_to_retry(&mut self, n: u32) {
+        self.resource.metadata.annotations = Some([(RETRY_ANNOTATION.to_owned(), n.to_string())].into());
     }
 
     /// Somebody writes both Secrets.

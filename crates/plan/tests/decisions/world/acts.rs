@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use plan::{
-    Action, Plan,
+    Action, Memory, Plan,
     action::{CertificateWrite, How, Kind},
+    api::RemoteBackendStatus,
+    memory::{Calls, Progress},
     observed::{Dated, DeviceComparison, PodVerdict, ProbeOutcome},
 };
 use rustls_pki_types::ServerName;
@@ -18,7 +20,11 @@ impl World {
     /// One round of the companion: look, decide, say, do.
     pub(crate) fn round(&mut self) -> Plan {
         let plan = plan::plan(&self.observe());
-        self.resource.status = Some(plan.status.clone());
+        let mut status = plan.status.clone();
+        if self.without_sentences {
+            silence(&mut status);
+        }
+        self.resource.status = Some(status);
         if let Some(action) = &plan.action {
             self.act(action);
         }
@@ -194,6 +200,38 @@ impl World {
             Action::DeletePrevious { .. } => self.previous = None,
         }
     }
+}
+
+/// Replaces every sentence by the name of its reason, or a word.
+fn silence(status: &mut RemoteBackendStatus) {
+    for condition in &mut status.conditions {
+        condition.message.clone_from(&condition.reason);
+    }
+    for sentence in std::iter::once(&mut status.next_action)
+        .chain(&mut status.blocked_by)
+        .chain(&mut status.warnings)
+    {
+        "sentence".clone_into(sentence);
+    }
+    let Ok(mut memory) = Memory::of(status) else {
+        return;
+    };
+    match &mut memory.progress {
+        Progress::RollingBack(rollback) => "sentence".clone_into(&mut rollback.why),
+        Progress::Switched(switched) => {
+            if let Some(rejected) = &mut switched.rejected {
+                "sentence".clone_into(&mut rejected.why);
+            }
+            if let Calls::Failure { why, .. } = &mut switched.calls {
+                "sentence".clone_into(why);
+            }
+        }
+        Progress::NotSwitched | Progress::Switching(_) => {}
+    }
+    if let Some(failures) = &mut memory.failures {
+        "sentence".clone_into(&mut failures.last);
+    }
+    memory.write(status);
 }
 
 fn pki_key(certificate: &str) -> String {
