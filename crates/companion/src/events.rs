@@ -23,11 +23,7 @@ pub fn transitions(before: Option<&RemoteBackendStatus>, after: &RemoteBackendSt
                 EventType::Normal
             },
             &format!("{:?}", after.phase),
-            if after.next_action == "nothing" {
-                "nothing is to be done".to_owned()
-            } else {
-                after.next_action.clone()
-            },
+            format!("next action: {}", after.next_action),
             "Observe",
         ));
     }

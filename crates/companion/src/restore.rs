@@ -7,11 +7,11 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use plan::{
     Plan,
-    api::{ConditionType, Phase, Reason, RemoteBackend},
+    action::{Outcome, Who},
+    api::{Reason, RemoteBackend},
 };
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -139,22 +139,39 @@ pub async fn skip(cluster: &Cluster) -> Result<String, NotRestored> {
     }
 }
 
-/// What is waited for, for the sentence when time is over.
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// The running companion has to give up the Lease.
+    Lease,
+    /// The API server has to answer.
+    Cluster,
+    /// An action has failed, and is tried again.
+    Failing,
+    /// What the plan names.
+    Reason(Reason),
+}
+
+/// For how long it has been waited for, and the sentence for when time is over.
 #[derive(Debug, Default)]
 struct Waiting {
-    for_what: String,
-    since: Option<Instant>,
+    sentence: String,
+    since: Option<(Cause, Instant)>,
 }
 
 impl Waiting {
-    /// For how long the same thing has been waited for.
-    fn on(&mut self, what: String) -> Duration {
-        if self.for_what != what || self.since.is_none() {
-            tracing::info!(reason = what, "waits");
-            self.for_what = what;
-            self.since = Some(Instant::now());
+    /// For how long the same cause has been waited for.
+    fn on(&mut self, cause: Cause, sentence: String) -> Duration {
+        if self.sentence != sentence {
+            tracing::info!(reason = sentence, "waits");
+            self.sentence = sentence;
         }
-        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+        let (_, since) = self
+            .since
+            .take_if(|(for_what, _)| *for_what == cause)
+            .unwrap_or_else(|| (cause, Instant::now()));
+        self.since = Some((cause, since));
+        since.elapsed()
     }
 
     fn over(&mut self) {
@@ -164,10 +181,10 @@ impl Waiting {
 
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.for_what.is_empty() {
+        f.write_str(if self.sentence.is_empty() {
             "it was still under way"
         } else {
-            &self.for_what
+            &self.sentence
         })
     }
 }
@@ -182,7 +199,10 @@ async fn drive(
     let mut controller = Controller::new(parts, planner).leaving();
     loop {
         if lease.check().is_err() {
-            waiting.on("the running companion still holds the Lease".to_owned());
+            waiting.on(
+                Cause::Lease,
+                "the running companion still holds the Lease".to_owned(),
+            );
             sleep(AGAIN).await;
             continue;
         }
@@ -190,7 +210,7 @@ async fn drive(
             Ok(round) => round,
             Err(Fault::Forbidden(right)) => return Err(NotRestored::Refused(right.missing())),
             Err(fault) => {
-                waiting.on(fault.to_string());
+                waiting.on(Cause::Cluster, fault.to_string());
                 sleep(AGAIN).await;
                 continue;
             }
@@ -218,12 +238,16 @@ async fn drive(
                     return Ok("the Edge API uses what it used before the switch".to_owned());
                 }
             }
-            Some(Obstacle { sentence, .. }) if sentence.is_empty() => match &round.failing {
-                Some(failing) => drop(waiting.on(failing.clone())),
+            Some(Obstacle::UnderWay) => match &round.failing {
+                Some(failing) => drop(waiting.on(Cause::Failing, failing.clone())),
                 None => waiting.over(),
             },
-            Some(Obstacle { sentence, patience }) => {
-                if waiting.on(sentence.clone()) > patience {
+            Some(Obstacle::InTheWay {
+                cause,
+                sentence,
+                patience,
+            }) => {
+                if waiting.on(cause, sentence.clone()) > patience {
                     return Err(NotRestored::Refused(sentence));
                 }
             }
@@ -233,38 +257,35 @@ async fn drive(
 }
 
 /// Why it is not there yet.
-struct Obstacle {
-    /// Empty when it is under way.
-    sentence: String,
-    /// For how long that is waited for.
-    patience: Duration,
+enum Obstacle {
+    /// It goes on.
+    UnderWay,
+    /// Something is in the way.
+    InTheWay {
+        cause: Cause,
+        sentence: String,
+        /// For how long that is waited for.
+        patience: Duration,
+    },
 }
 
 /// Of the first resource that is not there yet; none when all are.
 fn unfinished(round: &Round) -> Option<Obstacle> {
     let there = |plan: &Plan| {
-        matches!(plan.status.phase, Phase::Crd | Phase::NotResponsible) && plan.action.is_none()
+        matches!(plan.outcome, Outcome::Arrived | Outcome::NotResponsible) && plan.action.is_none()
     };
     let (_, plan) = round.plans.iter().find(|(_, plan)| !there(plan))?;
-    let sentence = if plan.action.is_some() {
-        String::new()
-    } else {
-        plan.status.blocked_by.join("; ")
-    };
-    let patience = if needs_a_person(plan) { OBVIOUS } else { PATIENCE };
-    Some(Obstacle { sentence, patience })
-}
-
-/// Whether no time will mend it.
-fn needs_a_person(plan: &Plan) -> bool {
-    let hopeless = [
-        Reason::DevicesWouldBeDisconnected,
-        Reason::PreviousUnknown,
-        Reason::MissingPermission,
-    ];
-    let ready = |condition: &&Condition| condition.type_ == ConditionType::Ready.as_str();
-    let ready = plan.status.conditions.iter().find(ready);
-    ready.is_some_and(|ready| hopeless.iter().any(|reason| reason.as_str() == ready.reason))
+    Some(match plan.outcome {
+        Outcome::Blocked { reason, who } if plan.action.is_none() => Obstacle::InTheWay {
+            cause: Cause::Reason(reason),
+            sentence: plan.status.blocked_by.join("; "),
+            patience: match who {
+                Who::Person => OBVIOUS,
+                Who::Nobody => PATIENCE,
+            },
+        },
+        _ => Obstacle::UnderWay,
+    })
 }
 
 fn is_free(resources: &[RemoteBackend]) -> bool {
