@@ -71,13 +71,15 @@ pub fn done(action: &Action) -> Option<Event> {
                 format!(
                     "issued a certificate for {} into Secret {}: {because}",
                     names.join(", "),
-                    secret.name
+                    secret.object.name()
                 )
             }
-            CertificateWrite::Keep { .. } | CertificateWrite::None => format!("wrote Secret {}", secret.name),
+            CertificateWrite::Keep { .. } | CertificateWrite::None => {
+                format!("wrote Secret {}", secret.object.name())
+            }
         },
         Action::SavePrevious(_) => "saved what the Edge API used before".to_owned(),
-        Action::Write(write) => format!("wrote {:?} {}", write.kind, write.name),
+        Action::Write(write) => format!("wrote {:?} {}", write.kind, write.object.name()),
         Action::DeletePrevious { .. } => "what was before is in force again, and forgotten".to_owned(),
     };
     Some(event(EventType::Normal, action.name(), note, action.name()))

@@ -130,7 +130,13 @@ fn describe_write(text: &mut String, action: &Action) -> std::fmt::Result {
     match action {
         Action::Write(write) => {
             let document = serde_json::to_string_pretty(&write.document).unwrap_or_default();
-            writeln!(text, "  {:?} {} ({:?}):", write.kind, write.name, write.how)?;
+            writeln!(
+                text,
+                "  {:?} {} ({:?}):",
+                write.kind,
+                write.object.name(),
+                write.how
+            )?;
             document.lines().try_for_each(|line| writeln!(text, "    {line}"))
         }
         // The Debug form of the Secret shows no key.

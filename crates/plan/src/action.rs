@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::api::Reason;
+use crate::{api::Reason, object::ObjectRef};
 
 /// One thing to do. Every write names the `uid` and `resourceVersion` that were observed, so one
 /// decided on an older state fails with a conflict and creates nothing.
@@ -19,8 +19,8 @@ pub enum Action {
     WriteServerSecret(ServerSecret),
     /// Make the kubelet look at the volumes of these pods now.
     Nudge {
-        /// Names and uids of the pods.
-        pods: Vec<(String, String)>,
+        /// The pods.
+        pods: Vec<ObjectRef>,
         /// The new value of the annotation.
         value: String,
     },
@@ -47,18 +47,22 @@ pub enum Action {
     Verify {
         /// What the evidence is about.
         about: String,
-        /// Names, uids and IP addresses of the Edge API's pods.
-        pods: Vec<(String, String, String)>,
+        /// The Edge API's pods.
+        pods: Vec<Called>,
         /// The name that devices use (`DOMAIN`).
         server_name: String,
     },
     /// Forget what was before: it is in force again.
-    DeletePrevious {
-        /// Its uid.
-        uid: String,
-        /// Its version.
-        resource_version: String,
-    },
+    DeletePrevious(ObjectRef),
+}
+
+/// A pod that is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// Which one.
+    pub pod: ObjectRef,
+    /// Its IP address.
+    pub address: String,
 }
 
 impl Action {
@@ -75,7 +79,7 @@ impl Action {
             Self::SavePrevious(_) => "SavePrevious",
             Self::Write(write) => write.purpose.name(),
             Self::Verify { .. } => "Verify",
-            Self::DeletePrevious { .. } => "DeletePrevious",
+            Self::DeletePrevious(_) => "DeletePrevious",
         }
     }
 
@@ -96,12 +100,8 @@ impl Action {
 /// The Secret of our server's pods, all of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerSecret {
-    /// Name of the Secret.
-    pub name: String,
-    /// Its uid.
-    pub uid: String,
-    /// Its version.
-    pub resource_version: String,
+    /// The Secret, and the version that this was decided on.
+    pub object: ObjectRef,
     /// The certificate: kept as it is, or issued anew for these names.
     pub certificate: CertificateWrite,
     /// `ca.crt`
@@ -115,7 +115,7 @@ pub struct ServerSecret {
 impl fmt::Debug for ServerSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerSecret")
-            .field("name", &self.name)
+            .field("name", &self.object.name())
             .field("certificate", &self.certificate)
             .field("pins", &self.pins)
             .field("admission", &self.admission)
@@ -164,8 +164,8 @@ impl fmt::Debug for CertificateWrite {
 pub struct Write {
     /// Whose.
     pub kind: Kind,
-    /// Its name.
-    pub name: String,
+    /// The object, and the version that this was decided on.
+    pub object: ObjectRef,
     /// How.
     pub how: How,
     /// The document; `metadata.uid` and `metadata.resourceVersion` are in it.

@@ -8,6 +8,7 @@ pub mod action;
 pub mod api;
 pub mod memory;
 pub mod names;
+pub mod object;
 pub mod observed;
 
 mod decide;

@@ -13,7 +13,7 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Pod, Secret, Service},
 };
 
-use crate::api::RemoteBackend;
+use crate::{api::RemoteBackend, object::Read};
 
 /// One look at the cluster.
 #[derive(Clone)]
@@ -21,7 +21,7 @@ pub struct Observed {
     /// When.
     pub now: Timestamp,
     /// The resource that this is about.
-    pub resource: RemoteBackend,
+    pub resource: Read<RemoteBackend>,
     /// An older RemoteBackend of the same namespace that names the same Deployment.
     pub elder: Option<String>,
     /// Lead the Edge API back, whatever the mode: an uninstallation asks for it.
@@ -31,23 +31,23 @@ pub struct Observed {
     /// What could not be read, one sentence each, with the right that was missing.
     pub unreadable: Vec<String>,
     /// The Edge API's Deployment.
-    pub deployment: Option<Deployment>,
+    pub deployment: Option<Read<Deployment>>,
     /// Its pods, terminating ones included.
-    pub edge_pods: Vec<Pod>,
+    pub edge_pods: Vec<Read<Pod>>,
     /// Its settings.
-    pub config: Option<ConfigMap>,
+    pub config: Option<Read<ConfigMap>>,
     /// Flotta's CA.
-    pub ca: Option<Secret>,
+    pub ca: Option<Read<Secret>>,
     /// The Edge API's host certificate.
-    pub host: Option<Secret>,
+    pub host: Option<Read<Secret>>,
     /// The Secret that our server's pods mount.
-    pub server_secret: Option<Secret>,
+    pub server_secret: Option<Read<Secret>>,
     /// The Service of our server.
-    pub server_service: Option<Service>,
+    pub server_service: Option<Read<Service>>,
     /// The pods behind it, ready or not, with what each of them said.
     pub server_pods: Vec<ServerPod>,
     /// What was before ([`crate::names::PREVIOUS`]).
-    pub previous: Option<ConfigMap>,
+    pub previous: Option<Read<ConfigMap>>,
     /// What calls have shown so far.
     pub evidence: Evidence,
 }
@@ -56,7 +56,7 @@ pub struct Observed {
 impl fmt::Debug for Observed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Observed")
-            .field("resource", &self.resource.metadata.name)
+            .field("resource", &self.resource.reference().name())
             .field("now", &self.now)
             .finish_non_exhaustive()
     }
@@ -66,7 +66,7 @@ impl fmt::Debug for Observed {
 #[derive(Clone, Debug)]
 pub struct ServerPod {
     /// The pod.
-    pub pod: Pod,
+    pub pod: Read<Pod>,
     /// What it said of itself when asked by its address, or why it did not.
     pub report: Result<ServerReport, String>,
 }

@@ -74,7 +74,7 @@ impl Report {
         status.served.certificate = view
             .o
             .server_secret
-            .as_ref()
+            .as_deref()
             .and_then(server::certificate)
             .as_ref()
             .map(described);

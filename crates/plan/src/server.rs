@@ -14,6 +14,7 @@ use crate::{
     action::{CertificateWrite, ServerSecret},
     material::entry,
     names::NUDGE_ANNOTATION,
+    object::Read,
     observed::{ServerPod, ServerReport},
     url::BackendUrl,
 };
@@ -78,7 +79,7 @@ impl Wanted {
     /// The write that makes the Secret so; none when it is.
     pub(crate) fn write(
         &self,
-        secret: &Secret,
+        secret: &Read<Secret>,
         ca: Option<&MaterialFacts>,
         now: Timestamp,
     ) -> Option<ServerSecret> {
@@ -90,9 +91,7 @@ impl Wanted {
             && same("pins", pins.as_bytes())
             && same("admission", admission.as_bytes());
         (!as_wanted).then(|| ServerSecret {
-            name: secret.metadata.name.clone().unwrap_or_default(),
-            uid: secret.metadata.uid.clone().unwrap_or_default(),
-            resource_version: secret.metadata.resource_version.clone().unwrap_or_default(),
+            object: secret.reference().clone(),
             certificate,
             ca: self.bundle.clone(),
             pins,

@@ -16,6 +16,7 @@ use crate::{
     names::{
         ASSUME_PREVIOUS_ANNOTATION, FINALIZER, INPUTS_ANNOTATION, RETIRING_ANNOTATION, RETRY_ANNOTATION,
     },
+    object::Read,
     observed::{Observed, ProbeOutcome},
     previous::{Previous, Unreadable},
     server, settings,
@@ -77,11 +78,11 @@ impl<'a> View<'a> {
             spec.edge_api.ca_secret.as_str(),
             spec.edge_api.host_certificate_secret.as_str(),
         ];
-        let material = Material::judge(o.ca.as_ref(), o.host.as_ref(), names, &effective, o.now);
+        let material = Material::judge(o.ca.as_deref(), o.host.as_deref(), names, &effective, o.now);
         let inputs = material
             .usable()
             .is_some()
-            .then(|| inputs(&desired, o.ca.as_ref(), o.host.as_ref()));
+            .then(|| inputs(&desired, o.ca.as_deref(), o.host.as_deref()));
         let previous = o
             .previous
             .as_ref()
@@ -215,7 +216,7 @@ impl<'a> View<'a> {
     }
 
     /// Pods of the Edge API that run, or will.
-    pub(crate) fn edge_pods(&self) -> impl Iterator<Item = &'a Pod> + use<'a> {
+    pub(crate) fn edge_pods(&self) -> impl Iterator<Item = &'a Read<Pod>> + use<'a> {
         self.o.edge_pods.iter().filter(|pod| server::is_alive(pod))
     }
 
@@ -243,12 +244,12 @@ impl<'a> View<'a> {
     /// What evidence of calls through the Edge API's pods is about: what they were started with,
     /// and which they are.
     pub(crate) fn pods_key(&self) -> String {
-        let mut pods: Vec<_> = self
-            .edge_pods()
-            .filter_map(|pod| pod.metadata.uid.as_deref())
-            .collect();
+        let mut pods: Vec<_> = self.edge_pods().map(|pod| pod.reference().uid()).collect();
         pods.sort_unstable();
-        let started = self.edge_pods().find_map(started_with).unwrap_or_default();
+        let started = self
+            .edge_pods()
+            .find_map(|pod| started_with(pod))
+            .unwrap_or_default();
         format!("{started}/{}", pods.join(","))
     }
 
@@ -312,7 +313,7 @@ impl<'a> View<'a> {
         let accepted = self.spec.backend.accept_store_id.clone();
         accepted
             .or_else(|| self.memory.store_id.clone())
-            .or_else(|| self.o.server_secret.as_ref().and_then(server::recorded_store))
+            .or_else(|| self.o.server_secret.as_deref().and_then(server::recorded_store))
     }
 }
 

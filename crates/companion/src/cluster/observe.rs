@@ -20,7 +20,8 @@ use kube::{Api, Resource, ResourceExt, api::ListParams, core::Selector};
 use plan::{
     Observed,
     api::RemoteBackend,
-    names::PREVIOUS,
+    names::{GROUP, PREVIOUS},
+    object::Read,
     observed::{Evidence, ServerPod},
 };
 use serde::de::DeserializeOwned;
@@ -105,7 +106,7 @@ impl Cluster {
             previous,
             evidence,
             leave,
-            resource,
+            resource: read(resource, GROUP, "remotebackends")?,
         })
     }
 
@@ -131,10 +132,10 @@ impl Look<'_> {
     async fn edge_api(
         &self,
         spec: &plan::api::RemoteBackendSpec,
-    ) -> Result<(Option<Deployment>, Vec<Pod>), Fault> {
-        let deployment: Option<Deployment> =
+    ) -> Result<(Option<Read<Deployment>>, Vec<Read<Pod>>), Fault> {
+        let deployment: Option<Read<Deployment>> =
             self.get("apps", "deployments", &spec.edge_api.deployment).await?;
-        let pods = match deployment.as_ref().and_then(selector) {
+        let pods = match deployment.as_deref().and_then(selector) {
             Some(selector) => self.list("", "pods", &selector).await?,
             None => Vec::new(),
         };
@@ -145,9 +146,9 @@ impl Look<'_> {
         &self,
         service: &str,
         calls: &dyn Calls,
-    ) -> Result<(Option<Service>, Vec<ServerPod>), Fault> {
-        let service: Option<Service> = self.get("", "services", service).await?;
-        let Some(selector) = service.as_ref().and_then(service_selector) else {
+    ) -> Result<(Option<Read<Service>>, Vec<ServerPod>), Fault> {
+        let service: Option<Read<Service>> = self.get("", "services", service).await?;
+        let Some(selector) = service.as_deref().and_then(service_selector) else {
             return Ok((service, Vec::new()));
         };
         let pods = self.list::<Pod>("", "pods", &selector).await?;
@@ -166,14 +167,16 @@ impl Look<'_> {
         group: &'static str,
         resource: &'static str,
         name: &str,
-    ) -> Result<Option<K>, Fault>
+    ) -> Result<Option<Read<K>>, Fault>
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
         K::DynamicType: Default,
     {
         let found = self.cluster.api::<K>().get_opt(name).await;
         let found = found.map_err(|error| Fault::new(Right::new("get", group, resource, Some(name)), error));
-        Ok(self.permitted(found)?.flatten())
+        let found = self.permitted(found)?.flatten();
+        let read = found.map(|object| read(object, group, resource));
+        read.transpose()
     }
 
     async fn list<K>(
@@ -181,7 +184,7 @@ impl Look<'_> {
         group: &'static str,
         resource: &'static str,
         selector: &Selector,
-    ) -> Result<Vec<K>, Fault>
+    ) -> Result<Vec<Read<K>>, Fault>
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
         K::DynamicType: Default,
@@ -189,7 +192,8 @@ impl Look<'_> {
         let parameters = ListParams::default().labels_from(selector);
         let found = self.cluster.api::<K>().list(&parameters).await;
         let found = found.map_err(|error| Fault::new(Right::new("list", group, resource, None), error));
-        Ok(self.permitted(found)?.map(|list| list.items).unwrap_or_default())
+        let found = self.permitted(found)?.into_iter().flat_map(|list| list.items);
+        found.map(|object| read(object, group, resource)).collect()
     }
 
     fn permitted<T>(&self, found: Result<T, Fault>) -> Result<Option<T>, Fault> {
@@ -204,6 +208,22 @@ impl Look<'_> {
             Err(fault) => Err(fault),
         }
     }
+}
+
+/// Whatever is written later names what was read here.
+pub(super) fn read<K: Resource>(
+    object: K,
+    group: &'static str,
+    resource: &'static str,
+) -> Result<Read<K>, Fault>
+where
+    K::DynamicType: Default,
+{
+    let right = Right::new("get", group, resource, object.meta().name.as_deref());
+    Read::new(object).map_err(|incomplete| Fault::NoAnswer {
+        right,
+        reason: incomplete.to_string(),
+    })
 }
 
 /// The pods of a Deployment. One without a selector has none: an empty selector would be all pods.

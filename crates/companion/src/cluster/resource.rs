@@ -9,10 +9,11 @@ use kube::{
 use plan::{
     api::{RemoteBackend, RemoteBackendStatus},
     names::{FINALIZER, GROUP, MANAGER, RETIRING_ANNOTATION},
+    object::Read,
 };
 use serde_json::{Value, json};
 
-use super::{Cluster, Fault};
+use super::{Cluster, Fault, observe::read};
 use crate::rights::Right;
 
 /// The label that says who made an object (Kubernetes, "Recommended Labels").
@@ -74,7 +75,7 @@ impl Cluster {
         &self,
         resource: &RemoteBackend,
         status: &RemoteBackendStatus,
-    ) -> Result<RemoteBackend, Fault> {
+    ) -> Result<Read<RemoteBackend>, Fault> {
         let mut with_status = resource.clone();
         with_status.status = Some(status.clone());
         let name = resource.name_any();
@@ -89,7 +90,7 @@ impl Cluster {
             .map_err(|error| Fault::new(Right::new("update", GROUP, "remotebackends/status", None), error))?;
         let remembered = kept.status.as_ref().and_then(|status| status.memory.as_ref());
         if remembered == status.memory.as_ref() {
-            Ok(kept)
+            read(kept, GROUP, "remotebackends")
         } else {
             Err(Fault::Forgotten { name })
         }

@@ -14,7 +14,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::Deployment,
-        core::v1::{ConfigMap, Namespace, Pod, Secret, Service},
+        core::v1::{ConfigMap, Namespace, Pod, Secret},
     },
 };
 use kube::{
@@ -63,11 +63,11 @@ impl Target {
     pub fn of(observed: &Observed) -> impl Iterator<Item = Self> + use<> {
         let spec = &observed.resource.spec;
         let pods = [
-            observed.deployment.as_ref().and_then(selector),
+            observed.deployment.as_deref().and_then(selector),
             observed
                 .server_service
                 .as_ref()
-                .and_then(|service: &Service| service_selector(service)),
+                .and_then(|service| service_selector(service)),
         ];
         [
             Self::ConfigMap(spec.edge_api.config_map.clone()),

@@ -119,7 +119,7 @@ fn unknown_previous(view: &View<'_>) -> Option<String> {
     let ask = format!(
         "what the Edge API used before the switch is not known any more; if it was Flotta's custom resources, say so: \
          kubectl annotate remotebackend {} {ASSUME_PREVIOUS_ANNOTATION}=crd",
-        view.o.resource.metadata.name.as_deref().unwrap_or_default()
+        view.o.resource.reference().name()
     );
     match &view.previous {
         None => (!view.assumes_previous()).then_some(ask),
@@ -142,7 +142,7 @@ fn may_leave(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let closed = view
         .o
         .server_secret
-        .as_ref()
+        .as_deref()
         .and_then(crate::server::admission)
         .as_deref()
         == Some("Closed");
@@ -294,11 +294,8 @@ pub(super) fn restore(view: &View<'_>, report: &mut Report) -> Option<Step> {
     if let Some(write) = view.config.and_then(crate::edge_api::SettingsMap::release) {
         return Some(Step::act(Action::Write(write)));
     }
-    let meta = &view.o.previous.as_ref()?.metadata;
-    Some(Step::act(Action::DeletePrevious {
-        uid: meta.uid.clone().unwrap_or_default(),
-        resource_version: meta.resource_version.clone().unwrap_or_default(),
-    }))
+    let saved = view.o.previous.as_ref()?.reference().clone();
+    Some(Step::act(Action::DeletePrevious(saved)))
 }
 
 fn was_crd(previous: &Previous) -> bool {

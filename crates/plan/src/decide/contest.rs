@@ -51,14 +51,8 @@ pub(super) fn is_on(view: &View<'_>, report: &mut Report) -> bool {
 /// Who changed our settings, written down; a step when it is a contest or was not written down yet.
 pub(super) fn settings(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let differences = view.config?.differences(&view.desired);
-    let version = view.o.config.as_ref()?.metadata.resource_version.clone();
-    judge(
-        view,
-        report,
-        &differences,
-        "ConfigMap",
-        version.unwrap_or_default(),
-    )
+    let version = view.o.config.as_ref()?.reference().version().to_owned();
+    judge(view, report, &differences, "ConfigMap", version)
 }
 
 /// Who changed the Deployment; the same.

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::{
-    action::Action,
+    action::{Action, Called},
     api::Verified,
     memory::{Calls, Progress, Switched},
     observed::{PodVerdict, ProbeOutcome},
@@ -54,11 +54,8 @@ pub(super) fn call_pods(view: &View<'_>, about: String) -> Action {
         .edge_pods()
         .filter_map(|pod| {
             let address = address(pod)?.to_owned();
-            Some((
-                pod.metadata.name.clone().unwrap_or_default(),
-                pod.metadata.uid.clone().unwrap_or_default(),
-                address,
-            ))
+            let pod = pod.reference().clone();
+            Some(Called { pod, address })
         })
         .collect();
     Action::Verify {
@@ -101,7 +98,7 @@ pub(super) fn establish(view: &View<'_>, report: &mut Report, inputs: &str) {
     let facts = view.material.facts.as_ref();
     let mut pods: Vec<_> = view
         .edge_pods()
-        .filter_map(|pod| pod.metadata.uid.clone())
+        .map(|pod| pod.reference().uid().to_owned())
         .collect();
     pods.sort();
     let rejected = view

@@ -68,7 +68,7 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report, admission: Admission
         if let Ok(said) = &pod.report
             && said.certificate.is_some()
         {
-            let name = pod.pod.metadata.name.as_deref().unwrap_or_default();
+            let name = pod.pod.reference().name();
             for fault in &said.material_faults {
                 report.degraded(Reason::MaterialUnusable, format!("pod {name} says: {fault}"));
             }
@@ -77,13 +77,7 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report, admission: Admission
     let slow: Vec<_> = pods
         .iter()
         .filter(|pod| !has_loaded(pod) && !server::is_nudged(&pod.pod, &digest))
-        .map(|pod| {
-            let meta = &pod.pod.metadata;
-            (
-                meta.name.clone().unwrap_or_default(),
-                meta.uid.clone().unwrap_or_default(),
-            )
-        })
+        .map(|pod| pod.pod.reference().clone())
         .collect();
     if !slow.is_empty() {
         return Prepared::Step(Step::act(Action::Nudge {
@@ -92,7 +86,7 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report, admission: Admission
         }));
     }
     for pod in &pods {
-        let name = pod.pod.metadata.name.as_deref().unwrap_or_default();
+        let name = pod.pod.reference().name();
         let said = match &pod.report {
             Err(error) => {
                 return blocked(
@@ -200,7 +194,7 @@ pub(super) fn pending_manifests(view: &View<'_>) -> Option<Blocker> {
 
 /// That a pod of ours does not take over what its manifests hold now.
 pub(super) fn rejected_manifests(view: &View<'_>) -> Option<Blocker> {
-    let namespace = view.o.resource.metadata.namespace.as_deref().unwrap_or_default();
+    let namespace = view.o.resource.reference().namespace();
     reports(view).find(|(_, report)| report.faulty_sources > 0).map(|(name, report)| {
         let why = if report.unconfirmed_sources > 0 {
             "what they would take off devices waits for a person"
@@ -219,7 +213,7 @@ pub(super) fn rejected_manifests(view: &View<'_>) -> Option<Blocker> {
 
 fn reports<'a>(view: &'a View<'_>) -> impl Iterator<Item = (&'a str, &'a ServerReport)> {
     server::alive(&view.o.server_pods)
-        .filter_map(|pod| Some((pod.pod.metadata.name.as_deref()?, pod.report.as_ref().ok()?)))
+        .filter_map(|pod| Some((pod.pod.reference().name(), pod.report.as_ref().ok()?)))
 }
 
 /// Calls the URL as the Edge API would, when the last call is older than `age`; tells what came of
@@ -333,7 +327,7 @@ pub(super) fn some(ids: &[String]) -> String {
 /// What evidence about the backend's URL is about.
 fn backend_key(view: &View<'_>) -> String {
     let inputs = view.inputs.as_deref().unwrap_or("none");
-    let served = view.o.server_secret.as_ref().and_then(server::certificate);
+    let served = view.o.server_secret.as_deref().and_then(server::certificate);
     let served = served
         .map(|facts| facts.fingerprint.to_string())
         .unwrap_or_default();
@@ -347,14 +341,13 @@ pub(super) fn devices_key(view: &View<'_>) -> String {
         .o
         .server_secret
         .as_ref()
-        .and_then(|secret| secret.metadata.resource_version.clone())
-        .unwrap_or_default();
+        .map_or("none", |secret| secret.reference().version());
     format!("{} {version}", view.recorded_store().unwrap_or_default())
 }
 
 fn wanted(view: &View<'_>, admission: Admission) -> Wanted {
-    let secret = view.o.server_secret.as_ref();
-    let namespace = view.o.resource.metadata.namespace.as_deref().unwrap_or_default();
+    let secret = view.o.server_secret.as_deref();
+    let namespace = view.o.resource.reference().namespace();
     let backend = &view.spec.backend;
     let names = match &view.url {
         Ok(url) => server::certificate_names(url, &backend.server_names, &backend.service, namespace),

@@ -246,7 +246,7 @@ pub(super) fn save_previous(view: &View<'_>) -> Step {
         settings: config.save(&view.desired),
         environment: deployment.save(),
     };
-    let namespace = view.o.resource.metadata.namespace.as_deref().unwrap_or_default();
+    let namespace = view.o.resource.reference().namespace();
     Step::act(Action::SavePrevious(previous.document(namespace)))
 }
 

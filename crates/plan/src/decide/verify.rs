@@ -63,7 +63,7 @@ pub(super) fn verify(view: &View<'_>, report: &mut Report, may_restart: bool, st
             let pods: Vec<_> = {
                 let mut pods: Vec<_> = view
                     .edge_pods()
-                    .filter_map(|pod| pod.metadata.uid.clone())
+                    .map(|pod| pod.reference().uid().to_owned())
                     .collect();
                 pods.sort();
                 pods
@@ -170,10 +170,8 @@ fn remember(report: &mut Report, calls: Calls) {
 /// No call can be made; pods that were proven before are the same pods still.
 fn untestable(view: &View<'_>, report: &mut Report) -> bool {
     let known = view.memory.verified().is_some_and(|verified| {
-        view.edge_pods().all(|pod| {
-            let uid = pod.metadata.uid.as_deref();
-            verified.pods.iter().any(|known| Some(known.as_str()) == uid)
-        })
+        view.edge_pods()
+            .all(|pod| verified.pods.iter().any(|known| known == pod.reference().uid()))
     });
     if known {
         proven(

@@ -14,6 +14,7 @@ use crate::{
     api::EdgeApi,
     managers::{self, Manager},
     names::{CA_MOUNT, CA_VOLUME, INPUTS_ANNOTATION, MANAGER, RESTORE_MANAGER},
+    object::Read,
     previous::{Former, Owned, Previous},
     settings,
 };
@@ -27,13 +28,13 @@ const RESTARTED_ANNOTATION: &str = "kubectl.kubernetes.io/restartedAt";
 /// The Deployment as it was observed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EdgeDeployment<'a> {
-    object: &'a Deployment,
+    object: &'a Read<Deployment>,
     names: &'a EdgeApi,
 }
 
 impl<'a> EdgeDeployment<'a> {
     /// Of this object.
-    pub(crate) fn new(object: &'a Deployment, names: &'a EdgeApi) -> Self {
+    pub(crate) fn new(object: &'a Read<Deployment>, names: &'a EdgeApi) -> Self {
         Self { object, names }
     }
 
@@ -218,8 +219,8 @@ impl<'a> EdgeDeployment<'a> {
             },
         };
         Owned {
-            name: self.object.metadata.name.clone().unwrap_or_default(),
-            uid: self.object.metadata.uid.clone().unwrap_or_default(),
+            name: self.object.reference().name().to_owned(),
+            uid: self.object.reference().uid().to_owned(),
             values: BTreeMap::from([(CERT_DIR.to_owned(), former)]),
         }
     }
@@ -267,11 +268,11 @@ impl<'a> EdgeDeployment<'a> {
         let template = json!({ "metadata": { "annotations": { INPUTS_ANNOTATION: null } }, "spec": spec });
         Some(Write {
             kind: Kind::Deployment,
-            name: self.names.deployment.clone(),
+            object: self.object.reference().clone(),
             how: How::StrategicMerge {
                 manager: RESTORE_MANAGER,
             },
-            document: json!({ "metadata": self.version(), "spec": { "template": template } }),
+            document: json!({ "metadata": self.object.reference().precondition(), "spec": { "template": template } }),
             purpose: Purpose::RestoreRollout,
         })
     }
@@ -286,11 +287,11 @@ impl<'a> EdgeDeployment<'a> {
         let template = json!({ "metadata": { "annotations": { RESTARTED_ANNOTATION: now } } });
         Write {
             kind: Kind::Deployment,
-            name: self.names.deployment.clone(),
+            object: self.object.reference().clone(),
             how: How::StrategicMerge {
                 manager: RESTORE_MANAGER,
             },
-            document: json!({ "metadata": self.version(), "spec": { "template": template } }),
+            document: json!({ "metadata": self.object.reference().precondition(), "spec": { "template": template } }),
             purpose: Purpose::RestoreRollout,
         }
     }
@@ -347,24 +348,15 @@ impl<'a> EdgeDeployment<'a> {
         })
     }
 
-    fn version(self) -> Value {
-        json!({
-            "uid": self.object.metadata.uid,
-            "resourceVersion": self.object.metadata.resource_version,
-        })
-    }
-
     fn apply(self, template: Option<&Value>, purpose: Purpose) -> Write {
-        let mut metadata = self.version();
-        metadata["name"] = json!(self.object.metadata.name);
-        metadata["namespace"] = json!(self.object.metadata.namespace);
+        let metadata = self.object.reference().metadata();
         let mut document = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata });
         if let Some(template) = template {
             document["spec"] = json!({ "template": template });
         }
         Write {
             kind: Kind::Deployment,
-            name: self.names.deployment.clone(),
+            object: self.object.reference().clone(),
             how: How::Apply {
                 manager: MANAGER,
                 force: template.is_some(),

@@ -9,17 +9,18 @@ use crate::{
     action::{How, Kind, Purpose, Write},
     managers::{self, Manager},
     names::{MANAGER, RESTORE_MANAGER},
+    object::Read,
     previous::{Former, Owned, Previous},
     settings,
 };
 
 /// The ConfigMap as it was observed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SettingsMap<'a>(&'a ConfigMap);
+pub(crate) struct SettingsMap<'a>(&'a Read<ConfigMap>);
 
 impl<'a> SettingsMap<'a> {
     /// Of this object.
-    pub(crate) fn new(object: &'a ConfigMap) -> Self {
+    pub(crate) fn new(object: &'a Read<ConfigMap>) -> Self {
         Self(object)
     }
 
@@ -75,8 +76,8 @@ impl<'a> SettingsMap<'a> {
             },
         };
         Owned {
-            name: self.0.metadata.name.clone().unwrap_or_default(),
-            uid: self.0.metadata.uid.clone().unwrap_or_default(),
+            name: self.0.reference().name().to_owned(),
+            uid: self.0.reference().uid().to_owned(),
             values: settings::OWNABLE
                 .iter()
                 .map(|key| ((*key).to_owned(), former(key)))
@@ -110,11 +111,11 @@ impl<'a> SettingsMap<'a> {
         }
         (!data.is_empty()).then(|| Write {
             kind: Kind::ConfigMap,
-            name: self.0.metadata.name.clone().unwrap_or_default(),
+            object: self.0.reference().clone(),
             how: How::StrategicMerge {
                 manager: RESTORE_MANAGER,
             },
-            document: json!({ "metadata": self.version(), "data": data }),
+            document: json!({ "metadata": self.0.reference().precondition(), "data": data }),
             purpose: Purpose::RestoreSettings,
         })
     }
@@ -133,21 +134,15 @@ impl<'a> SettingsMap<'a> {
         managers::other(&self.0.metadata, &["f:data", &format!("f:{key}")])
     }
 
-    fn version(self) -> Value {
-        json!({ "uid": self.0.metadata.uid, "resourceVersion": self.0.metadata.resource_version })
-    }
-
     fn apply(self, data: Value, force: bool, purpose: Purpose) -> Write {
-        let mut metadata = self.version();
-        metadata["name"] = json!(self.0.metadata.name);
-        metadata["namespace"] = json!(self.0.metadata.namespace);
+        let metadata = self.0.reference().metadata();
         let mut document = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
         if data.as_object().is_some_and(|data| !data.is_empty()) {
             document["data"] = data;
         }
         Write {
             kind: Kind::ConfigMap,
-            name: self.0.metadata.name.clone().unwrap_or_default(),
+            object: self.0.reference().clone(),
             how: How::Apply {
                 manager: MANAGER,
                 force,

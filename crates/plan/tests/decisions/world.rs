@@ -106,7 +106,7 @@ impl World {
             now: "2026-06-01T00:00:00Z".parse().unwrap(),
             resource: serde_json::from_value(json!({
                 "apiVersion": "companion.project-flotta.io/v1alpha1", "kind": "RemoteBackend",
-                "metadata": { "name": "flotta", "namespace": "flotta", "uid": "rb", "generation": 1 },
+                "metadata": { "name": "flotta", "namespace": "flotta", "uid": "rb", "resourceVersion": "1", "generation": 1 },
                 "spec": {},
             }))
             .unwrap(),

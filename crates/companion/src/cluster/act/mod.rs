@@ -60,12 +60,7 @@ pub async fn perform(
         Action::Nudge { pods, value } => write::nudge(cluster, pods, value).await?,
         Action::SavePrevious(document) => write::save_previous(cluster, document).await?,
         Action::Write(document) => write::write(cluster, document).await?,
-        Action::DeletePrevious {
-            uid,
-            resource_version,
-        } => {
-            write::delete_previous(cluster, uid, resource_version).await?;
-        }
+        Action::DeletePrevious(saved) => write::delete_previous(cluster, saved).await?,
         Action::CheckRights => {
             evidence::rights(cluster, observed, evidence).await?;
             return Ok(Done::Learned);

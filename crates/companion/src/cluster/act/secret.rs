@@ -58,12 +58,7 @@ async fn apply(cluster: &Cluster, secret: &ServerSecret, data: Value) -> Result<
     let document = json!({
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {
-            "name": secret.name,
-            "namespace": cluster.namespace(),
-            "uid": secret.uid,
-            "resourceVersion": secret.resource_version,
-        },
+        "metadata": secret.object.metadata(),
         "data": data,
     });
     let parameters = PatchParams {
@@ -72,10 +67,10 @@ async fn apply(cluster: &Cluster, secret: &ServerSecret, data: Value) -> Result<
         force: true,
         ..PatchParams::default()
     };
-    let right = Right::new("patch", "", "secrets", Some(&secret.name));
+    let right = Right::new("patch", "", "secrets", Some(secret.object.name()));
     match cluster
         .api::<Secret>()
-        .patch_metadata(&secret.name, &parameters, &Patch::Apply(document))
+        .patch_metadata(secret.object.name(), &parameters, &Patch::Apply(document))
         .await
     {
         Ok(_) => Ok(()),

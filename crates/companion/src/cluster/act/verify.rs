@@ -7,6 +7,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use plan::{
     Observed,
+    action::Called,
     names::PROBE_PREFIX,
     observed::{Evidence, PodVerdict, ProbeOutcome},
 };
@@ -38,7 +39,7 @@ pub(super) fn nonce() -> String {
 pub(super) async fn verify(
     calls: &dyn Calls,
     about: &str,
-    pods: &[(String, String, String)],
+    pods: &[Called],
     server_name: &str,
     observed: &Observed,
     evidence: &mut Evidence,
@@ -54,9 +55,9 @@ pub(super) async fn verify(
             .collect(),
         server_name,
     };
-    let verdicts = pods.iter().map(async |(name, uid, address)| PodVerdict {
-        uid: uid.clone(),
-        name: name.clone(),
+    let verdicts = pods.iter().map(async |Called { pod, address }| PodVerdict {
+        uid: pod.uid().to_owned(),
+        name: pod.name().to_owned(),
         outcome: match address.parse() {
             Ok(address) => prober.outcome(address).await.unwrap_or_else(ProbeOutcome::Failed),
             Err(_) => ProbeOutcome::Failed(format!("its address {address:?} is none")),

@@ -14,6 +14,7 @@ use kube::{
 use plan::{
     action::{How, Kind, Write},
     names::{MANAGER, NUDGE_ANNOTATION, PREVIOUS},
+    object::ObjectRef,
 };
 use serde_json::{Value, json};
 
@@ -38,18 +39,8 @@ where
     K: Resource<Scope = NamespaceResourceScope> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
     K::DynamicType: Default,
 {
-    let right = Right::new("patch", group, resource, Some(&write.name));
-    let identified = ["uid", "resourceVersion"].iter().all(|key| {
-        write.document["metadata"][key]
-            .as_str()
-            .is_some_and(|value| !value.is_empty())
-    });
-    if !identified {
-        // Without them an apply creates what is missing, and overwrites what has changed.
-        return Err(Failed::because(format!(
-            "{right}: the write does not say what it was decided on"
-        )));
-    }
+    let name = write.object.name();
+    let right = Right::new("patch", group, resource, Some(name));
     let (manager, force, patch) = match write.how {
         How::Apply { manager, force } => (manager, force, Patch::Apply(&write.document)),
         How::StrategicMerge { manager } => (manager, false, Patch::Strategic(&write.document)),
@@ -59,7 +50,7 @@ where
         force,
         ..PatchParams::default()
     };
-    match cluster.api::<K>().patch(&write.name, &parameters, &patch).await {
+    match cluster.api::<K>().patch(name, &parameters, &patch).await {
         Ok(_) => Ok(()),
         Err(error) => Err(Fault::new(right, error).into()),
     }
@@ -67,16 +58,16 @@ where
 
 /// Changes an annotation of pods, which makes the kubelet look at their volumes now. A pod that is
 /// gone needs none.
-pub(super) async fn nudge(cluster: &Cluster, pods: &[(String, String)], value: &str) -> Result<(), Failed> {
+pub(super) async fn nudge(cluster: &Cluster, pods: &[ObjectRef], value: &str) -> Result<(), Failed> {
     let parameters = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    for (name, uid) in pods {
-        let change = json!({ "metadata": { "uid": uid, "annotations": { NUDGE_ANNOTATION: value } } });
+    for pod in pods {
+        let change = json!({ "metadata": { "uid": pod.uid(), "annotations": { NUDGE_ANNOTATION: value } } });
         let patched = cluster
             .api::<Pod>()
-            .patch_metadata(name, &parameters, &Patch::Merge(change))
+            .patch_metadata(pod.name(), &parameters, &Patch::Merge(change))
             .await;
         match patched.map_err(|error| Fault::new(Right::new("patch", "", "pods", None), error)) {
             Ok(_) => {}
@@ -103,14 +94,10 @@ pub(super) async fn save_previous(cluster: &Cluster, document: &Value) -> Result
 }
 
 /// Deletes what was before, if it is still this one.
-pub(super) async fn delete_previous(
-    cluster: &Cluster,
-    uid: &str,
-    resource_version: &str,
-) -> Result<(), Failed> {
+pub(super) async fn delete_previous(cluster: &Cluster, saved: &ObjectRef) -> Result<(), Failed> {
     let parameters = DeleteParams::default().preconditions(Preconditions {
-        uid: Some(uid.to_owned()),
-        resource_version: Some(resource_version.to_owned()),
+        uid: Some(saved.uid().to_owned()),
+        resource_version: Some(saved.version().to_owned()),
     });
     let right = Right::new("delete", "", "configmaps", Some(PREVIOUS));
     let deleted = cluster.api::<ConfigMap>().delete(PREVIOUS, &parameters).await;

@@ -108,7 +108,7 @@ impl World {
                 let data: BTreeMap<String, String> =
                     serde_json::from_value(self.server_secret.as_ref().unwrap()["data"].clone()).unwrap();
                 for pod in &mut self.ours {
-                    if pods.iter().any(|(_, uid)| *uid == pod.uid) {
+                    if pods.iter().any(|nudged| nudged.uid() == pod.uid) {
                         pod.nudge = Some(value.clone());
                         pod.loaded = data.clone();
                     }
@@ -174,8 +174,9 @@ impl World {
             Action::Verify { about, pods, .. } => {
                 let value = pods
                     .iter()
-                    .map(|(name, uid, _)| {
-                        let pod = self.edge.iter().find(|pod| pod.uid == *uid);
+                    .map(|called| {
+                        let (name, uid) = (called.pod.name(), called.pod.uid());
+                        let pod = self.edge.iter().find(|pod| pod.uid == uid);
                         let outcome = match pod {
                             None => ProbeOutcome::Failed("it is gone".into()),
                             Some(pod) if pod.backend == "crd" => ProbeOutcome::Crd,
@@ -185,8 +186,8 @@ impl World {
                             Some(_) => ProbeOutcome::Failed("the backend did not answer".into()),
                         };
                         PodVerdict {
-                            uid: uid.clone(),
-                            name: name.clone(),
+                            uid: uid.to_owned(),
+                            name: name.to_owned(),
                             outcome,
                         }
                     })
@@ -197,7 +198,7 @@ impl World {
                     value,
                 });
             }
-            Action::DeletePrevious { .. } => self.previous = None,
+            Action::DeletePrevious(_) => self.previous = None,
         }
     }
 }

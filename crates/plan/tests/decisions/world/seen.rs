@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use plan::{
     Observed,
+    object::Read,
     observed::{ServerPod, ServerReport},
 };
 use serde_json::{Value, json};
@@ -23,7 +24,9 @@ impl World {
         });
         let pod = |uid: &str, annotation: (&str, Option<&String>), ip: &str| {
             let mut pod = json!({
-                "metadata": { "name": uid, "uid": uid, "annotations": {} },
+                "metadata": {
+                    "name": uid, "namespace": "flotta", "uid": uid, "resourceVersion": "1", "annotations": {},
+                },
                 "status": { "phase": "Running", "podIP": ip, "conditions": [{ "type": "Ready", "status": "True" }] },
             });
             if let Some(value) = annotation.1 {
@@ -33,12 +36,12 @@ impl World {
         };
         Observed {
             now: self.now,
-            resource: self.resource.clone(),
+            resource: Read::new(self.resource.clone()).unwrap(),
             elder: self.elder.clone(),
             leave: self.leave,
             namespace_ending: self.ending,
             unreadable: Vec::new(),
-            deployment: deployment.map(|object| serde_json::from_value(object).unwrap()),
+            deployment: deployment.map(read),
             edge_pods: self
                 .edge
                 .iter()
@@ -46,14 +49,13 @@ impl World {
                     let annotation = ("companion.project-flotta.io/inputs", edge.inputs.as_ref());
                     let mut pod = pod(&edge.uid, annotation, "10.0.0.1");
                     pod["metadata"]["creationTimestamp"] = json!(edge.created.to_string());
-                    serde_json::from_value(pod).unwrap()
+                    read(pod)
                 })
                 .collect(),
-            config: typed(&self.config).map(|object| serde_json::from_value(object).unwrap()),
-            ca: typed(&self.ca).map(|object| serde_json::from_value(secret(object)).unwrap()),
-            host: typed(&self.host).map(|object| serde_json::from_value(secret(object)).unwrap()),
-            server_secret: typed(&self.server_secret)
-                .map(|object| serde_json::from_value(secret(object)).unwrap()),
+            config: typed(&self.config).map(read),
+            ca: typed(&self.ca).map(secret).map(read),
+            host: typed(&self.host).map(secret).map(read),
+            server_secret: typed(&self.server_secret).map(secret).map(read),
             server_service: None,
             server_pods: self
                 .ours
@@ -61,12 +63,12 @@ impl World {
                 .map(|ours| ServerPod {
                     pod: {
                         let annotation = ("companion.project-flotta.io/nudge", ours.nudge.as_ref());
-                        serde_json::from_value(pod(&ours.uid, annotation, "10.0.0.2")).unwrap()
+                        read(pod(&ours.uid, annotation, "10.0.0.2"))
                     },
                     report: Self::report(ours),
                 })
                 .collect(),
-            previous: typed(&self.previous).map(|object| serde_json::from_value(object).unwrap()),
+            previous: typed(&self.previous).map(read),
             evidence: self.evidence.clone(),
         }
     }
@@ -126,6 +128,10 @@ impl World {
             probes: Vec::new(),
         })
     }
+}
+
+fn read<T: kube::Resource + serde::de::DeserializeOwned>(object: Value) -> Read<T> {
+    Read::new(serde_json::from_value(object).unwrap()).unwrap()
 }
 
 /// Data in base64, as objects have it.
