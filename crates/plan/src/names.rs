@@ -35,6 +35,9 @@ pub const RETRY_ANNOTATION: &str = "companion.project-flotta.io/retry";
 /// the value is `crd`.
 pub const ASSUME_PREVIOUS_ANNOTATION: &str = "companion.project-flotta.io/assume-previous";
 
+/// Annotation on the ConfigMap of the Edge API's settings that says what they are good for.
+pub const SETTINGS_ANNOTATION: &str = "companion.project-flotta.io/settings";
+
 /// ConfigMap with what was in the place of our values before.
 pub const PREVIOUS: &str = "flotta-companion-previous";
 

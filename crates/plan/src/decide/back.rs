@@ -275,7 +275,7 @@ pub(super) fn restore(view: &View<'_>, report: &mut Report) -> Option<Step> {
         return Some(Step::act(Action::Write(write)));
     }
     if let Some(deployment) = view.deployment {
-        if let Some(write) = deployment.restore(previous) {
+        if let Some(write) = deployment.restore(previous, &view.desired) {
             return Some(Step::act(Action::Write(write)));
         }
         if !view.all_pods_run(None) {

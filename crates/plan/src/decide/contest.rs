@@ -36,7 +36,7 @@ pub(super) fn is_on(view: &View<'_>, report: &mut Report) -> bool {
         .is_some_and(|config| !config.differences(&view.desired).is_empty())
         || view
             .deployment
-            .is_some_and(|deployment| !deployment.differences().is_empty());
+            .is_some_and(|deployment| !deployment.differences(&view.desired).is_empty());
     if asked {
         report.memory.write_backs.clear();
     }
@@ -57,7 +57,7 @@ pub(super) fn settings(view: &View<'_>, report: &mut Report) -> Option<Step> {
 
 /// Who changed the Deployment; the same.
 pub(super) fn deployment(view: &View<'_>, report: &mut Report) -> Option<Step> {
-    let differences = view.deployment?.differences();
+    let differences = view.deployment?.differences(&view.desired);
     // Its version changes with its status.
     let generation = view.o.deployment.as_ref()?.metadata.generation;
     let generation = generation.unwrap_or_default().to_string();

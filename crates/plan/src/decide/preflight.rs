@@ -66,7 +66,11 @@ pub(super) fn faults(view: &View<'_>) -> Vec<Blocker> {
     if let Err(error) = &view.url {
         add(Reason::UrlUnusable, error.to_string());
     }
-    for fault in view.deployment.iter().flat_map(|deployment| deployment.faults()) {
+    for fault in view
+        .deployment
+        .iter()
+        .flat_map(|deployment| deployment.faults(&view.desired))
+    {
         add(Reason::SettingsUnusable, fault);
     }
     // The timeout that we write ourselves is well-formed; what is there now need not be.

@@ -23,13 +23,21 @@ const FAILS_FOR_LONG: SignedDuration = SignedDuration::from_secs(60);
 /// The Deployment, set right again or restarted with what is new.
 pub(super) fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Option<Step> {
     let deployment = view.deployment?;
-    let missing = !deployment.differences().is_empty();
+    let missing = !deployment.differences(&view.desired).is_empty();
     let inputs = view.inputs.as_deref();
-    let current = inputs.is_none_or(|inputs| is_started_with(deployment.inputs(), inputs));
+    let current = inputs.is_none_or(|inputs| is_started_with(deployment.inputs(), inputs))
+        && !deployment.is_outdated(&view.desired);
+    // A pod would start on what somebody else has written there.
+    if view
+        .config
+        .is_some_and(|config| !config.differences(&view.desired).is_empty())
+    {
+        return None;
+    }
     if !missing && current {
         return restart_again(view, report, ready);
     }
-    if let Some(fault) = deployment.faults().into_iter().next() {
+    if let Some(fault) = deployment.faults(&view.desired).into_iter().next() {
         report.degraded(Reason::SettingsUnusable, fault);
         return None;
     }
@@ -44,7 +52,11 @@ pub(super) fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Opti
         return None;
     }
     if missing {
-        let what: Vec<_> = deployment.differences().iter().map(|(field, _)| *field).collect();
+        let what: Vec<_> = deployment
+            .differences(&view.desired)
+            .iter()
+            .map(|(field, _)| *field)
+            .collect();
         let text = format!(
             "Deployment {} has lost {}",
             view.spec.edge_api.deployment,
@@ -74,7 +86,9 @@ pub(super) fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Opti
         return Some(begin(view, report, inputs.to_owned()));
     }
     report.phase(Phase::Switching, Reason::RollingOut, "restarts the Edge API");
-    Some(Step::act(crate::action::Action::Write(deployment.write(inputs))))
+    Some(Step::act(crate::action::Action::Write(
+        deployment.write(inputs, &view.desired),
+    )))
 }
 
 /// A change of our settings that cannot be verified is undone; those that were verified last take
@@ -168,7 +182,9 @@ fn restart_again(view: &View<'_>, report: &mut Report, ready: bool) -> Option<St
         Some(attempt) if is_started_with(Some(&attempt.inputs), inputs) && attempt.inputs != inputs => {
             (deployment.inputs() != Some(&attempt.inputs)).then(|| {
                 report.phase(Phase::Switching, Reason::RollingOut, "restarts the Edge API");
-                Step::act(crate::action::Action::Write(deployment.write(&attempt.inputs)))
+                Step::act(crate::action::Action::Write(
+                    deployment.write(&attempt.inputs, &view.desired),
+                ))
             })
         }
         Some(_) => None,

@@ -11,7 +11,7 @@ use super::{
     verify::verify,
 };
 use crate::{
-    api::{ConditionStatus, ConditionType, Phase, Reason},
+    api::{ConditionStatus, ConditionType, Mode, Phase, Reason},
     managers,
     report::{IDLE, LATER, Report, SOON, Step},
     server::Admission,
@@ -190,7 +190,7 @@ fn serve(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> Served 
 fn settings(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let config = view.config?;
     let differences = config.differences(&view.desired);
-    if differences.is_empty() && !config.has_leftovers(&view.desired) {
+    if config.is_as(&view.desired) {
         report
             .memory
             .write_backs
@@ -198,14 +198,16 @@ fn settings(view: &View<'_>, report: &mut Report) -> Option<Step> {
         return None;
     }
     let told_remote = config.get(settings::BACKEND) == Some("remote");
-    let foreign = differences.iter().any(|(key, _)| !config_is_ours(view, key));
+    let foreign = differences.iter().any(|(key, _)| is_changed_by_others(view, key));
     if foreign {
         if let Some((key, Some(manager))) = differences.first() {
             report.degraded(
                 Reason::ChangedByOthers,
                 format!(
-                    "{} changed {key} in ConfigMap {}; it is set right",
-                    manager.name, view.spec.edge_api.config_map
+                    "{} changed {key} in ConfigMap {}; it has no effect on the pods{}",
+                    manager.name,
+                    view.spec.edge_api.config_map,
+                    what_becomes_of_it(view)
                 ),
             );
         }
@@ -228,11 +230,28 @@ fn settings(view: &View<'_>, report: &mut Report) -> Option<Step> {
     )))
 }
 
-fn config_is_ours(view: &View<'_>, key: &str) -> bool {
-    let Some(config) = &view.o.config else {
-        return false;
-    };
-    managers::is_ours(&config.metadata, &["f:data", &format!("f:{key}")])
+/// Whether a key that was ours is no more. One that the spec asks for now and did not before was
+/// never ours.
+fn is_changed_by_others(view: &View<'_>, key: &str) -> bool {
+    let was_ours = view.memory.verified().map_or(key != settings::DAYS, |verified| {
+        verified.settings.contains_key(key)
+    });
+    let is_ours = view
+        .o
+        .config
+        .as_ref()
+        .is_some_and(|config| managers::is_ours(&config.metadata, &["f:data", &format!("f:{key}")]));
+    was_ours && !is_ours
+}
+
+fn what_becomes_of_it(view: &View<'_>) -> &'static str {
+    if view.is_paused() {
+        ", and is reverted after the pause"
+    } else if view.goal() == Mode::Observe {
+        "; mode Observe reverts nothing"
+    } else {
+        ", and is reverted"
+    }
 }
 
 /// Settings of others that would end the Edge API's process at its next start: nothing happens

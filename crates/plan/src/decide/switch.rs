@@ -61,7 +61,7 @@ fn runs_already(view: &View<'_>) -> bool {
     let still_ours = view.is_engaged()
         && view
             .deployment
-            .is_some_and(crate::edge_api::EdgeDeployment::has_anything_of_ours);
+            .is_some_and(|deployment| deployment.has_anything_of_ours(&view.desired));
     view.switching().is_none() && (view.is_told_remote() || still_ours)
 }
 
@@ -217,7 +217,7 @@ fn write(view: &View<'_>, report: &mut Report, inputs: &str) -> Option<Step> {
         return Some(save_previous(view));
     }
     let (config, deployment) = (view.config?, view.deployment?);
-    if !config.differences(&view.desired).is_empty() || config.has_leftovers(&view.desired) {
+    if !config.is_as(&view.desired) {
         if view
             .switching()
             .is_some_and(|attempt| attempt.restarted.is_some())
@@ -227,11 +227,14 @@ fn write(view: &View<'_>, report: &mut Report, inputs: &str) -> Option<Step> {
         }
         return Some(Step::act(Action::Write(config.write(&view.desired))));
     }
-    if deployment.inputs() != Some(inputs) || !deployment.differences().is_empty() {
+    if deployment.inputs() != Some(inputs)
+        || !deployment.differences(&view.desired).is_empty()
+        || deployment.is_outdated(&view.desired)
+    {
         if let Some(step) = restarted(view, report) {
             return Some(step);
         }
-        return Some(Step::act(Action::Write(deployment.write(inputs))));
+        return Some(Step::act(Action::Write(deployment.write(inputs, &view.desired))));
     }
     None
 }

@@ -25,6 +25,26 @@ const CERT_DIR: &str = "SSL_CERT_DIR";
 /// What `kubectl rollout restart` writes into the pod template.
 const RESTARTED_ANNOTATION: &str = "kubectl.kubernetes.io/restartedAt";
 
+/// Settings that the Deployment carries itself: whatever becomes of the ConfigMap, and of the
+/// companion, a pod that starts uses our server.
+const CARRIED: [&str; 2] = [settings::BACKEND, settings::URL];
+
+/// Settings that are wanted.
+type Settings = BTreeMap<&'static str, String>;
+
+/// Whose a setting of the container is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Standing<'a> {
+    /// Nobody's: it is not there.
+    Absent,
+    /// As it is wanted.
+    Ours,
+    /// Written by us, and not as it is wanted now.
+    Outdated,
+    /// Somebody else's.
+    Foreign(&'a EnvVar),
+}
+
 /// The Deployment as it was observed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EdgeDeployment<'a> {
@@ -39,7 +59,7 @@ impl<'a> EdgeDeployment<'a> {
     }
 
     /// What keeps us from writing to it, one sentence each.
-    pub(crate) fn faults(self) -> Vec<String> {
+    pub(crate) fn faults(self, desired: &Settings) -> Vec<String> {
         let (deployment, name) = (&self.names.deployment, &self.names.container);
         let Some(container) = self.container() else {
             return vec![format!(
@@ -47,12 +67,15 @@ impl<'a> EdgeDeployment<'a> {
             )];
         };
         let mut faults = Vec::new();
-        for key in [settings::BACKEND, settings::URL] {
-            if variable(container, key).is_some_and(|found| !self.is_our_reference(found)) {
+        let begun = self.has_anything_of_ours(desired);
+        for key in CARRIED {
+            let Standing::Foreign(found) = self.standing(container, key, desired) else {
+                continue;
+            };
+            // What somebody makes of a value of ours later is a change, and is reverted.
+            if !begun || found.value_from.is_some() {
                 faults.push(format!(
-                    "container {name} of Deployment {deployment} sets {key} itself, which goes before ConfigMap {}; remove \
-                     it from the Deployment",
-                    self.names.config_map
+                    "container {name} of Deployment {deployment} sets {key} itself; remove it from the Deployment"
                 ));
             }
         }
@@ -129,14 +152,18 @@ impl<'a> EdgeDeployment<'a> {
         settings
     }
 
-    /// What of ours is missing or changed, with whoever did it. The annotation is not among it.
-    pub(crate) fn differences(self) -> Vec<(&'static str, Option<Manager>)> {
+    /// What of ours is missing or changed by others, with whoever did it. The annotation is not
+    /// among it.
+    pub(crate) fn differences(self, desired: &Settings) -> Vec<(&'static str, Option<Manager>)> {
         let Some(container) = self.container() else {
             return Vec::new();
         };
         let mut missing = Vec::new();
-        for key in [settings::BACKEND, settings::URL] {
-            if !variable(container, key).is_some_and(|found| self.is_our_reference(found)) {
+        for key in CARRIED {
+            if matches!(
+                self.standing(container, key, desired),
+                Standing::Absent | Standing::Foreign(_)
+            ) {
                 missing.push(key);
             }
         }
@@ -160,14 +187,24 @@ impl<'a> EdgeDeployment<'a> {
             .collect()
     }
 
+    /// Whether a setting in it is ours and not as it is wanted now: the spec has changed, or the
+    /// version before wrote it, as a reference to the ConfigMap.
+    pub(crate) fn is_outdated(self, desired: &Settings) -> bool {
+        self.container().is_some_and(|container| {
+            CARRIED
+                .iter()
+                .any(|key| self.standing(container, key, desired) == Standing::Outdated)
+        })
+    }
+
     /// Whether anything of ours is in it.
-    pub(crate) fn has_anything_of_ours(self) -> bool {
-        self.inputs().is_some() || self.differences().len() < 5
+    pub(crate) fn has_anything_of_ours(self, desired: &Settings) -> bool {
+        self.inputs().is_some() || self.differences(desired).len() < 5
     }
 
     /// Writes all that is ours. A change of `inputs` restarts the Edge API, and so does anything
     /// that was missing.
-    pub(crate) fn write(self, inputs: &str) -> Write {
+    pub(crate) fn write(self, inputs: &str, desired: &Settings) -> Write {
         let directories = match self
             .container()
             .and_then(|container| variable(container, CERT_DIR))
@@ -181,8 +218,8 @@ impl<'a> EdgeDeployment<'a> {
         let container = json!({
             "name": self.names.container,
             "env": [
-                self.reference(settings::BACKEND),
-                self.reference(settings::URL),
+                { "name": settings::BACKEND, "value": desired.get(settings::BACKEND) },
+                { "name": settings::URL, "value": desired.get(settings::URL) },
                 { "name": CERT_DIR, "value": directories },
             ],
             "volumeMounts": [{ "name": CA_VOLUME, "mountPath": CA_MOUNT, "readOnly": true }],
@@ -227,14 +264,15 @@ impl<'a> EdgeDeployment<'a> {
 
     /// Takes away all that is ours in one write, with one restart. None when nothing of ours is
     /// there.
-    pub(crate) fn restore(self, previous: &Previous) -> Option<Write> {
-        if !self.has_anything_of_ours() {
+    pub(crate) fn restore(self, previous: &Previous, desired: &Settings) -> Option<Write> {
+        if !self.has_anything_of_ours(desired) {
             return None;
         }
         let container = self.container()?;
         let mut variables = Vec::new();
-        for key in [settings::BACKEND, settings::URL] {
-            if variable(container, key).is_some_and(|found| self.is_our_reference(found)) {
+        for key in CARRIED {
+            let standing = self.standing(container, key, desired);
+            if matches!(standing, Standing::Ours | Standing::Outdated) {
                 variables.push(json!({ "name": key, "$patch": "delete" }));
             }
         }
@@ -327,7 +365,31 @@ impl<'a> EdgeDeployment<'a> {
         })
     }
 
-    fn is_our_reference(self, variable: &EnvVar) -> bool {
+    fn standing(self, container: &'a Container, key: &str, desired: &Settings) -> Standing<'a> {
+        let Some(found) = variable(container, key) else {
+            return Standing::Absent;
+        };
+        let path = [
+            "f:spec",
+            "f:template",
+            "f:spec",
+            "f:containers",
+            &named(&self.names.container),
+            "f:env",
+            &named(key),
+            "f:value",
+        ];
+        if found.value_from.is_none() && found.value.as_ref() == desired.get(key) {
+            Standing::Ours
+        } else if self.is_former_reference(found) || managers::is_ours(&self.object.metadata, &path) {
+            Standing::Outdated
+        } else {
+            Standing::Foreign(found)
+        }
+    }
+
+    /// The version before let the setting come from the ConfigMap.
+    fn is_former_reference(self, variable: &EnvVar) -> bool {
         let source = variable
             .value_from
             .as_ref()
@@ -336,15 +398,6 @@ impl<'a> EdgeDeployment<'a> {
             source.name == self.names.config_map
                 && source.key == variable.name
                 && source.optional == Some(false)
-        })
-    }
-
-    /// The setting comes from the ConfigMap, and without it a new container does not start: a lost
-    /// key would silently mean custom resources.
-    fn reference(self, key: &str) -> Value {
-        json!({
-            "name": key,
-            "valueFrom": { "configMapKeyRef": { "name": self.names.config_map, "key": key, "optional": false } },
         })
     }
 
@@ -365,6 +418,11 @@ impl<'a> EdgeDeployment<'a> {
             purpose,
         }
     }
+}
+
+/// An item of a list in `managedFields`, by its name.
+fn named(name: &str) -> String {
+    format!("k:{}", json!({ "name": name }))
 }
 
 fn variable<'a>(container: &'a Container, name: &str) -> Option<&'a EnvVar> {

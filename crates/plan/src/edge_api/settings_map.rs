@@ -8,11 +8,15 @@ use serde_json::{Value, json};
 use crate::{
     action::{How, Kind, Purpose, Write},
     managers::{self, Manager},
-    names::{MANAGER, RESTORE_MANAGER},
+    names::{MANAGER, RESTORE_MANAGER, SETTINGS_ANNOTATION},
     object::Read,
     previous::{Former, Owned, Previous},
     settings,
 };
+
+/// What whoever looks at the ConfigMap has to know.
+const NOTICE: &str = "BACKEND and REMOTE_BACKEND_URL have no effect here: the Deployment carries them, and flotta-companion \
+                      writes both";
 
 /// The ConfigMap as it was observed.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +55,16 @@ impl<'a> SettingsMap<'a> {
         settings::OWNABLE
             .iter()
             .any(|key| !desired.contains_key(key) && self.is_ours(key))
+    }
+
+    /// Whether all of it is as desired, and says what it is good for.
+    pub(crate) fn is_as(self, desired: &BTreeMap<&'static str, String>) -> bool {
+        self.differences(desired).is_empty() && !self.has_leftovers(desired) && self.notice() == Some(NOTICE)
+    }
+
+    fn notice(self) -> Option<&'a str> {
+        let annotations = self.0.metadata.annotations.as_ref()?;
+        annotations.get(SETTINGS_ANNOTATION).map(String::as_str)
     }
 
     /// Writes what is desired, and that alone.
@@ -109,13 +123,15 @@ impl<'a> SettingsMap<'a> {
                 Former::Lost => {}
             }
         }
-        (!data.is_empty()).then(|| Write {
+        let mut metadata = self.0.reference().precondition();
+        metadata["annotations"] = json!({ SETTINGS_ANNOTATION: null });
+        (!data.is_empty() || self.notice().is_some()).then(|| Write {
             kind: Kind::ConfigMap,
             object: self.0.reference().clone(),
             how: How::StrategicMerge {
                 manager: RESTORE_MANAGER,
             },
-            document: json!({ "metadata": self.0.reference().precondition(), "data": data }),
+            document: json!({ "metadata": metadata, "data": data }),
             purpose: Purpose::RestoreSettings,
         })
     }
@@ -135,7 +151,10 @@ impl<'a> SettingsMap<'a> {
     }
 
     fn apply(self, data: Value, force: bool, purpose: Purpose) -> Write {
-        let metadata = self.0.reference().metadata();
+        let mut metadata = self.0.reference().metadata();
+        if purpose == Purpose::Settings {
+            metadata["annotations"] = json!({ SETTINGS_ANNOTATION: NOTICE });
+        }
         let mut document = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
         if data.as_object().is_some_and(|data| !data.is_empty()) {
             document["data"] = data;

@@ -155,6 +155,8 @@ struct Lived {
     enrolled: usize,
     retries: u32,
     was_established: bool,
+    /// Whether somebody has replaced the Deployment, or asked for the way back.
+    may_be_crd: bool,
     phases: Vec<Phase>,
 }
 
@@ -172,6 +174,7 @@ impl Lived {
             enrolled: 0,
             retries: 0,
             was_established: false,
+            may_be_crd: false,
             phases: Vec::new(),
         }
     }
@@ -201,6 +204,7 @@ impl Lived {
             }
             Happening::LoseUrl => world.edit_config("kubectl-edit", &[("REMOTE_BACKEND_URL", None)]),
             Happening::Replace => {
+                self.may_be_crd = true;
                 world.deploy();
                 world.settle();
             }
@@ -226,7 +230,10 @@ impl Lived {
                 }
             }
             Happening::Pause(yes) => world.pause(*yes),
-            Happening::Mode(mode) => world.change(|spec| spec.mode = *mode),
+            Happening::Mode(mode) => {
+                self.may_be_crd |= *mode == Mode::Crd;
+                world.change(|spec| spec.mode = *mode);
+            }
             Happening::OtherUrl(other) => {
                 let url = if *other { "https://other:8443/v1" } else { URL };
                 world.change(|spec| url.clone_into(&mut spec.backend.url));
@@ -278,6 +285,7 @@ proptest! {
         let contested = world.phase() == Phase::Contested;
         prop_assert!(contested || world.phase() == Phase::Remote, "{:#?}", world.status());
         prop_assert!(contested || world.serves_remotely());
+        prop_assert!(lived.may_be_crd || world.disconnected.is_empty(), "an edit of settings disconnected devices");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod back;
+mod carried;
 mod contest;
 mod lives;
 mod memory;

@@ -8,6 +8,7 @@ use plan::{
     action::{CertificateWrite, How, Kind},
     api::RemoteBackendStatus,
     memory::{Calls, Progress},
+    names::SETTINGS_ANNOTATION,
     observed::{Dated, DeviceComparison, PodVerdict, ProbeOutcome},
 };
 use rustls_pki_types::ServerName;
@@ -164,6 +165,14 @@ impl World {
                     How::Apply { manager, .. } => merge::apply(object, &write.document, manager, &now),
                     How::StrategicMerge { manager } => {
                         merge::strategic(object, &write.document, manager, &now);
+                    }
+                }
+                if write.kind == Kind::ConfigMap {
+                    // Nobody else writes annotations here.
+                    let annotation = &expected["annotations"][SETTINGS_ANNOTATION];
+                    object["metadata"]["annotations"] = json!({});
+                    if annotation.is_string() {
+                        object["metadata"]["annotations"][SETTINGS_ANNOTATION] = annotation.clone();
                     }
                 }
                 prune(&mut object["spec"]);
