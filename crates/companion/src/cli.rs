@@ -30,7 +30,7 @@ Exit codes:
   2  something would be done, or stands in the way";
 
 const RESTORE_HELP: &str = "\
-For the uninstallation: leads the Edge API back to what it used before the switch, needing neither a running companion nor \
+For the uninstallation: rolling the Edge API back to its previous settings the switch, needing neither a running companion nor \
 a running server, and takes the finalizer off the RemoteBackend.
 
 Exit codes:

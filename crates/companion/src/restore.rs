@@ -235,7 +235,7 @@ async fn drive(
                             outcome => outcome?,
                         }
                     }
-                    return Ok("the Edge API uses what it used before the switch".to_owned());
+                    return Ok("the Edge API uses its previous settings".to_owned());
                 }
             }
             Some(Obstacle::UnderWay) => match &round.failing {

@@ -61,7 +61,7 @@ pub(crate) enum Former {
 pub(crate) enum Unreadable {
     /// It does not hold what it should.
     #[error(
-        "ConfigMap {PREVIOUS} cannot be read ({reason}), so what was before the switch is not known; restore it from a backup"
+        "ConfigMap {PREVIOUS} cannot be read ({reason}), so the settings of before the switch are not known; restore it from a backup"
     )]
     Damaged {
         /// Why.
@@ -120,7 +120,7 @@ impl Previous {
                 },
                 "annotations": {
                     "companion.project-flotta.io/purpose":
-                        "what the Edge API used before the switch; needed for the way back, do not delete",
+                        "what the Edge API used before the switch; needed to roll back, do not delete",
                 },
             },
             "data": { KEY: text },

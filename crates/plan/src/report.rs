@@ -257,12 +257,12 @@ fn unseen(kind: ConditionType) -> (ConditionStatus, Reason, String) {
         ConditionType::Contested => (
             ConditionStatus::False,
             Reason::AsExpected,
-            "nobody writes our values back".to_owned(),
+            "nobody reverts our values".to_owned(),
         ),
         ConditionType::Degraded => (
             ConditionStatus::False,
             Reason::AsExpected,
-            "nothing is amiss".to_owned(),
+            "no problems found".to_owned(),
         ),
         _ => (
             ConditionStatus::Unknown,

@@ -59,7 +59,7 @@ pub enum Reason {
     SwitchFailed,
     /// The way back is under way.
     Restoring,
-    /// Mode Crd: the Edge API uses what it used before the switch.
+    /// Mode Crd: the Edge API uses its previous settings.
     Restored,
     /// What was before the switch is not known any more.
     PreviousUnknown,

@@ -43,18 +43,18 @@ pub(super) fn back(view: &View<'_>, report: &mut Report) -> Step {
     report.phase(
         Phase::Restoring,
         Reason::Restoring,
-        "leads the Edge API back to what it used before",
+        "rolling the Edge API back to its previous settings",
     );
     report.fails(
         ConditionType::Switched,
         Reason::Restoring,
-        "the Edge API is being led back",
+        "the Edge API is being rolled back",
     );
     if let Some(sentence) = unknown_previous(view) {
         report.blocked(
             Phase::Restoring,
             Reason::PreviousUnknown,
-            "waits for a person's word",
+            "waiting for annotation companion.project-flotta.io/assume-previous",
             vec![sentence],
         );
         return MEND;
@@ -74,7 +74,7 @@ pub(super) fn back(view: &View<'_>, report: &mut Report) -> Step {
     arrived(view, report)
 }
 
-/// There: the Edge API uses what it used before the switch, or was never switched.
+/// There: the Edge API uses its previous settings, or was never switched.
 fn arrived(view: &View<'_>, report: &mut Report) -> Step {
     report.memory = Memory {
         store_id: report.memory.store_id.clone(),
@@ -84,7 +84,7 @@ fn arrived(view: &View<'_>, report: &mut Report) -> Step {
     report.fails(
         ConditionType::Switched,
         Reason::Restored,
-        "the Edge API uses what it used before the switch",
+        "the Edge API uses its previous settings",
     );
     report.fails(
         ConditionType::Verified,
@@ -100,7 +100,7 @@ fn arrived(view: &View<'_>, report: &mut Report) -> Step {
     report.ready(
         Phase::Crd,
         Reason::Restored,
-        "the Edge API uses what it used before the switch",
+        "the Edge API uses its previous settings",
     );
     if (view.is_deleting() || view.o.leave) && view.has_finalizer() {
         return Step::act(Action::SetFinalizer(false));
@@ -117,7 +117,7 @@ fn arrived(view: &View<'_>, report: &mut Report) -> Step {
 
 fn unknown_previous(view: &View<'_>) -> Option<String> {
     let ask = format!(
-        "what the Edge API used before the switch is not known any more; if it was Flotta's custom resources, say so: \
+        "the settings of before the switch are lost; if the Edge API used Flotta's custom resources, say so: \
          kubectl annotate remotebackend {} {ASSUME_PREVIOUS_ANNOTATION}=crd",
         view.o.resource.reference().name()
     );
@@ -167,7 +167,7 @@ fn may_leave(view: &View<'_>, report: &mut Report) -> Option<Step> {
             report.blocked(
                 Phase::Restoring,
                 blocker.reason,
-                "waits until every pod of the server has stopped taking devices",
+                "waiting until every pod of the server has stopped accepting devices",
                 vec![blocker.sentence],
             );
             return Some(SOON);
@@ -247,7 +247,7 @@ fn refuse(view: &View<'_>, report: &mut Report, reason: Reason, sentence: String
     report.blocked(
         Phase::Restoring,
         reason,
-        "goes back when no device would be disconnected",
+        "waiting until no device would be disconnected",
         vec![sentence],
     );
     step
@@ -261,7 +261,7 @@ pub(super) fn restore(view: &View<'_>, report: &mut Report) -> Option<Step> {
             report.blocked(
                 report.status.phase,
                 Reason::PreviousUnknown,
-                "waits until this is mended",
+                "waiting for a fix",
                 vec![error.to_string()],
             );
             return Some(MEND);
@@ -279,7 +279,7 @@ pub(super) fn restore(view: &View<'_>, report: &mut Report) -> Option<Step> {
             return Some(Step::act(Action::Write(write)));
         }
         if !view.all_pods_run(None) {
-            "waits until the Edge API has restarted".clone_into(&mut report.status.next_action);
+            "waiting until the Edge API has restarted".clone_into(&mut report.status.next_action);
             return Some(SOON);
         }
         if was_crd(previous)
@@ -317,7 +317,7 @@ fn prove(view: &View<'_>, report: &mut Report) -> Option<Step> {
         .as_ref()
         .filter(|last| last.about == about && !last.value.is_empty());
     let not_crd = |pod: &&PodVerdict| pod.outcome != ProbeOutcome::Crd;
-    "calls the Edge API as a device would".clone_into(&mut report.status.next_action);
+    "verifying: calling the Edge API as a device does".clone_into(&mut report.status.next_action);
     let failed = last.and_then(|last| last.value.iter().find(not_crd));
     if let Some(pod) = failed {
         let why = match &pod.outcome {

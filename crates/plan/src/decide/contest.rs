@@ -106,7 +106,7 @@ fn judge(
 
 fn tell(report: &mut Report, contest: &Contest) {
     let text = format!(
-        "{} writes {} back again and again; nothing is written any more, stop it (or let it ignore this field) and set \
+        "{} keeps reverting {}; the companion writes it no more. Stop that program, or let it ignore this field, and set \
          annotation companion.project-flotta.io/retry to a new value",
         contest.manager, contest.field
     );
@@ -119,7 +119,7 @@ fn tell(report: &mut Report, contest: &Contest) {
     report.blocked(
         Phase::Contested,
         Reason::WrittenBack,
-        "waits until nobody writes our values back",
+        "waiting until nobody reverts our values",
         vec![text],
     );
 }

@@ -52,7 +52,7 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
     }
     if let Some(elder) = &o.elder {
         let text = format!(
-            "RemoteBackend {elder} is older and acts for Deployment {}; delete this one, for deleting the older one leads the Edge \
+            "RemoteBackend {elder} is older and acts for Deployment {}; delete this one, since deleting the older one rolls the Edge \
              API back first",
             view.spec.edge_api.deployment
         );
@@ -74,7 +74,7 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
         report.phase(
             Phase::Retiring,
             Reason::Retiring,
-            "the uninstallation leads the Edge API back",
+            "the uninstallation rolls the Edge API back",
         );
         return LATER;
     }
@@ -82,7 +82,7 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
         // Nothing is known of what may be undone, and what must not be.
         let sentence = unreadable.to_string();
         report.degraded(Reason::MemoryUnreadable, sentence.clone());
-        let next = "waits until status.memory can be read";
+        let next = "waiting until status.memory can be read";
         report.blocked(Phase::Degraded, Reason::MemoryUnreadable, next, vec![sentence]);
         return LATER;
     }
@@ -96,7 +96,7 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
         report.blocked(
             phase,
             Reason::MissingPermission,
-            "give the companion the missing rights",
+            "waiting for the companion's missing permissions",
             o.unreadable.clone(),
         );
         return LATER;
@@ -132,7 +132,7 @@ fn hold_back(view: &View<'_>, report: &mut Report, step: Step) -> Step {
         if held || phase == Phase::Paused {
             let would = match &step {
                 Step::Act(action) if held => format!("would do next: {}", action.name()),
-                Step::Persist if held && begins => "would act upon what the conditions say".to_owned(),
+                Step::Persist if held && begins => "would do what the conditions say".to_owned(),
                 _ => "changes nothing".to_owned(),
             };
             let why = view.spec.paused.as_ref().and_then(|paused| paused.reason.clone());

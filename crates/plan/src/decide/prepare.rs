@@ -25,7 +25,7 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report) -> Result<(), Step> 
         return Err(stop(
             report,
             Phase::Pending,
-            "waits for Flotta's Edge API",
+            "waiting for Flotta's Edge API",
             absent,
         ));
     }
@@ -33,39 +33,39 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report) -> Result<(), Step> 
         report.phase(
             Phase::Preparing,
             Reason::Pending,
-            "looks at the companion's rights",
+            "checking the companion's permissions",
         );
         return Err(step);
     }
     preflight::trusted(view, report);
     let faults = preflight::faults(view);
     if !faults.is_empty() {
-        return Err(stop(report, Phase::Blocked, "waits until this is mended", faults));
+        return Err(stop(report, Phase::Blocked, "waiting for a fix", faults));
     }
     if let Some(step) = server::record_store(view, report) {
-        report.phase(Phase::Preparing, Reason::Pending, "records the server's store");
+        report.phase(Phase::Preparing, Reason::Pending, "recording the server's store");
         return Err(step);
     }
     let prepared = server::prepare(view, report, Admission::Hold);
-    ready(report, "gives the server its certificate", prepared)?;
+    ready(report, "issuing the server's certificate", prepared)?;
     let stored = server::store(view);
-    ready(report, "looks at the server's store", stored)?;
+    ready(report, "checking the server's store", stored)?;
     let called = server::backend(view, report, FRESH);
-    ready(report, "calls the backend as the Edge API would", called)?;
+    ready(report, "calling the backend as the Edge API does", called)?;
     let counted = server::devices(view, report, FRESH);
-    ready(report, "compares the devices here and there", counted)?;
+    ready(report, "comparing devices in the store and in Kubernetes", counted)?;
     let rejected = server::rejected_manifests(view);
     if let Some(pending) = server::pending_manifests(view) {
         // While they are being read for the first time nobody has to do anything.
         let (phase, doing) = if rejected.is_some() {
             (
                 Phase::Blocked,
-                "switches when the server has taken its manifests over",
+                "waiting until the server has taken over its manifests",
             )
         } else {
             (
                 Phase::Preparing,
-                "waits for the server to take its manifests over",
+                "waiting for the server to take over its manifests",
             )
         };
         let blockers = [pending].into_iter().chain(rejected).collect();
@@ -79,7 +79,7 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report) -> Result<(), Step> 
         return Err(stop(
             report,
             Phase::Blocked,
-            "switches when no device would be lost",
+            "waiting until no device would be lost",
             vec![lost],
         ));
     }

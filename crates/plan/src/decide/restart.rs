@@ -85,7 +85,7 @@ pub(super) fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Opti
     if view.restart().is_none_or(|restart| restart.inputs != inputs) {
         return Some(begin(view, report, inputs.to_owned()));
     }
-    report.phase(Phase::Switching, Reason::RollingOut, "restarts the Edge API");
+    report.phase(Phase::Switching, Reason::RollingOut, "restarting the Edge API");
     Some(Step::act(crate::action::Action::Write(
         deployment.write(inputs, &view.desired),
     )))
@@ -105,7 +105,7 @@ pub(super) fn undo(view: &View<'_>, report: &mut Report) -> Option<Step> {
         report.degraded(
             Reason::VerificationFailed,
             format!(
-                "the settings of the spec were tried and undone, because {}; the former ones are in force, correct the spec",
+                "the settings of the spec were tried and reverted: {}; the previous settings are in use, correct the spec",
                 rejected.why
             ),
         );
@@ -181,7 +181,7 @@ fn restart_again(view: &View<'_>, report: &mut Report, ready: bool) -> Option<St
         None => Some(begin(view, report, again)),
         Some(attempt) if is_started_with(Some(&attempt.inputs), inputs) && attempt.inputs != inputs => {
             (deployment.inputs() != Some(&attempt.inputs)).then(|| {
-                report.phase(Phase::Switching, Reason::RollingOut, "restarts the Edge API");
+                report.phase(Phase::Switching, Reason::RollingOut, "restarting the Edge API");
                 Step::act(crate::action::Action::Write(
                     deployment.write(&attempt.inputs, &view.desired),
                 ))

@@ -197,7 +197,7 @@ pub(super) fn rejected_manifests(view: &View<'_>) -> Option<Blocker> {
     let namespace = view.o.resource.reference().namespace();
     reports(view).find(|(_, report)| report.faulty_sources > 0).map(|(name, report)| {
         let why = if report.unconfirmed_sources > 0 {
-            "what they would take off devices waits for a person"
+            "what they would remove from devices waits for a confirmation"
         } else {
             "they have faults"
         };

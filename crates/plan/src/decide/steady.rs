@@ -89,7 +89,7 @@ fn foundations(view: &View<'_>, report: &mut Report) -> Option<Step> {
         report.blocked(
             Phase::Degraded,
             Reason::WaitingForEdgeApi,
-            "waits for Flotta's Edge API",
+            "waiting for Flotta's Edge API",
             absent,
         );
         return Some(LATER);
@@ -98,7 +98,7 @@ fn foundations(view: &View<'_>, report: &mut Report) -> Option<Step> {
         None => return Some(switch::save_previous(view)),
         Some(Err(error)) => report.status.warnings.push(error.to_string()),
         Some(Ok(previous)) if previous.is_lost() => report.status.warnings.push(
-            "what the Edge API used before the switch is not known; mode Crd will ask for it".to_owned(),
+            "the settings of before the switch are not known; mode Crd will ask for them".to_owned(),
         ),
         Some(Ok(_)) => {}
     }
@@ -326,18 +326,18 @@ fn conclude(view: &View<'_>, report: &mut Report, proven: bool) {
         report.phase(
             phase,
             Reason::Verifying,
-            "calls the Edge API as a device would when its pods are ready",
+            "waiting for the Edge API's pods, then verifying",
         );
     } else if degraded {
         let first = blocked.first().cloned().unwrap_or_default();
-        report.phase(Phase::Degraded, Reason::Degraded, format!("mend: {first}"));
+        report.phase(Phase::Degraded, Reason::Degraded, format!("fix: {first}"));
         // Devices are served as long as the proof holds.
         if proven && report.is_true(ConditionType::BackendReachable) {
             report.set(
                 ConditionType::Ready,
                 ConditionStatus::True,
                 Reason::Degraded,
-                format!("devices are served; something should be mended: {first}"),
+                format!("devices are served, but needs a fix: {first}"),
             );
         }
     }

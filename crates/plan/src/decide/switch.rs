@@ -48,7 +48,7 @@ pub(super) fn remote(view: &View<'_>, report: &mut Report) -> Step {
         report.phase(
             Phase::Verifying,
             Reason::Verifying,
-            "found a switch that was made before; verifying it",
+            "found an earlier switch; verifying it",
         );
         return Step::Persist;
     }
@@ -113,7 +113,7 @@ fn switch(view: &View<'_>, report: &mut Report) -> Step {
     report.phase(
         Phase::Switching,
         Reason::Switching,
-        "writes the settings and restarts the Edge API",
+        "writes the settings and restarting the Edge API",
     );
     report.fails(
         ConditionType::Switched,
@@ -139,7 +139,7 @@ fn exhausted(view: &View<'_>, report: &mut Report) -> Option<Step> {
         .filter(|failures| failures.inputs == key)?;
     let passed = view.since(&failures.at);
     let retried = format!(
-        "the switch was taken back {} times, last because {}",
+        "the switch was rolled back {} times; the last reason: {}",
         failures.count, failures.last
     );
     report.fails(
@@ -151,7 +151,7 @@ fn exhausted(view: &View<'_>, report: &mut Report) -> Option<Step> {
         report.blocked(
             Phase::SwitchFailed,
             Reason::SwitchFailed,
-            "mend this; then change the resource, or set annotation companion.project-flotta.io/retry to a new value",
+            "waiting for annotation companion.project-flotta.io/retry or a change of the spec",
             vec![retried],
         );
         report.degraded(Reason::SwitchFailed, failures.last.clone());
@@ -164,7 +164,7 @@ fn exhausted(view: &View<'_>, report: &mut Report) -> Option<Step> {
         report.blocked(
             Phase::Preparing,
             Reason::SwitchFailed,
-            "tries the switch again soon",
+            "trying the switch again soon",
             vec![retried],
         );
         return Some(SOON);
@@ -180,18 +180,18 @@ fn exhausted(view: &View<'_>, report: &mut Report) -> Option<Step> {
         None
     } else {
         let called = server::backend(view, report, SignedDuration::ZERO);
-        prepare::ready(report, "calls the backend as the Edge API would", called).err()
+        prepare::ready(report, "calling the backend as the Edge API does", called).err()
     }
 }
 
 /// Writes down that a switch begins, and what was before it.
 fn begin(view: &View<'_>, report: &mut Report) -> Step {
-    report.phase(Phase::Switching, Reason::Switching, "saves what was before");
+    report.phase(Phase::Switching, Reason::Switching, "saving the previous settings");
     if let Some(Err(error)) = &view.previous {
         report.blocked(
             Phase::Blocked,
             Reason::PreviousUnknown,
-            "waits until this is mended",
+            "waiting for a fix",
             vec![error.to_string()],
         );
         return MEND;
@@ -279,7 +279,7 @@ fn roll_out(view: &View<'_>, report: &mut Report, inputs: &str) -> Option<Step> 
     report.phase(
         Phase::Switching,
         Reason::RollingOut,
-        "waits until the Edge API has restarted",
+        "waiting until the Edge API has restarted",
     );
     let begun = attempt.restarted.as_deref().unwrap_or(&attempt.begun);
     let allowed = SignedDuration::from_secs(i64::from(view.spec.edge_api.rollout_seconds));
@@ -303,7 +303,7 @@ fn verifying(report: &mut Report) {
     report.phase(
         Phase::Verifying,
         Reason::Verifying,
-        "calls the Edge API as a device would",
+        "verifying: calling the Edge API as a device does",
     );
 }
 
@@ -347,18 +347,18 @@ pub(super) fn fail(view: &View<'_>, report: &mut Report, why: &str) -> Step {
         let why = why.to_owned();
         report.memory.progress = Progress::RollingBack(Rollback { attempt, why });
     }
-    report.phase(Phase::TakingBack, Reason::TakingBack, "takes the switch back");
+    report.phase(Phase::TakingBack, Reason::TakingBack, "rolling the switch back");
     report.degraded(Reason::TakingBack, why);
     Step::Persist
 }
 
 fn take_back(view: &View<'_>, report: &mut Report, rollback: &Rollback) -> Step {
     let why = rollback.why.clone();
-    report.phase(Phase::TakingBack, Reason::TakingBack, "takes the switch back");
+    report.phase(Phase::TakingBack, Reason::TakingBack, "rolling the switch back");
     report.fails(
         ConditionType::Switched,
         Reason::TakingBack,
-        "the switch is being taken back",
+        "the switch is being rolled back",
     );
     report.fails(ConditionType::Verified, Reason::VerificationFailed, why.clone());
     report.degraded(Reason::TakingBack, why.clone());
