@@ -60,7 +60,7 @@ pub enum Command {
     /// Print what would be done, and why
     #[command(after_help = PLAN_HELP)]
     Plan(PlanArgs),
-    /// Lead the Edge API back to what it used before
+    /// Roll the Edge API back to what it used before
     #[command(after_help = RESTORE_HELP)]
     Restore(RestoreArgs),
     /// Print the CustomResourceDefinition of RemoteBackend
@@ -157,7 +157,7 @@ pub struct RestoreArgs {
     )]
     pub timeout: SignedDuration,
 
-    /// Do not lead back: only take the finalizer off the RemoteBackend. The Edge API goes on with a
+    /// Do not roll back: only take the finalizer off the RemoteBackend. The Edge API goes on with a
     /// backend that may be about to be removed; devices keep what they run. Has to be said in these
     /// words: "leave the Edge API as it is"
     #[arg(long, env = "FLOTTA_COMPANION_SKIP", value_name = "WORDS", value_parser = [SKIP])]

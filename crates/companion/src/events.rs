@@ -143,7 +143,7 @@ fn is_expected(reason: &str) -> bool {
 fn is_bad_phase(phase: Phase) -> bool {
     matches!(
         phase,
-        Phase::Degraded | Phase::Contested | Phase::TakingBack | Phase::SwitchFailed
+        Phase::Degraded | Phase::Contested | Phase::RollingBack | Phase::SwitchFailed
     )
 }
 

@@ -73,7 +73,7 @@ pub async fn farewell(cluster: &Cluster, deployment: &str) {
             |fault| fault.to_string(),
         ),
     };
-    // After an uninstallation that led back, even the account is gone; then there is no finalizer
+    // After an uninstallation that rolled back, even the account is gone; then there is no finalizer
     // either.
     tracing::info!(
         reason = because,

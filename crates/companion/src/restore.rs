@@ -26,7 +26,7 @@ use crate::{
 /// failed once are over by then.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What only a person can mend is a refusal after this time: two looks at it.
+/// What only a person can fix is a refusal after this time: two looks at it.
 const OBVIOUS: Duration = Duration::from_secs(5);
 
 /// The mark outlives this process by so much: Helm deletes the resource in that time.
@@ -38,24 +38,24 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// Taking the mark off takes less.
 const FAREWELL: Duration = Duration::from_secs(4);
 
-/// Why the Edge API was not led back. Everything stays as it is.
+/// Why the Edge API was not rolled back. Everything stays as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRestored {
     /// The cluster could not be asked.
-    #[error("the Edge API was not led back: {0}")]
+    #[error("the Edge API was not rolled back: {0}")]
     Cluster(#[from] Fault),
     /// It would do harm, or cannot be done.
-    #[error("the Edge API was not led back, and nothing was removed: {0}")]
+    #[error("the Edge API was not rolled back, and nothing was removed: {0}")]
     Refused(String),
     /// It took too long.
-    #[error("the Edge API was not led back in time, and nothing was removed: {0}")]
+    #[error("the Edge API was not rolled back in time, and nothing was removed: {0}")]
     Late(String),
     /// A signal.
-    #[error("the Edge API was not led back: a signal asked to stop")]
+    #[error("the Edge API was not rolled back: a signal asked to stop")]
     Stopped,
 }
 
-/// Leads back the Edge API of every resource in the namespace; says what was done.
+/// Rolls back the Edge API of every resource in the namespace; says what was done.
 pub async fn restore(
     parts: Parts,
     planner: Planner,
@@ -74,7 +74,7 @@ pub async fn restore(
         }
     };
     if resources.is_empty() {
-        return Ok("there is no RemoteBackend, so there is nothing to lead back".to_owned());
+        return Ok("there is no RemoteBackend, so there is nothing to roll back".to_owned());
     }
     let until = Timestamp::now()
         .saturating_add(limit)
@@ -216,7 +216,7 @@ async fn drive(
             }
         };
         if round.plans.is_empty() {
-            return Ok("the RemoteBackend is gone, so there is nothing to lead back any more".to_owned());
+            return Ok("the RemoteBackend is gone, so there is nothing to roll back any more".to_owned());
         }
         match unfinished(&round) {
             None => {

@@ -12,7 +12,7 @@ pub const MANAGER: &str = "flotta-companion";
 /// Field manager of values that were given back to whoever had set them before.
 pub const RESTORE_MANAGER: &str = "flotta-companion-restore";
 
-/// Finalizer of a `RemoteBackend`: its deletion leads the Edge API back first.
+/// Finalizer of a `RemoteBackend`: its deletion rolls the Edge API back first.
 pub const FINALIZER: &str = "companion.project-flotta.io/restore";
 
 /// Annotation on the Edge API's pod template: what the pods were started with. A change of it is

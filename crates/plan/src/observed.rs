@@ -24,7 +24,7 @@ pub struct Observed {
     pub resource: Read<RemoteBackend>,
     /// An older RemoteBackend of the same namespace that names the same Deployment.
     pub elder: Option<String>,
-    /// Lead the Edge API back, whatever the mode: an uninstallation asks for it.
+    /// Roll the Edge API back, whatever the mode: an uninstallation asks for it.
     pub leave: bool,
     /// Whether the namespace is being deleted.
     pub namespace_ending: bool,

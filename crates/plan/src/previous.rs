@@ -136,7 +136,7 @@ impl Previous {
             .any(|former| *former == Former::Lost)
     }
 
-    /// The same with everything that is lost taken for absent: a person's word that it was Flotta's
+    /// The same with everything that is lost taken for absent: a person's decision that it was Flotta's
     /// custom resources.
     #[must_use]
     pub(crate) fn assume_absent(mut self) -> Self {

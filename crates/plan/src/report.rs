@@ -122,7 +122,7 @@ impl Report {
             .is_some_and(|(status, ..)| *status == ConditionStatus::False)
     }
 
-    /// Something should be mended. The first one is told in the condition, all of them in
+    /// Something should be fixed. The first one is told in the condition, all of them in
     /// `blockedBy`.
     pub(crate) fn degraded(&mut self, reason: Reason, message: impl Into<String>) {
         let message = message.into();

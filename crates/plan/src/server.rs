@@ -24,7 +24,7 @@ use crate::{
 pub(crate) enum Admission {
     /// All that the rules take.
     Open,
-    /// No device that the former backend lacks: the switch may yet be taken back.
+    /// No device that the former backend lacks: the switch may yet be rolled back.
     Hold,
     /// No enrolments and no registrations: devices are being counted for the way back.
     Closed,

@@ -173,7 +173,7 @@ impl<'a> View<'a> {
         self.url.as_ref().is_ok_and(|url| url.https)
     }
 
-    /// What failed switches are counted by: with other inputs, another spec or a person's word the
+    /// What failed switches are counted by: with other inputs, another spec or a person's decision the
     /// count begins anew.
     pub(crate) fn attempt_key(&self) -> String {
         let mut hash = Sha256::new();

@@ -53,7 +53,7 @@ pub struct Surroundings {
     pub namespace_ending: bool,
     /// What could not be read.
     pub unreadable: Vec<String>,
-    /// Whether the Edge API is led back whatever the mode.
+    /// Whether the Edge API is rolled back whatever the mode.
     pub leave: bool,
 }
 

@@ -61,7 +61,7 @@ pub struct Controller {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     planner: Planner,
-    /// Leads back, whatever the mode: the uninstallation.
+    /// Rolls back, whatever the mode: the uninstallation.
     leave: bool,
     memories: HashMap<String, Memory>,
     streak: u32,
@@ -131,7 +131,7 @@ impl Controller {
         }
     }
 
-    /// The same, but leading back whatever the spec says.
+    /// The same, but rolling back whatever the spec says.
     #[must_use]
     pub fn leaving(mut self) -> Self {
         self.leave = true;

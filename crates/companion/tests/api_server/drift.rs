@@ -35,7 +35,7 @@ async fn until_ours(world: &World, what: &str) -> Result<()> {
         }
         ensure!(
             Instant::now() < deadline,
-            "{what} was not set right: {:?}",
+            "{what} was not reverted: {:?}",
             world.resource().await?.status
         );
         tokio::task::yield_now().await;
@@ -116,7 +116,7 @@ async fn against_somebody_who_writes_back_nothing_is_written_any_more() -> Resul
         ..PatchParams::default()
     };
     let deadline = Instant::now() + Duration::from_mins(1);
-    // As often as the companion sets it right.
+    // As often as the companion reverts it.
     let contested = loop {
         let resource = world.resource().await?;
         if has(&resource, "Contested", "True") {

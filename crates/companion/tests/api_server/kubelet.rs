@@ -51,7 +51,7 @@ pub async fn run(admin: Client, namespace: String, calls: Arc<Scripted>) {
         addresses: Mutex::new(0),
     };
     loop {
-        // Objects come and go under its hands: the next look sets it right.
+        // Objects come and go under its hands: the next look reverts it.
         let _ = stage.look().await;
         tokio::time::sleep(TICK).await;
     }

@@ -171,7 +171,7 @@ async fn exit_codes_are_those_of_the_manual() -> Result<()> {
     );
     let (code, said, _) = run(&["restore", "--timeout=30s"]).await?;
     ensure!(
-        code == Some(0) && said.contains("nothing to lead back"),
+        code == Some(0) && said.contains("nothing to roll back"),
         "{code:?} {said}"
     );
     let (code, said, _) = run(&["crd"]).await?;

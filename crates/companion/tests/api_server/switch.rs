@@ -60,7 +60,7 @@ pub fn is_crd(resource: &RemoteBackend) -> bool {
     })
 }
 
-/// There, with one restart, and everything that leads back kept.
+/// There, with one restart, and everything that rolls back kept.
 async fn assert_switched(world: &World) -> Result<()> {
     ensure!(
         world.replica_sets().await? == 2,

@@ -272,7 +272,7 @@ async fn a_restart_that_never_ends_is_taken_back() -> Result<()> {
     world
         .wait("the failure", |resource| {
             let status = resource.status.as_ref();
-            status.is_some_and(|status| status.phase == Phase::TakingBack)
+            status.is_some_and(|status| status.phase == Phase::RollingBack)
         })
         .await?;
     world.calls.stuck.store(false, Ordering::Relaxed);

@@ -53,9 +53,9 @@ pub enum Reason {
     VerificationFailed,
     /// With plain HTTP nobody's identity is checked.
     IdentityNotChecked,
-    /// A switch that could not be verified is being taken back.
-    TakingBack,
-    /// It was tried three times and taken back.
+    /// A switch that could not be verified is being rolled back.
+    RollingBack,
+    /// It was tried three times and rolled back.
     SwitchFailed,
     /// The way back is under way.
     Restoring,
@@ -79,7 +79,7 @@ pub enum Reason {
     Retiring,
     /// The namespace is being deleted.
     NamespaceEnding,
-    /// Something works, and something should be mended.
+    /// Something works, and something should be fixed.
     Degraded,
 }
 
@@ -111,7 +111,7 @@ impl Reason {
             Self::Verifying => "Verifying",
             Self::VerificationFailed => "VerificationFailed",
             Self::IdentityNotChecked => "IdentityNotChecked",
-            Self::TakingBack => "TakingBack",
+            Self::RollingBack => "RollingBack",
             Self::SwitchFailed => "SwitchFailed",
             Self::Restoring => "Restoring",
             Self::Restored => "Restored",

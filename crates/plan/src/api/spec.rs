@@ -27,7 +27,7 @@ use super::status::RemoteBackendStatus;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RemoteBackendSpec {
-    /// Remote switches the Edge API to the backend below and keeps it there; Crd leads it back to what was before; Observe
+    /// Remote switches the Edge API to the backend below and keeps it there; Crd rolls it back to what was before; Observe
     /// checks everything and says what Remote would do, without doing it.
     #[serde(default)]
     pub mode: Mode,
@@ -123,7 +123,7 @@ pub struct EdgeApi {
     /// The Secret with its host certificate.
     #[schemars(length(min = 1, max = 253))]
     pub host_certificate_secret: String,
-    /// Seconds that a restart may take until the new pods are ready; after that a new switch is taken back.
+    /// Seconds that a restart may take until the new pods are ready; after that a new switch is rolled back.
     #[schemars(range(min = 10, max = 3600))]
     pub rollout_seconds: u32,
 }

@@ -26,7 +26,7 @@ pub struct RemoteBackendStatus {
     /// Why the next action does not happen yet; empty when nothing blocks it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocked_by: Vec<String>,
-    /// What should be mended although nothing is blocked by it.
+    /// What should be fixed although nothing is blocked by it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// What was found.
@@ -36,7 +36,7 @@ pub struct RemoteBackendStatus {
     /// The store that this fleet was recorded in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_id: Option<String>,
-    /// Whether this switch was verified once. From then on only mode Crd or an uninstallation leads back.
+    /// Whether this switch was verified once. From then on only mode Crd or an uninstallation rolls back.
     pub established: bool,
     /// The change of the Edge API that is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ pub struct RemoteBackendStatus {
     /// A change of the settings that could not be verified; those that were verified last are in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejected>,
-    /// Switches that were taken back.
+    /// Switches that were rolled back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
     /// The last value of annotation companion.project-flotta.io/retry that was heeded.
@@ -76,7 +76,7 @@ pub enum Phase {
     /// Nothing was looked at yet, or the Edge API is not there yet.
     #[default]
     Pending,
-    /// Something has to be mended before the switch; the Edge API is untouched.
+    /// Something has to be fixed before the switch; the Edge API is untouched.
     Blocked,
     /// Certificates are issued and loaded, the backend is called; the Edge API is untouched.
     Preparing,
@@ -90,8 +90,8 @@ pub enum Phase {
     Degraded,
     /// Somebody else writes our values back; nothing is written any more.
     Contested,
-    /// A switch that could not be verified is being taken back.
-    TakingBack,
+    /// A switch that could not be verified is being rolled back.
+    RollingBack,
     /// It was tried three times; nothing happens until something changes or a person asks.
     SwitchFailed,
     /// The way back is under way.
@@ -202,10 +202,10 @@ pub struct Attempt {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rolled_out: Option<String>,
     /// What was before was saved by an earlier switch of which nothing else is known. Devices may have come with it, so this
-    /// one is not taken back.
+    /// one is not rolled back.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
-    /// Why it is being taken back.
+    /// Why it is being rolled back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }
@@ -230,7 +230,7 @@ pub struct Verified {
     pub pods: Vec<String>,
 }
 
-/// Switches that were taken back.
+/// Switches that were rolled back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Failures {
@@ -238,7 +238,7 @@ pub struct Failures {
     pub inputs: String,
     /// How many.
     pub count: u32,
-    /// Why the last one was taken back.
+    /// Why the last one was rolled back.
     pub last: String,
     /// When, RFC 3339.
     pub at: String,
@@ -273,7 +273,7 @@ pub enum ConditionType {
     Trusted,
     /// Somebody else writes our values back.
     Contested,
-    /// Something should be mended.
+    /// Something should be fixed.
     Degraded,
 }
 

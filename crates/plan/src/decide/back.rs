@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 
 use super::{
-    preflight::{self, MEND},
+    preflight::{self, FIX},
     proof,
     server::{self, Prepared},
     switch,
@@ -34,7 +34,7 @@ const SETTLED: SignedDuration = SignedDuration::from_secs(20);
 /// Pods that were left behind are restarted so often at most.
 const RESTART_AGAIN: SignedDuration = SignedDuration::from_mins(2);
 
-/// Leads back to what was before, and stays there.
+/// Rolls back to what was before, and stays there.
 pub(super) fn back(view: &View<'_>, report: &mut Report) -> Step {
     preflight::trusted(view, report);
     if !view.is_engaged() && !view.is_told_remote() {
@@ -57,7 +57,7 @@ pub(super) fn back(view: &View<'_>, report: &mut Report) -> Step {
             "waiting for annotation companion.project-flotta.io/assume-previous",
             vec![sentence],
         );
-        return MEND;
+        return FIX;
     }
     if view.previous.is_none() {
         // A person said what was before; from here on it is written down.
@@ -242,7 +242,7 @@ fn refuse(view: &View<'_>, report: &mut Report, reason: Reason, sentence: String
     };
     let step = match server::prepare(view, report, admission) {
         Prepared::Step(step) => step,
-        Prepared::Yes | Prepared::Blocked(_) => MEND,
+        Prepared::Yes | Prepared::Blocked(_) => FIX,
     };
     report.blocked(
         Phase::Restoring,
@@ -264,7 +264,7 @@ pub(super) fn restore(view: &View<'_>, report: &mut Report) -> Option<Step> {
                 "waiting for a fix",
                 vec![error.to_string()],
             );
-            return Some(MEND);
+            return Some(FIX);
         }
         Some(Ok(previous)) => previous,
     };

@@ -1,4 +1,4 @@
-//! Somebody else changes a value of ours. Once or twice it is set right; then it is a contest, and
+//! Somebody else changes a value of ours. Once or twice it is reverted; then it is a contest, and
 //! nothing is written any more: two controllers that write against each other restart the Edge API
 //! for ever.
 
@@ -14,7 +14,7 @@ use crate::{
 /// Write-backs count for this time.
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
-/// So many are set right.
+/// So many are reverted.
 const PATIENCE: usize = 2;
 
 /// Whether a contest is on. It ends when the other gives in, and where a person changes the

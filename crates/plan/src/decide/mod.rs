@@ -63,7 +63,7 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
             vec![text],
         );
         report.outcome = Outcome::NotResponsible;
-        // One that never acted has nothing to lead back.
+        // One that never acted has nothing to roll back.
         return if view.has_finalizer() && view.is_deleting() {
             Step::act(Action::SetFinalizer(false))
         } else {

@@ -59,7 +59,7 @@ pub(super) fn absent(view: &View<'_>) -> Vec<Blocker> {
     absent
 }
 
-/// What a person has to mend.
+/// What a person has to fix.
 pub(super) fn faults(view: &View<'_>) -> Vec<Blocker> {
     let mut found = Vec::new();
     let mut add = |reason, sentence: String| found.push(Blocker { reason, sentence });
@@ -125,5 +125,5 @@ pub(super) fn trusted(view: &View<'_>, report: &mut Report) {
     }
 }
 
-/// How long until the next look while something has to be mended.
-pub(super) const MEND: Step = Step::Wait(Duration::from_secs(5));
+/// How long until the next look while something has to be fixed.
+pub(super) const FIX: Step = Step::Wait(Duration::from_secs(5));

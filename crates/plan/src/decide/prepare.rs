@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 
 use super::{
-    preflight::{self, Blocker, MEND},
+    preflight::{self, Blocker, FIX},
     server::{self, Prepared},
 };
 use crate::{
@@ -109,7 +109,7 @@ pub(super) fn ready(report: &mut Report, doing: &str, prepared: Prepared) -> Res
                 );
             }
             stop(report, phase, doing, vec![blocker]);
-            Err(if comes_by_itself { SOON } else { MEND })
+            Err(if comes_by_itself { SOON } else { FIX })
         }
     }
 }
@@ -122,5 +122,5 @@ fn stop(report: &mut Report, phase: Phase, doing: &str, blockers: Vec<Blocker>) 
         doing,
         blockers.into_iter().map(|blocker| blocker.sentence).collect(),
     );
-    MEND
+    FIX
 }

@@ -20,7 +20,7 @@ use crate::{
 /// A proof that fails for so long, while the backend answers, is the pods' fault.
 const FAILS_FOR_LONG: SignedDuration = SignedDuration::from_secs(60);
 
-/// The Deployment, set right again or restarted with what is new.
+/// The Deployment, reverted or restarted with what is new.
 pub(super) fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Option<Step> {
     let deployment = view.deployment?;
     let missing = !deployment.differences(&view.desired).is_empty();

@@ -107,7 +107,7 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report, admission: Admission
     Prepared::Yes
 }
 
-/// Records the store that all pods have, when none is recorded, or a person's word for another one.
+/// Records the store that all pods have, when none is recorded, or a person's decision for another one.
 /// It is in the Secret from its first version on.
 pub(super) fn record_store(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let mut ids = BTreeSet::new();

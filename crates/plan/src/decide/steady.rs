@@ -1,4 +1,4 @@
-//! After the first proof: keep it so. Nothing leads back from here but a person's word, since
+//! After the first proof: keep it so. Nothing rolls back from here but a person's decision, since
 //! devices have come that the custom resources lack; and nothing is restarted on material that we
 //! would not have written ourselves.
 
@@ -186,7 +186,7 @@ fn serve(view: &View<'_>, report: &mut Report, steps: &mut Vec<Step>) -> Served 
     Served::Yes
 }
 
-/// Our settings, set right again.
+/// Our settings, reverted.
 fn settings(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let config = view.config?;
     let differences = config.differences(&view.desired);

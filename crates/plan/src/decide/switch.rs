@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 
 use super::{
     back, contest,
-    preflight::{self, MEND},
+    preflight::{self, FIX},
     prepare,
     proof::{self, Proof},
     server, steady,
@@ -56,7 +56,7 @@ pub(super) fn remote(view: &View<'_>, report: &mut Report) -> Step {
 }
 
 /// A switch that this resource knows nothing of: made by a former installation, or by hand. It may
-/// be old and devices may have come since, so it is never taken back.
+/// be old and devices may have come since, so it is never rolled back.
 fn runs_already(view: &View<'_>) -> bool {
     let still_ours = view.is_engaged()
         && view
@@ -194,7 +194,7 @@ fn begin(view: &View<'_>, report: &mut Report) -> Step {
             "waiting for a fix",
             vec![error.to_string()],
         );
-        return MEND;
+        return FIX;
     }
     if !view.has_finalizer() {
         return Step::act(Action::SetFinalizer(true));
@@ -335,7 +335,7 @@ fn prove(view: &View<'_>, report: &mut Report, inputs: &str) -> Step {
     }
 }
 
-/// The switch cannot be verified. It is written down before anything is taken back.
+/// The switch cannot be verified. It is written down before anything is rolled back.
 pub(super) fn fail(view: &View<'_>, report: &mut Report, why: &str) -> Step {
     let lost = matches!(&view.previous, Some(Ok(previous)) if previous.settings.values.get(settings::BACKEND)
         == Some(&crate::previous::Former::Lost));
@@ -347,21 +347,21 @@ pub(super) fn fail(view: &View<'_>, report: &mut Report, why: &str) -> Step {
         let why = why.to_owned();
         report.memory.progress = Progress::RollingBack(Rollback { attempt, why });
     }
-    report.phase(Phase::TakingBack, Reason::TakingBack, "rolling the switch back");
-    report.degraded(Reason::TakingBack, why);
+    report.phase(Phase::RollingBack, Reason::RollingBack, "rolling the switch back");
+    report.degraded(Reason::RollingBack, why);
     Step::Persist
 }
 
 fn take_back(view: &View<'_>, report: &mut Report, rollback: &Rollback) -> Step {
     let why = rollback.why.clone();
-    report.phase(Phase::TakingBack, Reason::TakingBack, "rolling the switch back");
+    report.phase(Phase::RollingBack, Reason::RollingBack, "rolling the switch back");
     report.fails(
         ConditionType::Switched,
-        Reason::TakingBack,
+        Reason::RollingBack,
         "the switch is being rolled back",
     );
     report.fails(ConditionType::Verified, Reason::VerificationFailed, why.clone());
-    report.degraded(Reason::TakingBack, why.clone());
+    report.degraded(Reason::RollingBack, why.clone());
     preflight::trusted(view, report);
     if let Some(step) = back::restore(view, report) {
         return step;

@@ -99,7 +99,7 @@ impl<'a> SettingsMap<'a> {
         }
     }
 
-    /// What leads back: former values in the place of ours. None when nothing of ours is in force.
+    /// What rolls back: former values in the place of ours. None when nothing of ours is in force.
     /// A value that somebody else has set since stays.
     pub(crate) fn restore(
         self,

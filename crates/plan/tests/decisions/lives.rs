@@ -336,7 +336,7 @@ fn checked(world: &mut World, established: bool) {
         let back = world.done[done..]
             .iter()
             .any(|action| action.starts_with("Restore"));
-        assert!(!back, "a switch that was verified is taken back");
+        assert!(!back, "a switch that was verified is rolled back");
     }
     if world.starts > starts && world.done[done..].contains(&"ApplyDeployment") {
         assert!(trusted, "a restart by us on a CA that we did not verify");

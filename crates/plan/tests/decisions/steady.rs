@@ -1,4 +1,4 @@
-//! After the proof: what is set right, what is restarted, and what is only reported.
+//! After the proof: what is reverted, what is restarted, and what is only reported.
 
 use std::collections::BTreeMap;
 

@@ -262,7 +262,7 @@ fn what_was_before_in_another_edge_api_is_not_taken_for_ours() {
     assert!(message.contains("Deployment edge-api-of-others"), "{message}");
     assert_eq!(world.config, before);
     assert_eq!(world.previous, Some(previous.clone()));
-    // Nothing of this Edge API has to be led back.
+    // Nothing of this Edge API has to be rolled back.
     assert_eq!(world.resource.metadata.finalizers, None);
     world.resource.spec.mode = Mode::Crd;
     world.run(60);

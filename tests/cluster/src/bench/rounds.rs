@@ -138,7 +138,7 @@ pub(crate) async fn measure(
     })
 }
 
-/// Leads back, and waits until nothing of ours is left but the volume with the store.
+/// Rolls back, and waits until nothing of ours is left but the volume with the store.
 pub(crate) async fn uninstall(cluster: &Cluster, flotta: &Flotta) -> Result<()> {
     Chart::default().uninstall(cluster, &[])?;
     alone(cluster).await?;

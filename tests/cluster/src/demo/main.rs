@@ -112,7 +112,7 @@ async fn show(cluster: &Cluster, timeline: &mut Timeline) -> Result<()> {
     let watcher = Watcher::start(cluster, &flotta, &["robot-1", "robot-2"], "factory").await?;
     hands::set_setting(cluster, "BACKEND", Some("crd")).await?;
     timeline.reached("two more devices poll all the time; somebody edits the settings by hand: BACKEND=crd");
-    wait_for("the setting to be put right", SWITCH, async || {
+    wait_for("the setting to be reverted", SWITCH, async || {
         let backend = hands::setting(cluster, "BACKEND").await.ok()?;
         (backend.as_deref() == Some("remote")).then_some(())
     })

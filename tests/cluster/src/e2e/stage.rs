@@ -148,7 +148,7 @@ impl Stage {
         self.flotta = None;
         self.state = State::Unknown;
         let cluster = &self.cluster;
-        // Without hooks: nothing here is to be led back, and what is broken could not be. No
+        // Without hooks: nothing here is to be rolled back, and what is broken could not be. No
         // release is fine.
         let _ = cluster.helm(
             Helm::Four,

@@ -329,7 +329,7 @@ async fn namespace_is_removed(stage: &Stage) -> Result<()> {
     })
 }
 
-/// `kubectl delete remotebackend flotta` leads back first.
+/// `kubectl delete remotebackend flotta` rolls back first.
 pub(crate) async fn resource_deleted(stage: &mut Stage) -> Result<()> {
     let before = Before::of(stage.cluster()).await?;
     Chart::default().switch(stage.cluster()).await?;

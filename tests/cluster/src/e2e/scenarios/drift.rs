@@ -61,7 +61,7 @@ pub(crate) async fn setting_edited(stage: &mut Stage) -> Result<()> {
     let work = AtWork::begin(stage).await?;
     hands::set_setting(stage.cluster(), "BACKEND", Some("crd")).await?;
     setting_until(stage.cluster(), "BACKEND", Some("remote")).await?;
-    stage.reached("BACKEND=crd by somebody was put right");
+    stage.reached("BACKEND=crd by somebody was reverted");
     work.end(stage, 0).await?;
     on_our_store(stage, "after-an-edit").await
 }
@@ -134,10 +134,10 @@ async fn secrets(stage: &Stage) -> Result<Secrets> {
 async fn put_back(stage: &mut Stage, ca: &serde_json::Value, host: &serde_json::Value) -> Result<()> {
     hands::restore_secret(stage.cluster(), CA, ca).await?;
     hands::restore_secret(stage.cluster(), HOST_CERTIFICATE, host).await?;
-    let mended = Expected::phase("Remote")
+    let fixed = Expected::phase("Remote")
         .condition("Ready", "True")
         .condition("Degraded", "False");
-    RemoteBackend::until(stage.cluster(), &mended, NOTICED).await?;
+    RemoteBackend::until(stage.cluster(), &fixed, NOTICED).await?;
     stage.reached("put back, it is as before");
     Ok(())
 }

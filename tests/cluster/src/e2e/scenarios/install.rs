@@ -120,7 +120,7 @@ async fn again_and_back(stage: &mut Stage, manifests: &str) -> Result<()> {
     stage
         .cluster()
         .kubectl_with(&["delete", "--ignore-not-found"], manifests)?;
-    stage.reached("led back and removed");
+    stage.reached("rolled back and removed");
     on_custom_resources(stage).await
 }
 

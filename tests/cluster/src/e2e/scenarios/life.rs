@@ -108,7 +108,7 @@ fn other_store(words: &str, recorded: &str) -> Result<String> {
         .ok_or_else(|| anyhow::anyhow!("no other store is named in: {words}"))
 }
 
-/// The server is away for a while: errors, nothing is taken back, and devices are served when it is
+/// The server is away for a while: errors, nothing is rolled back, and devices are served when it is
 /// there again.
 pub(crate) async fn server_away(stage: &mut Stage) -> Result<()> {
     let before = restarts(stage.cluster()).await?;
@@ -120,7 +120,7 @@ pub(crate) async fn server_away(stage: &mut Stage) -> Result<()> {
     let backend = hands::setting(stage.cluster(), "BACKEND").await?;
     ensure!(
         backend.as_deref() == Some("remote"),
-        "an outage led back: BACKEND is {backend:?}"
+        "an outage rolled back: BACKEND is {backend:?}"
     );
     faults::scale(stage.cluster(), "statefulsets", "edge-config-server", 1).await?;
     switched(stage.cluster()).await?;
@@ -150,7 +150,7 @@ pub(crate) async fn api_server_restarted(stage: &mut Stage) -> Result<()> {
     hands::ask_again(stage.cluster()).await?;
     hands::set_setting(stage.cluster(), "BACKEND", Some("crd")).await?;
     super::holds::setting_until(stage.cluster(), "BACKEND", Some("remote")).await?;
-    stage.reached("the companion goes on: a change by others is put right");
+    stage.reached("the companion goes on: a change by others is reverted");
     switched(stage.cluster()).await?;
     let seen = watcher.stop().await?;
     stage.reached(&seen.summary());

@@ -29,7 +29,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     Scenario::new(
         "drift/setting-edited",
-        "BACKEND=crd by somebody is put right without a restart",
+        "BACKEND=crd by somebody is reverted without a restart",
         Switched,
         Switched,
         |stage| Box::pin(drift::setting_edited(stage)),
@@ -121,7 +121,7 @@ pub(crate) const ALL: &[Scenario] = &[
     .on_throwaway_only(KILLS),
     Scenario::new(
         "life/server-away",
-        "the server is away: errors, nothing is taken back, then served again",
+        "the server is away: errors, nothing is rolled back, then served again",
         Switched,
         Switched,
         |stage| Box::pin(life::server_away(stage)),
@@ -187,7 +187,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     Scenario::new(
         "install/plain-manifests",
-        "deploy/ with kubectl alone: switched, applied once more, led back and removed",
+        "deploy/ with kubectl alone: switched, applied once more, rolled back and removed",
         Flotta,
         Unknown,
         |stage| Box::pin(install::plain_manifests(stage)),
@@ -222,14 +222,14 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     Scenario::new(
         "refusal/wrong-url",
-        "a host that nobody answers at: nothing is touched, mended it goes on",
+        "a host that nobody answers at: nothing is touched, fixed it goes on",
         Flotta,
         Unknown,
         |stage| Box::pin(refusal::wrong_url(stage)),
     ),
     Scenario::new(
         "refusal/other-ca",
-        "a server with a certificate of another CA: nothing is touched, mended it goes on",
+        "a server with a certificate of another CA: nothing is touched, fixed it goes on",
         Flotta,
         Unknown,
         |stage| Box::pin(refusal::other_ca(stage)),
@@ -257,7 +257,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     Scenario::new(
         "refusal/rollout-never-finishes",
-        "taken back, three times at most, then a person's word is awaited",
+        "rolled back, three times at most, then a person's decision is awaited",
         Flotta,
         Unknown,
         |stage| Box::pin(refusal::rollout_never_finishes(stage)),
@@ -293,7 +293,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ),
     Scenario::new(
         "back/resource-deleted",
-        "kubectl delete remotebackend leads back first",
+        "kubectl delete remotebackend rolls back first",
         Flotta,
         Unknown,
         |stage| Box::pin(back::resource_deleted(stage)),

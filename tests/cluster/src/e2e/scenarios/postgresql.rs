@@ -99,7 +99,7 @@ async fn goes_and_comes(stage: &mut Stage, chart: &Chart, store: &str) -> Result
         stage.cluster().items(CLAIMS).await?.is_empty(),
         "servers on a database have claimed a volume"
     );
-    stage.reached("helm uninstall has led back; no server runs");
+    stage.reached("helm uninstall has rolled back; no server runs");
     let again = chart.switch(stage.cluster()).await?;
     ensure!(
         again.store_id() == store,

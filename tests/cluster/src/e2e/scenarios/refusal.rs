@@ -1,4 +1,4 @@
-//! Switches that must not happen, or must be taken back: the Edge API stays, or is again, as it
+//! Switches that must not happen, or must be rolled back: the Edge API stays, or is again, as it
 //! was.
 
 use std::time::Duration;
@@ -70,7 +70,7 @@ async fn is_untouched(stage: &Stage, before: u64) -> Result<()> {
 async fn goes_on_when_mended(stage: &mut Stage) -> Result<()> {
     Chart::default().upgrade(stage.cluster())?;
     switched(stage.cluster()).await?;
-    stage.reached("mended, the switch is verified");
+    stage.reached("fixed, the switch is verified");
     on_our_store(stage, "after-mending").await
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn permission_missing(stage: &mut Stage) -> Result<()> {
     goes_on_when_mended(stage).await
 }
 
-/// The new pod of the Edge API never comes: taken back, three times at most, then a person's word
+/// The new pod of the Edge API never comes: rolled back, three times at most, then a person's decision
 /// is awaited.
 pub(crate) async fn rollout_never_finishes(stage: &mut Stage) -> Result<()> {
     // Server, companion and the Edge API's pod that runs: no room for a new one beside it.
@@ -117,7 +117,7 @@ pub(crate) async fn rollout_never_finishes(stage: &mut Stage) -> Result<()> {
         .install(stage.cluster())?;
     let gave_up = Expected::phase("SwitchFailed").because("Ready", "False", "SwitchFailed");
     RemoteBackend::until(stage.cluster(), &gave_up, Duration::from_mins(6)).await?;
-    stage.reached("three switches were taken back");
+    stage.reached("three switches were rolled back");
     on_custom_resources(stage).await?;
     stage.reached("the Edge API answers from its custom resources");
 
