@@ -17,6 +17,9 @@ use crate::{
 /// Longest sentence of a status, in characters. The API server takes conditions of 32,768 bytes.
 const LONGEST: usize = 8192;
 
+/// Longest next action, in characters: it is a cell of `kubectl get`. All of it is in condition Ready.
+const CELL: usize = 79;
+
 /// What to do next.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -213,7 +216,8 @@ impl Report {
             warnings,
             ..
         } = &mut self.status;
-        for sentence in std::iter::once(next_action).chain(blocked_by).chain(warnings) {
+        *next_action = telemetry::brief(next_action, CELL);
+        for sentence in blocked_by.iter_mut().chain(warnings) {
             *sentence = told_plainly(sentence);
         }
         let (action, wake) = match step {

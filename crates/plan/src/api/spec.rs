@@ -20,6 +20,8 @@ use super::status::RemoteBackendStatus;
     derive = "PartialEq",
     derive = "Default",
     printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase","description":"Where the companion is"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status","description":"Whether what the spec asks for is so"}"#,
+    printcolumn = r#"{"name":"Mode","type":"string","jsonPath":".spec.mode","description":"What is asked for"}"#,
     printcolumn = r#"{"name":"Backend","type":"string","jsonPath":".status.backend","description":"What the Edge API uses"}"#,
     printcolumn = r#"{"name":"Verified","type":"string","jsonPath":".status.conditions[?(@.type==\"Verified\")].status","description":"Whether a real call proved it"}"#,
     printcolumn = r#"{"name":"Next Action","type":"string","jsonPath":".status.nextAction","description":"What happens next, or what a person has to do"}"#,

@@ -146,6 +146,9 @@ fn hold_back(view: &View<'_>, report: &mut Report, step: Step) -> Step {
         if held {
             return LATER;
         }
+        if phase == Phase::Observing && report.status.phase == Phase::Remote {
+            report.status.phase = Phase::Observing;
+        }
     }
     if let (Step::Act(action), Some(failing)) = (&step, &view.o.evidence.failing)
         && failing.about == action.name()

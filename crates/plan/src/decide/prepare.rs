@@ -53,7 +53,11 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report) -> Result<(), Step> 
     let called = server::backend(view, report, FRESH);
     ready(report, "calling the backend as the Edge API does", called)?;
     let counted = server::devices(view, report, FRESH);
-    ready(report, "comparing devices in the store and in Kubernetes", counted)?;
+    ready(
+        report,
+        "comparing devices in the store and in Kubernetes",
+        counted,
+    )?;
     let rejected = server::rejected_manifests(view);
     if let Some(pending) = server::pending_manifests(view) {
         // While they are being read for the first time nobody has to do anything.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::Pod;
 
 use super::preflight::Blocker;
 use crate::{
@@ -36,8 +37,9 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report, admission: Admission
         return blocked(
             Reason::ServerNotReady,
             format!(
-                "Secret {} is not there; the chart makes it, install it again",
-                backend.secret
+                "Secret {} is not there; 'helm -n {} upgrade' of the chart's release makes it again",
+                backend.secret,
+                view.o.resource.reference().namespace()
             ),
         );
     };
@@ -89,10 +91,15 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report, admission: Admission
         let name = pod.pod.reference().name();
         let said = match &pod.report {
             Err(error) => {
-                return blocked(
-                    Reason::ServerNotReady,
-                    format!("pod {name} does not answer: {error}"),
-                );
+                let sentence = match waits_because(&pod.pod) {
+                    Some(reason) => format!(
+                        "pod {name} does not run ({reason}); 'kubectl -n {} logs {name} --previous' and 'describe pod {name}' \
+                         say why",
+                        pod.pod.reference().namespace()
+                    ),
+                    None => format!("pod {name} does not answer: {error}"),
+                };
+                return blocked(Reason::ServerNotReady, sentence);
             }
             Ok(said) => said,
         };
@@ -105,6 +112,15 @@ pub(super) fn prepare(view: &View<'_>, report: &mut Report, admission: Admission
         }
     }
     Prepared::Yes
+}
+
+/// Why a container of a pod is not running, as the kubelet says it: `CrashLoopBackOff`,
+/// `ImagePullBackOff`.
+fn waits_because(pod: &Pod) -> Option<&str> {
+    let containers = pod.status.as_ref()?.container_statuses.iter().flatten();
+    containers
+        .filter_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.as_deref())
+        .find(|reason| *reason != "ContainerCreating")
 }
 
 /// Records the store that all pods have, when none is recorded, or a person's decision for another one.

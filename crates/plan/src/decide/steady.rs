@@ -14,9 +14,9 @@ use crate::{
     api::{ConditionStatus, ConditionType, Mode, Phase, Reason},
     managers,
     report::{IDLE, LATER, Report, SOON, Step},
-    server::Admission,
+    server::{Admission, alive},
     settings,
-    view::View,
+    view::{View, is_ready},
 };
 
 /// The backend is called so often while all is well.
@@ -97,9 +97,10 @@ fn foundations(view: &View<'_>, report: &mut Report) -> Option<Step> {
     match &view.previous {
         None => return Some(switch::save_previous(view)),
         Some(Err(error)) => report.status.warnings.push(error.to_string()),
-        Some(Ok(previous)) if previous.is_lost() => report.status.warnings.push(
-            "the settings of before the switch are not known; mode Crd will ask for them".to_owned(),
-        ),
+        Some(Ok(previous)) if previous.is_lost() => report
+            .status
+            .warnings
+            .push("the settings of before the switch are not known; mode Crd will ask for them".to_owned()),
         Some(Ok(_)) => {}
     }
     preflight::rights(view)
@@ -112,18 +113,20 @@ fn trust(view: &View<'_>, report: &mut Report) -> bool {
         return true;
     }
     let verified = view.memory.verified();
-    let fault = view.material.faults().next().cloned().or_else(|| {
-        let facts = view.material.facts.as_ref()?;
-        let name = &view.spec.edge_api.ca_secret;
-        let foreign = match verified {
-            Some(verified) if verified.ca_public_key == facts.ca.key.to_string() => None,
-            Some(_) => Some("the one that was verified"),
-            None => Some("the first that our server has in its Secret"),
+    // A foreign CA first: whoever renews the host certificate for it makes things worse.
+    let foreign = view.material.facts.as_ref().and_then(|facts| {
+        let known = match verified {
+            Some(verified) if verified.ca_public_key == facts.ca.key.to_string() => return None,
+            Some(_) => "the one that was verified",
+            None if view.material.faults().next().is_some() => return None,
+            None => "the first that our server has in its Secret",
         };
-        foreign
-            .map(|known| format!("Secret {name} holds another CA than {known}"))
-            .or_else(|| view.material.nameless.first().cloned())
+        let name = &view.spec.edge_api.ca_secret;
+        Some(format!("Secret {name} holds another CA than {known}"))
     });
+    let fault = foreign
+        .or_else(|| view.material.faults().next().cloned())
+        .or_else(|| view.material.nameless.first().cloned());
     let by = [&view.o.ca, &view.o.host]
         .into_iter()
         .flatten()
@@ -315,6 +318,14 @@ fn conclude(view: &View<'_>, report: &mut Report, proven: bool) {
     if matches!(report.status.phase, Phase::Contested) {
         return;
     }
+    if report.is_false(ConditionType::BackendReachable) && report.is_true(ConditionType::Verified) {
+        report.set(
+            ConditionType::Verified,
+            ConditionStatus::Unknown,
+            Reason::BackendUnreachable,
+            "the backend does not answer; before that, a call through each pod of the Edge API reached it",
+        );
+    }
     let degraded = report.is_true(ConditionType::Degraded);
     let blocked = std::mem::take(&mut report.status.blocked_by);
     if !proven && !degraded {
@@ -331,8 +342,9 @@ fn conclude(view: &View<'_>, report: &mut Report, proven: bool) {
     } else if degraded {
         let first = blocked.first().cloned().unwrap_or_default();
         report.phase(Phase::Degraded, Reason::Degraded, format!("fix: {first}"));
-        // Devices are served as long as the proof holds.
-        if proven && report.is_true(ConditionType::BackendReachable) {
+        // Devices are served as long as the proof holds and a pod of the server is there.
+        let answers = alive(&view.o.server_pods).any(|pod| is_ready(&pod.pod));
+        if proven && answers && report.is_true(ConditionType::BackendReachable) {
             report.set(
                 ConditionType::Ready,
                 ConditionStatus::True,

@@ -186,7 +186,11 @@ fn exhausted(view: &View<'_>, report: &mut Report) -> Option<Step> {
 
 /// Writes down that a switch begins, and what was before it.
 fn begin(view: &View<'_>, report: &mut Report) -> Step {
-    report.phase(Phase::Switching, Reason::Switching, "saving the previous settings");
+    report.phase(
+        Phase::Switching,
+        Reason::Switching,
+        "saving the previous settings",
+    );
     if let Some(Err(error)) = &view.previous {
         report.blocked(
             Phase::Blocked,

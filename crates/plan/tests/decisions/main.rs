@@ -14,4 +14,5 @@ mod memory;
 mod merge;
 mod steady;
 mod switch;
+mod told;
 mod world;

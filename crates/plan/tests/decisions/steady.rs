@@ -88,11 +88,11 @@ fn a_host_certificate_rotated_properly_by_hand_restarts_once() {
 
 /// Devices are served, so that it is said and nothing else is done.
 #[test]
-fn manifests_that_are_not_taken_over_are_reported_and_mended_by_nobody() {
+fn manifests_that_are_not_taken_over_are_reported_and_fixed_by_nobody() {
     let mut world = switched();
     for (waits, faulty, unconfirmed, reason, words) in [
         (false, 1, 0, "ManifestsRejected", "they have faults"),
-        (false, 1, 1, "ManifestsRejected", "waits for a person"),
+        (false, 1, 1, "ManifestsRejected", "waits for a confirmation"),
         (
             true,
             1,

@@ -160,7 +160,7 @@ fn nothing_of_flottas_is_touched_before_everything_is_known() {
 }
 
 #[test]
-fn what_is_mended_is_gone_on_with() {
+fn what_is_fixed_is_gone_on_with() {
     let mut world = World::new();
     world.unreachable = true;
     world.run(30);
