@@ -15,6 +15,7 @@ pub mod edge_api;
 pub mod flotta_kinds;
 pub mod go_oracle;
 pub mod http_client;
+pub mod imports;
 pub mod kubernetes;
 pub mod net;
 pub mod operator;

@@ -1,21 +1,23 @@
 //! The order of decisions. Each function answers one question, sets what a person is told about it,
 //! and returns the one thing to do next.
 
-mod back;
-mod contest;
+mod field_conflict;
+mod maintain;
 mod preflight;
 mod prepare;
 mod proof;
 mod restart;
+mod restore;
+mod rollback;
+mod rollout;
 mod server;
-mod steady;
 mod switch;
 mod verify;
 
 use crate::{
     action::{Action, Outcome, Plan},
     api::{ConditionStatus, ConditionType, Mode, Phase, Reason},
-    memory::Memory,
+    memory::{Memory, Progress},
     observed::Observed,
     report::{IDLE, LATER, Report, Step},
     view::View,
@@ -102,8 +104,12 @@ fn decide(view: &View<'_>, report: &mut Report) -> Step {
         return LATER;
     }
     match view.goal() {
-        Mode::Remote | Mode::Observe => switch::remote(view, report),
-        Mode::Crd => back::back(view, report),
+        Mode::Remote | Mode::Observe => match &view.memory.progress {
+            Progress::NotSwitched | Progress::Switching(_) => switch::switch(view, report),
+            Progress::RollingBack(rollback) => switch::roll_back(view, report, rollback),
+            Progress::Switched(_) => maintain::keep(view, report),
+        },
+        Mode::Crd => rollback::roll_back(view, report),
     }
 }
 

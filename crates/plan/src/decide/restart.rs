@@ -4,10 +4,8 @@
 use jiff::SignedDuration;
 
 use super::{
-    contest,
-    server::{self, Prepared},
-    steady::CALL_AGE,
-    switch,
+    field_conflict, rollout,
+    server::{self, CALL_AGE, Prepared},
 };
 use crate::{
     api::{Attempt, Phase, Reason, Rejected},
@@ -63,7 +61,7 @@ pub(super) fn restart(view: &View<'_>, report: &mut Report, ready: bool) -> Opti
             what.join(", ")
         );
         report.degraded(Reason::ChangedByOthers, text);
-        if let Some(step) = contest::deployment(view, report) {
+        if let Some(step) = field_conflict::deployment(view, report) {
             return Some(step);
         }
     }
@@ -120,7 +118,7 @@ pub(super) fn undo(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let restarted = view.since(attempt.restarted.as_deref()?);
     let allowed = SignedDuration::from_secs(i64::from(view.spec.edge_api.rollout_seconds));
     let why = if restarted > allowed && !view.all_pods_run(Some(&attempt.inputs)) {
-        switch::unfinished(view)
+        rollout::unfinished(view)
     } else {
         fails_for_long(view)?.to_owned()
     };

@@ -26,6 +26,9 @@ pub(super) enum Prepared {
     Blocked(Blocker),
 }
 
+/// The backend is called so often while all is well.
+pub(super) const CALL_AGE: SignedDuration = SignedDuration::from_secs(60);
+
 /// Names of this many devices are told.
 const TOLD: usize = 5;
 

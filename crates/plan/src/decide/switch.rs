@@ -4,17 +4,16 @@
 use jiff::SignedDuration;
 
 use super::{
-    back, contest,
+    field_conflict,
     preflight::{self, FIX},
     prepare,
     proof::{self, Proof},
-    server, steady,
+    restore, rollout, server,
 };
 use crate::{
     action::Action,
     api::{Attempt, ConditionType, Failures, Mode, Phase, Reason},
     memory::{Progress, Rollback, Switched},
-    previous::Previous,
     report::{IDLE, Report, SOON, Step},
     settings,
     view::View,
@@ -33,15 +32,10 @@ const PROOF: SignedDuration = SignedDuration::from_secs(60);
 /// A failed proof is tried again after this time.
 const PROVE_AGAIN: SignedDuration = SignedDuration::from_secs(3);
 
-/// Leads to the remote backend and keeps it there.
-pub(super) fn remote(view: &View<'_>, report: &mut Report) -> Step {
-    if view.spec.mode == Mode::Observe && !view.is_engaged() && !view.is_switched() {
+/// Switches to the remote backend, up to the proof.
+pub(super) fn switch(view: &View<'_>, report: &mut Report) -> Step {
+    if view.spec.mode == Mode::Observe && !view.is_engaged() {
         return observe(view, report);
-    }
-    match &view.memory.progress {
-        Progress::RollingBack(rollback) => return take_back(view, report, rollback),
-        Progress::Switched(_) => return steady::keep(view, report),
-        Progress::NotSwitched | Progress::Switching(_) => {}
     }
     if runs_already(view) {
         report.memory.progress = Progress::Switched(Switched::default());
@@ -52,7 +46,7 @@ pub(super) fn remote(view: &View<'_>, report: &mut Report) -> Step {
         );
         return Step::Persist;
     }
-    switch(view, report)
+    advance(view, report)
 }
 
 /// A switch that this resource knows nothing of: made by a former installation, or by hand. It may
@@ -85,7 +79,7 @@ fn observe(view: &View<'_>, report: &mut Report) -> Step {
     }
 }
 
-fn switch(view: &View<'_>, report: &mut Report) -> Step {
+fn advance(view: &View<'_>, report: &mut Report) -> Step {
     let Some(attempt) = view.switching() else {
         if let Err(step) = prepare::prepare(view, report) {
             return step;
@@ -218,14 +212,14 @@ fn begin(view: &View<'_>, report: &mut Report) -> Step {
 /// Saves what was before, then writes settings, then the Deployment.
 fn write(view: &View<'_>, report: &mut Report, inputs: &str) -> Option<Step> {
     if view.previous.is_none() {
-        return Some(save_previous(view));
+        return Some(rollout::save_previous(view));
     }
     let (config, deployment) = (view.config?, view.deployment?);
     if !config.is_as(&view.desired) {
         if view
             .switching()
             .is_some_and(|attempt| attempt.restarted.is_some())
-            && let Some(step) = contest::settings(view, report)
+            && let Some(step) = field_conflict::settings(view, report)
         {
             return Some(step);
         }
@@ -241,20 +235,6 @@ fn write(view: &View<'_>, report: &mut Report, inputs: &str) -> Option<Step> {
         return Some(Step::act(Action::Write(deployment.write(inputs, &view.desired))));
     }
     None
-}
-
-/// The ConfigMap with what was before, created and never updated.
-pub(super) fn save_previous(view: &View<'_>) -> Step {
-    let (Some(config), Some(deployment)) = (view.config, view.deployment) else {
-        return SOON;
-    };
-    let previous = Previous {
-        saved: view.o.now.to_string(),
-        settings: config.save(&view.desired),
-        environment: deployment.save(),
-    };
-    let namespace = view.o.resource.reference().namespace();
-    Step::act(Action::SavePrevious(previous.document(namespace)))
 }
 
 /// Writes down that the Edge API is told to restart, before it is.
@@ -288,19 +268,9 @@ fn roll_out(view: &View<'_>, report: &mut Report, inputs: &str) -> Option<Step> 
     let begun = attempt.restarted.as_deref().unwrap_or(&attempt.begun);
     let allowed = SignedDuration::from_secs(i64::from(view.spec.edge_api.rollout_seconds));
     if view.since(begun) > allowed {
-        return Some(fail(view, report, &unfinished(view)));
+        return Some(fail(view, report, &rollout::unfinished(view)));
     }
     Some(SOON)
-}
-
-/// Why a restart did not come to its end.
-pub(super) fn unfinished(view: &View<'_>) -> String {
-    let trouble = view.deployment.and_then(crate::edge_api::EdgeDeployment::trouble);
-    format!(
-        "the restart of the Edge API did not finish within {} s{}",
-        view.spec.edge_api.rollout_seconds,
-        trouble.map(|trouble| format!(" ({trouble})")).unwrap_or_default()
-    )
 }
 
 fn verifying(report: &mut Report) {
@@ -356,7 +326,7 @@ pub(super) fn fail(view: &View<'_>, report: &mut Report, why: &str) -> Step {
     Step::Persist
 }
 
-fn take_back(view: &View<'_>, report: &mut Report, rollback: &Rollback) -> Step {
+pub(super) fn roll_back(view: &View<'_>, report: &mut Report, rollback: &Rollback) -> Step {
     let why = rollback.why.clone();
     report.phase(Phase::RollingBack, Reason::RollingBack, "rolling the switch back");
     report.fails(
@@ -367,7 +337,7 @@ fn take_back(view: &View<'_>, report: &mut Report, rollback: &Rollback) -> Step 
     report.fails(ConditionType::Verified, Reason::VerificationFailed, why.clone());
     report.degraded(Reason::RollingBack, why.clone());
     preflight::trusted(view, report);
-    if let Some(step) = back::restore(view, report) {
+    if let Some(step) = restore::restore(view, report) {
         return step;
     }
     let key = view.attempt_key();

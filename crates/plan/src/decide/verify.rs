@@ -5,9 +5,8 @@ use jiff::SignedDuration;
 
 use super::{
     proof::{self, Proof},
-    restart,
+    restart, rollout,
     server::trusted_material,
-    switch,
 };
 use crate::{
     api::{ConditionStatus, ConditionType, Reason},
@@ -33,7 +32,7 @@ pub(super) fn verify(view: &View<'_>, report: &mut Report, may_restart: bool, st
         let begun = view.restart().and_then(|restart| restart.restarted.clone());
         let allowed = SignedDuration::from_secs(i64::from(view.spec.edge_api.rollout_seconds));
         if begun.as_ref().is_some_and(|begun| view.since(begun) > allowed) {
-            report.degraded(Reason::RolloutFailed, switch::unfinished(view));
+            report.degraded(Reason::RolloutFailed, rollout::unfinished(view));
         }
         report.fails(
             ConditionType::Switched,

@@ -6,13 +6,13 @@
     reason = "what the tests share is outside of their functions"
 )]
 
-mod back;
 mod carried;
-mod contest;
+mod field_conflict;
 mod lives;
+mod maintain;
 mod memory;
 mod merge;
-mod steady;
+mod rollback;
 mod switch;
 mod told;
 mod world;

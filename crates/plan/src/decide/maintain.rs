@@ -5,9 +5,8 @@
 use jiff::SignedDuration;
 
 use super::{
-    contest, preflight, restart,
-    server::{self, Prepared, trusted_material},
-    switch,
+    field_conflict, preflight, restart, rollout,
+    server::{self, CALL_AGE, Prepared, trusted_material},
     verify::verify,
 };
 use crate::{
@@ -18,9 +17,6 @@ use crate::{
     settings,
     view::{View, is_ready},
 };
-
-/// The backend is called so often while all is well.
-pub(super) const CALL_AGE: SignedDuration = SignedDuration::from_secs(60);
 
 /// And so often while a pod of the server is not as it should be.
 const CALL_AGAIN: SignedDuration = SignedDuration::from_secs(5);
@@ -43,7 +39,7 @@ pub(super) fn keep(view: &View<'_>, report: &mut Report) -> Step {
     let trusted = trust(view, report);
     let served = serve(view, report, &mut steps);
     let loaded = served == Served::Yes;
-    let contested = contest::is_on(view, report);
+    let contested = field_conflict::is_on(view, report);
     if steps.is_empty()
         && !contested
         && let Some(step) = settings(view, report)
@@ -95,7 +91,7 @@ fn foundations(view: &View<'_>, report: &mut Report) -> Option<Step> {
         return Some(LATER);
     }
     match &view.previous {
-        None => return Some(switch::save_previous(view)),
+        None => return Some(rollout::save_previous(view)),
         Some(Err(error)) => report.status.warnings.push(error.to_string()),
         Some(Ok(previous)) if previous.is_lost() => report
             .status
@@ -214,7 +210,7 @@ fn settings(view: &View<'_>, report: &mut Report) -> Option<Step> {
                 ),
             );
         }
-        if let Some(step) = contest::settings(view, report) {
+        if let Some(step) = field_conflict::settings(view, report) {
             return Some(step);
         }
     } else if told_remote {
