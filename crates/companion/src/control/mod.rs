@@ -1,6 +1,7 @@
 //! The loop: observe, plan, say so, do one thing, and again.
 
 mod memory;
+mod teller;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,10 +13,11 @@ use std::{
 use jiff::Timestamp;
 use kube::{
     Resource as _, ResourceExt as _,
-    runtime::events::{Event, Recorder, Reporter},
+    runtime::events::{Event, Reporter},
 };
 use memory::Memory;
 use plan::{Action, Observed, Plan, api::RemoteBackend, names::RETIRING_ANNOTATION, observed::Evidence};
+use teller::Teller;
 use tokio::time::timeout;
 
 use crate::{
@@ -57,7 +59,7 @@ pub struct Controller {
     cluster: Cluster,
     calls: Arc<dyn Calls>,
     lease: Arc<Lease>,
-    recorder: Recorder,
+    teller: Teller,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     planner: Planner,
@@ -118,7 +120,7 @@ impl Controller {
             instance: Some(parts.identity),
         };
         Self {
-            recorder: Recorder::new(parts.cluster.client().clone(), reporter),
+            teller: Teller::new(parts.cluster.client().clone(), reporter),
             cluster: parts.cluster,
             calls: parts.calls,
             lease: parts.lease,
@@ -302,7 +304,7 @@ impl Controller {
     }
 
     /// Keeps what the resource is to say, before anything is done.
-    async fn say(&self, observed: &mut Observed, plan: &Plan) -> Result<Said, Fault> {
+    async fn say(&mut self, observed: &mut Observed, plan: &Plan) -> Result<Said, Fault> {
         let before = observed.resource.status.clone();
         if before.as_ref() == Some(&plan.status) {
             return Ok(Said::Same);
@@ -378,13 +380,8 @@ impl Controller {
         }
     }
 
-    async fn tell(&self, resource: &RemoteBackend, event: Event) {
-        let reference = resource.object_ref(&());
-        let told = timeout(LOOK, self.recorder.publish(&event, &reference)).await;
-        if !matches!(told, Ok(Ok(()))) {
-            // Everything an Event says is in the status and in the log too.
-            tracing::debug!(reason = event.reason, "an Event could not be written");
-        }
+    async fn tell(&mut self, resource: &RemoteBackend, event: Event) {
+        self.teller.tell(&event, &resource.object_ref(&())).await;
     }
 }
 
