@@ -14,9 +14,8 @@ use crate::{
 const MAX_BYTES: usize = 1 << 20;
 const MAX_KEY: usize = 253;
 
-/// These two are no custom resources: an API server makes of a null value the empty text, and takes
-/// base64 with line breaks. The former is refused, since nobody would see from the file that a
-/// value was forgotten; the latter is done here.
+/// These two are no custom resources: an API server takes base64 with line breaks, and so it is
+/// done here.
 pub(super) fn before(kind: Kind, object: &mut Map<String, Value>, findings: &mut Findings) {
     for name in ["binaryData", "data", "stringData"] {
         let is_base64 = name == "binaryData" || (name == "data" && kind == Kind::Secret);
@@ -25,7 +24,6 @@ pub(super) fn before(kind: Kind, object: &mut Map<String, Value>, findings: &mut
         };
         entries.retain(|key, value| {
             let reason = match value {
-                Value::Null => Some("has no value; write \"\" if it shall be empty"),
                 Value::String(text) if is_base64 => {
                     text.retain(|letter| !matches!(letter, '\r' | '\n'));
                     let is_wrong = kind == Kind::Secret && scalars::BASE64.decode(&*text).is_err();
@@ -43,7 +41,7 @@ pub(super) fn before(kind: Kind, object: &mut Map<String, Value>, findings: &mut
                 findings.fault(&Path::root().field(name).field(key), reason);
             }
             // What is refused here is not judged by its schema as well.
-            reason.is_none() || value.is_null()
+            reason.is_none()
         });
     }
 }

@@ -23,8 +23,10 @@ use crate::{
 
 /// What has to be seen or done before unknown fields and nulls go.
 pub(crate) fn before(kind: Kind, object: &mut Map<String, Value>, findings: &mut Findings) {
-    if matches!(kind, Kind::ConfigMap | Kind::Secret) {
-        core::before(kind, object, findings);
+    match kind {
+        Kind::ConfigMap | Kind::Secret => core::before(kind, object, findings),
+        Kind::EdgeWorkload => selector::before(object, findings),
+        _ => {}
     }
 }
 

@@ -4,13 +4,30 @@
 use std::collections::BTreeMap;
 
 use contract::labels;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::elements;
+use super::{at, elements};
 use crate::{
     fault::{Findings, Path},
     metadata::{LABEL_VALUE, check_label_key, check_labels},
 };
+
+/// An API server takes `matchLabels:` without anything behind it out, and of the selector is left
+/// what selects every device.
+pub(super) fn before(object: &Map<String, Value>, findings: &mut Findings) {
+    let selector = object
+        .get("spec")
+        .and_then(|spec| at(spec, &["deviceSelector"]));
+    for (name, empty) in [("matchExpressions", "[]"), ("matchLabels", "{}")] {
+        if selector.and_then(|selector| selector.get(name)) == Some(&Value::Null) {
+            let path = Path::root().field("spec").field("deviceSelector").field(name);
+            let reason = format!(
+                "has no value, and without it the workload may go to every device; write {empty} if that is meant"
+            );
+            findings.fault(&path, reason);
+        }
+    }
+}
 
 /// The rules of `metav1.LabelSelectorAsSelector`.
 pub(super) fn check(selector: &Value, path: &Path, findings: &mut Findings) {

@@ -2,6 +2,9 @@
 //! may not be one goes, defaults come, and what then does not fit is a fault. That a field is
 //! unknown is one as well, which is kubectl's doing.
 //!
+//! A key of the user's without a value is a fault too, though an API server takes it out: a
+//! selector that lost `line:` selects more than was meant, and nobody sees that from the file.
+//!
 //! (`structural.Prune`, `PruneNonNullableNullsWithoutDefaults`, `Default` and the validation of
 //! apiextensions-apiserver.)
 
@@ -63,16 +66,19 @@ fn fit_value(value: Value, schema: Schema, path: &Path, findings: &mut Findings)
     match (schema, value) {
         (Schema::Object(structure), Value::Object(fields)) => object(fields, structure, path, findings),
         (Schema::Map(values), Value::Object(entries)) => {
-            let mut entries: Vec<_> = entries
-                .into_iter()
-                .filter(|(_, value)| !value.is_null())
-                .collect();
+            let mut entries: Vec<_> = entries.into_iter().collect();
             entries.sort_by(|(one, _), (other, _)| one.cmp(other));
-            let entries = entries.into_iter().map(|(key, value)| {
-                let value = fit_value(value, *values, &path.field(&key), findings);
-                (key, value)
-            });
-            Value::Object(entries.collect())
+            let mut kept = Map::new();
+            for (key, value) in entries {
+                let path = path.field(&key);
+                if value.is_null() {
+                    findings.fault(&path, no_value(*values));
+                    continue;
+                }
+                let value = fit_value(value, *values, &path, findings);
+                kept.insert(key, value);
+            }
+            Value::Object(kept)
         }
         (
             Schema::List(items) | Schema::KeyedList(items, _) | Schema::NonEmptyList(items),
@@ -106,6 +112,15 @@ fn fit_value(value: Value, schema: Schema, path: &Path, findings: &mut Findings)
             scalar(&value, schema, path, findings);
             value
         }
+    }
+}
+
+/// What is said of a key of the user's that has no value.
+fn no_value(schema: Schema) -> &'static str {
+    match schema {
+        Schema::Text(_) | Schema::Base64 => "has no value; write \"\" if it shall be empty",
+        Schema::Object(_) | Schema::Map(_) => "has no value; write {} if it shall be empty",
+        _ => "has no value; write one, or take it out",
     }
 }
 

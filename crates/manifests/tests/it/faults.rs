@@ -213,6 +213,95 @@ fn a_workload_that_runs_nothing_is_refused() {
     assert!(told.starts_with("READ"), "{told}");
 }
 
+/// An API server takes such a key out, or makes the empty text of it: either selects others than
+/// the file seems to.
+#[test]
+fn a_key_without_a_value_is_refused() {
+    let object = |kind: &str, metadata: &str, fields: &str| {
+        let version = match kind {
+            "ConfigMap" => "v1",
+            _ => "management.project-flotta.io/v1alpha1",
+        };
+        told(&format!(
+            "{{apiVersion: {version}, kind: {kind}, metadata: {{name: a{metadata}}}{fields}}}"
+        ))
+    };
+    let workload = |selector: &str, pod: &str| {
+        let containers = "containers: [{name: c, image: i}]";
+        let spec = format!(", spec: {{type: pod, deviceSelector: {selector}, pod: {{spec: {{{containers}{pod}}}}}}}");
+        object("EdgeWorkload", "", &spec)
+    };
+    let empty = "write \"\" if it shall be empty";
+    for (told, path, remedy) in [
+        (
+            workload("{matchLabels: {line: }}", ""),
+            "spec.deviceSelector.matchLabels.line",
+            empty,
+        ),
+        (
+            workload("{matchLabels: {site: a, line: ~}}", ""),
+            "spec.deviceSelector.matchLabels.line",
+            empty,
+        ),
+        (
+            workload("{matchLabels: }", ""),
+            "spec.deviceSelector.matchLabels",
+            "write {} if that is meant",
+        ),
+        (
+            workload("{matchLabels: {line: press}, matchExpressions: null}", ""),
+            "spec.deviceSelector.matchExpressions",
+            "write [] if that is meant",
+        ),
+        (
+            workload("{}", ", nodeSelector: {a: }"),
+            "spec.pod.spec.nodeSelector.a",
+            empty,
+        ),
+        (
+            workload("{}", ", overhead: {cpu: }"),
+            "spec.pod.spec.overhead.cpu",
+            "write one, or take it out",
+        ),
+        (
+            object("EdgeDevice", ", labels: {gateway: }", ""),
+            "metadata.labels.gateway",
+            empty,
+        ),
+        (
+            object("ConfigMap", ", annotations: {note: null}", ""),
+            "metadata.annotations.note",
+            empty,
+        ),
+        (
+            object("ConfigMap", "", ", binaryData: {a: }"),
+            "binaryData.a",
+            empty,
+        ),
+        (
+            object("EdgeDeviceSet", "", ", spec: {logCollection: {central: }}"),
+            "spec.logCollection.central",
+            "write {} if it shall be empty",
+        ),
+    ] {
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(
+            told.starts_with("FAULT") && told.contains(&format!("{path} has no value")) && told.contains(remedy),
+            "{told}"
+        );
+    }
+    for told in [
+        workload("{}", ""),
+        workload("{matchLabels: {}, matchExpressions: []}", ""),
+        workload("{matchLabels: {line: \"\"}}", ""),
+        object("EdgeDevice", ", labels: {gateway: ''}", ""),
+        // No key of the user's.
+        object("EdgeDevice", ", labels: ", ", spec: {storage: }"),
+    ] {
+        assert!(told.starts_with("READ"), "{told}");
+    }
+}
+
 #[test]
 fn what_is_told_has_a_bound() {
     let all = |text: &str| {

@@ -163,8 +163,12 @@ fn structure(structure: &'static Structure) -> BoxedStrategy<Value> {
             let value = if field.required || given {
                 of_field(structure, field).prop_map(Some).boxed()
             } else {
-                // Sometimes nothing, sometimes null, which is as good as nothing.
-                let null = prop_oneof![3 => of_field(structure, field), 1 => Just(Value::Null)];
+                // Sometimes nothing, sometimes null, which is as good as nothing but in a selector.
+                let null = if structure.name == "LabelSelector" {
+                    of_field(structure, field)
+                } else {
+                    prop_oneof![3 => of_field(structure, field), 1 => Just(Value::Null)].boxed()
+                };
                 option::weighted(0.4, null).boxed()
             };
             value.prop_map(|value| (field.name.to_owned(), value))

@@ -160,6 +160,8 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
             "hostPath.type",
         ),
         selector(&json!({"matchLabel": {"line": "press"}})),
+        selector(&json!({"matchLabels": {"line": null}})),
+        selector(&json!({"matchLabels": null})),
         selector(&json!({"matchLabels": {"line": "not valid"}})),
         selector(&json!({"matchLabels": {"not valid": "x"}})),
         selector(&json!({"matchExpressions": [{"key": "line", "operator": "Equals", "values": ["press"]}]})),
