@@ -196,7 +196,8 @@ fn admitted(structure: &Structure, mut value: Value) -> Value {
     value
 }
 
-/// Containers and volumes have names of their own, and what is mounted is there.
+/// Containers and volumes have names of their own, what is mounted is there, and a pod in the
+/// network of the device publishes no ports.
 fn runnable(pod: &mut Value) {
     let list =
         |value: Option<&mut Value>| value.and_then(|value| Some(std::mem::take(value.as_array_mut()?)));
@@ -214,6 +215,7 @@ fn runnable(pod: &mut Value) {
             json!({"name": format!("v{index}"), "hostPath": {"path": "/v", "type": kind}})
         })
         .collect();
+    let has_host_network = pod.get("hostNetwork") == Some(&json!(true));
     let mut containers = list(pod.get_mut("containers")).unwrap_or_default();
     for (index, container) in containers.iter_mut().enumerate() {
         container["name"] = json!(format!("c{index}"));
@@ -225,6 +227,9 @@ fn runnable(pod: &mut Value) {
         }
         if volumes.is_empty() {
             container.as_object_mut().unwrap().remove("volumeMounts");
+        }
+        if has_host_network {
+            container.as_object_mut().unwrap().remove("ports");
         }
     }
     pod["containers"] = Value::from(containers);

@@ -109,6 +109,13 @@ fn candidates() -> Vec<(&'static str, Value, &'static str)> {
             ]}),
             "hostPort",
         ),
+        pod(
+            &json!({
+                "hostNetwork": true,
+                "containers": [{"name": "c0", "image": "i", "ports": [{"containerPort": 80, "hostPort": 8077}]}],
+            }),
+            "ports",
+        ),
         container(json!({"image": "Registry/Image"}), "image"),
         container(json!({"image": "a b"}), "image"),
         container(json!({"image": "a:"}), "image"),

@@ -149,6 +149,12 @@ impl Maker<'_> {
                 self.admissible(container, index);
                 index += 1;
             }
+            // The network of the device has all ports.
+            if list == "containers" && pod["hostNetwork"] == true {
+                for container in containers.iter_mut().filter_map(Value::as_object_mut) {
+                    container.remove("ports");
+                }
+            }
             pod[list] = json!(containers);
         }
         self.volumes(&mut pod);

@@ -34,13 +34,22 @@ pub(super) fn check(pod: &Value, path: &Path, findings: &mut Findings) {
         );
     }
     let volumes = Volumes::of(pod, path, findings);
+    let has_host_network = pod.get("hostNetwork") == Some(&Value::Bool(true));
     for list in CONTAINERS {
         let runs_for_long = list == "containers";
         let mut ports = Ports::new(runs_for_long);
         for (path, container) in elements(pod, list, path) {
             check_container(container, &path, findings);
             mounts::check(container, &volumes, runs_for_long, &path, findings);
-            for (path, port) in elements(container, "ports", &path) {
+            let of_container = elements(container, "ports", &path);
+            // `generate.MapSpec`. Of init containers podman publishes none (`getPodPorts`).
+            if has_host_network && runs_for_long && !of_container.is_empty() {
+                findings.fault(
+                    &path.field("ports"),
+                    "cannot be given with hostNetwork, which has all ports; take one of them out",
+                );
+            }
+            for (path, port) in of_container {
                 ports.check(port, &path, findings);
             }
         }
@@ -103,6 +112,20 @@ mod tests {
         for name in ["-a", ".a", "_", "a b", "\u{e9}", "a\n"] {
             assert_eq!(paths(&json!({"hostname": name})), ["hostname"], "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_pod_in_the_network_of_the_device_publishes_no_ports() {
+        let pod = |host_network: bool, list: &str, ports: Value| {
+            let mut pod = json!({"hostNetwork": host_network, "containers": [{"name": "a", "image": "i"}]});
+            pod[list] = json!([{"name": "b", "image": "i", "ports": ports}]);
+            pod
+        };
+        let ports = json!([{"containerPort": 80, "hostPort": 80}]);
+        assert_eq!(paths(&pod(true, "containers", ports.clone())), ["containers[0].ports"]);
+        assert!(paths(&pod(true, "containers", json!([]))).is_empty());
+        assert!(paths(&pod(true, "initContainers", ports.clone())).is_empty());
+        assert!(paths(&pod(false, "containers", ports)).is_empty());
     }
 
     #[test]
