@@ -11,7 +11,7 @@ use manifests::{
 };
 use store::{DocumentKey, DocumentPut, DocumentsWrite, RenderingKey, RenderingPut, SourceWrite};
 
-use super::{Applied, ApplyError, Current};
+use super::{Applied, ApplyError, Current, cut};
 
 /// What a source changes.
 pub(super) struct Change {
@@ -19,6 +19,8 @@ pub(super) struct Change {
     pub(super) remove: Vec<Key>,
     /// Those of `put` that were another source's.
     taken: BTreeSet<Key>,
+    /// What is not in those of `put` that were there before, one for each.
+    missing: Vec<String>,
 }
 
 impl Change {
@@ -32,6 +34,7 @@ impl Change {
         let mut put = BTreeMap::new();
         let mut taken = BTreeSet::new();
         let mut listed = BTreeSet::new();
+        let mut missing = Vec::new();
         for object in objects {
             let owner = before.source(&object.key).filter(|owner| *owner != source);
             if let Some(owner) = owner {
@@ -45,7 +48,10 @@ impl Change {
                 taken.insert(object.key.clone());
             }
             listed.insert(&object.key);
-            if owner.is_some() || before.object(&object.key).is_none_or(|known| **known != *object) {
+            let known = before.object(&object.key);
+            if owner.is_some() || known.is_none_or(|known| **known != *object) {
+                let lacks = known.and_then(|known| cut::missing(known, object));
+                missing.extend(lacks.map(|lacks| format!("{lacks} of {}", object.key)));
                 put.insert(object.key.clone(), Arc::new(object.clone()));
             }
         }
@@ -54,14 +60,20 @@ impl Change {
             .filter(|key| !listed.contains(key))
             .cloned()
             .collect();
-        Ok(Self { put, remove, taken })
+        Ok(Self {
+            put,
+            remove,
+            taken,
+            missing,
+        })
     }
 
-    /// What the source had and has no more, if anything.
+    /// What the source had and has no more, if anything: objects, or something of an object.
     pub(super) fn lacks(&self) -> Option<String> {
-        let first = self.remove.first()?;
-        Some(match self.remove.len() - 1 {
-            0 => first.to_string(),
+        let removed = self.remove.first().map(ToString::to_string);
+        let first = removed.or_else(|| self.missing.first().cloned())?;
+        Some(match self.remove.len() + self.missing.len() - 1 {
+            0 => first,
             more => format!("{first} and {more} more"),
         })
     }

@@ -7,6 +7,7 @@
 //! | When is the store read, and what if it cannot be? | `reading` |
 //! | What does the store hold, as a catalogue? | `current` |
 //! | How does a source become what the store holds? | `apply`, `change` |
+//! | Does an object say less than it did? | `cut` |
 //! | Which devices would lose something by it? | `review` |
 //! | When is `--manifests` read? | `watch`; from outside it looks as `trace` says, and counts when [`settle`] says so |
 //! | What became of a reading? | `outcome` |
@@ -17,6 +18,7 @@
 mod apply;
 mod change;
 mod current;
+mod cut;
 mod keeper;
 mod outcome;
 mod reading;

@@ -107,6 +107,64 @@ async fn what_only_adds_counts_after_two_seconds_and_what_takes_away_after_thirt
     }
 }
 
+/// A file that ends inside of an object is read as well.
+#[tokio::test]
+async fn a_file_that_ends_inside_of_an_object_waits_as_one_that_lacks_another() {
+    let world = World::serving(true).await;
+    let whole = "apiVersion: management.project-flotta.io/v1alpha1
+kind: EdgeWorkload
+metadata: {name: more}
+spec:
+  type: pod
+  device: two
+  pod:
+    spec:
+      containers:
+        - name: c
+          image: registry.example/c:1
+          env:
+            - name: MODE
+              value: quiet
+            - name: LEVEL
+              value: '4'
+";
+    let told = || async { version(&world.poll("two").await.1) };
+    world.write("more.yaml", whole);
+    world.watch(3).await;
+    let before = told().await;
+    for (mark, lacks) in [
+        ("            - name: LEVEL", "spec.pod.spec.containers[0].env[1]"),
+        ("et\n", "the end of spec.pod.spec.containers[0].env[0].value"),
+        ("          env:", "spec.pod.spec.containers[0].env"),
+    ] {
+        let mut half = whole[..whole.find(mark).unwrap()].to_owned();
+        if mark.starts_with("et") {
+            half += "\n            - name: LEVEL\n              value: '4'\n";
+        }
+        world.write("more.yaml", &half);
+        world.watch(30).await;
+        assert_eq!(told().await, before, "{half}");
+        let status = world.service().documents().status();
+        let settling = status.sources[0].settling.as_ref().unwrap();
+        let said = format!("takes away {lacks} of EdgeWorkload default/more; that counts");
+        assert!(settling.reason.contains(&said), "{settling:?}");
+        assert_eq!(world.unconfirmed(), None, "nobody is asked");
+        world.write("more.yaml", whole);
+        world.watch(3).await;
+        assert_eq!(told().await, before);
+    }
+
+    // What changes otherwise counts at once, and what stays so counts as well.
+    world.write("more.yaml", &whole.replace("c:1", "c:2"));
+    world.watch(3).await;
+    let after = told().await;
+    assert_ne!(after, before);
+    let half = whole[..whole.find("          env:").unwrap()].replace("c:1", "c:2");
+    world.write("more.yaml", &half);
+    world.watch(31).await;
+    assert_ne!(told().await, after);
+}
+
 #[tokio::test]
 async fn who_confirms_what_is_there_need_not_wait() {
     let world = World::serving(true).await;
