@@ -221,7 +221,7 @@ fn to_confirm<'a>(before: &'a Current, source: &str, reading: &'a SourceReading)
     }
 }
 
-/// What every approved device would lose.
+/// What every approved device would lose that is configured.
 async fn loss(store: &dyn Store, before: &Current, after: &Current) -> Result<Loss, StoreError> {
     let mut loss = Loss::default();
     let epoch = store.identity().epoch;
@@ -239,8 +239,9 @@ async fn loss(store: &dyn Store, before: &Current, after: &Current) -> Result<Lo
             };
             if let Some(stored) = stored {
                 match held(&stored.device, before, epoch) {
-                    Had::Known(had) => loss.count(&device.id, &had, &holdings(&stored.device, after)),
-                    Had::Unknown => loss.count_unknown(&device.id),
+                    Some(Had::Known(had)) => loss.count(&device.id, &had, &holdings(&stored.device, after)),
+                    Some(Had::Unknown) => loss.count_unknown(&device.id),
+                    None => {}
                 }
             }
         }

@@ -46,10 +46,10 @@ impl fmt::Display for Share {
     }
 }
 
-/// What a change takes from the approved devices.
+/// What a change takes from the approved devices that are configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
-    /// Approved devices.
+    /// Approved devices that are configured.
     devices: usize,
     /// How many would lose something.
     losing: usize,

@@ -77,12 +77,16 @@ pub(crate) enum Had {
     Unknown,
 }
 
-/// What an approved device has before a change of the manifests.
-pub(crate) fn held(device: &Device, before: &Current, epoch: Epoch) -> Had {
-    if is_given_one(device) && !was_given_one(device) {
-        listed(device, epoch)
+/// What an approved device has before a change of the manifests; `None` where its configuration is
+/// withheld, so that it keeps what it has whatever they say. Its release is an act that is looked
+/// at by itself.
+pub(crate) fn held(device: &Device, before: &Current, epoch: Epoch) -> Option<Had> {
+    if !is_given_one(device) {
+        None
+    } else if was_given_one(device) {
+        Some(Had::Known(holdings(device, before)))
     } else {
-        Had::Known(holdings(device, before))
+        Some(listed(device, epoch))
     }
 }
 

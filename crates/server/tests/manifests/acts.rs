@@ -50,7 +50,7 @@ async fn runs(world: &World, id: &str, workloads: &[&str]) {
 }
 
 /// A device of another backend, heard and adopted.
-async fn adopted(world: &World, id: &str) {
+pub(crate) async fn adopted(world: &World, id: &str) {
     assert_eq!(world.poll(id).await.0, 404);
     world.service().flush().await.unwrap();
     world.act(id, ADOPTION).await;

@@ -4,6 +4,7 @@ use edge_config_server::documents::{Share, WATCHED};
 use serde_json::{Value, json};
 
 use crate::{
+    acts::adopted,
     fleet::{names, version},
     world::{World, set},
 };
@@ -267,6 +268,23 @@ async fn only_approved_devices_count() {
             .sources
             .iter()
             .any(|source| source.name == WATCHED)
+    );
+}
+
+/// A device that was adopted and not released keeps what it has, so it makes no share smaller.
+#[tokio::test]
+async fn devices_whose_configuration_is_withheld_do_not_count() {
+    let world = many(None, 7).await;
+    for number in 0..20 {
+        adopted(&world, &format!("adopted-{number}")).await;
+    }
+    take(&world, true);
+    world.look().await;
+    assert!(world.unconfirmed().is_some());
+    let status = world.service().documents().status();
+    assert!(
+        status.sources[0].faults[0].contains("2 of 10 devices would lose"),
+        "{status:?}"
     );
 }
 
