@@ -209,16 +209,23 @@ impl Catalogue {
             .collect()
     }
 
-    /// The same with the parts of each, as far as they are known: of a workload that has no form
-    /// now they are not.
+    /// What a device has by this catalogue: the same with the parts of each, as far as they are
+    /// known, which of a workload that has no form now they are not.
+    ///
+    /// While nobody can say whom a workload selects, the devices of its namespace keep what they
+    /// have. So it is among what a device has that reported it.
     pub fn holdings(&self, subject: &Subject<'_>) -> Holdings {
         let parts = |candidate: &Candidate| match &candidate.state {
             State::Good(rendering) | State::Stale(rendering, _) => rendering.parts.clone(),
             State::Broken(_) | State::Unreadable(_) => None,
         };
+        let workloads = self.workloads.get(subject.namespace.as_str());
+        let unclear = workloads.into_iter().flat_map(Workloads::all_unclear);
+        let kept = unclear.filter(|(name, _)| (subject.reported)(name));
         self.candidates(subject)
             .into_iter()
             .map(|candidate| (candidate.key.name.clone(), parts(candidate)))
+            .chain(kept.map(|(name, parts)| (name.clone(), parts.cloned())))
             .collect()
     }
 
@@ -232,7 +239,7 @@ impl Catalogue {
 
     /// Why nobody can say which workloads are selected in a namespace, if so: a workload and what
     /// is wrong with it.
-    pub(crate) fn unclear(&self, namespace: &str) -> Option<&(Key, Trouble)> {
+    pub(crate) fn unclear(&self, namespace: &str) -> Option<(&Key, &Trouble)> {
         self.workloads.get(namespace)?.unclear()
     }
 }

@@ -9,11 +9,13 @@ use std::{
 };
 
 use manifests::{Key, Object, kinds::EdgeWorkload};
+use serde_json::Value;
 
 use crate::{
     fault::{Fault, Trouble},
     former::Former,
     lookup::Objects,
+    parts::{self, Parts},
     render::{self, Rendering},
     selector::Selector,
 };
@@ -32,8 +34,16 @@ pub(crate) struct Workloads {
     by_label: HashMap<(String, String), Vec<String>>,
     /// Names of the others that select any.
     others: Vec<String>,
-    /// A workload of which nobody can say whom it selects.
-    unclear: Option<(Key, Trouble)>,
+    /// By name, those of which nobody can say whom they select.
+    unclear: BTreeMap<String, Unclear>,
+}
+
+/// A workload of which nobody can say whom it selects.
+struct Unclear {
+    key: Key,
+    trouble: Trouble,
+    /// The named parts of its pod, as far as that can be read.
+    parts: Option<Arc<Parts>>,
 }
 
 /// A workload of a namespace.
@@ -68,12 +78,12 @@ impl Workloads {
         let workload: EdgeWorkload = match object.read() {
             Ok(workload) => workload,
             Err(error) => {
-                self.set_unclear(key, Trouble::misread(&error), faults);
+                self.set_unclear(object, Trouble::misread(&error), faults);
                 former.carry(key);
                 return;
             }
         };
-        let selector = self.index(key, &workload, faults);
+        let selector = self.index(object, &workload, faults);
         let state = match render::workload(object, &workload, objects) {
             Ok(rendering) => State::Good(Arc::new(rendering)),
             Err(trouble) => former.state(key, trouble, objects),
@@ -95,8 +105,13 @@ impl Workloads {
         self.by_name.insert(key.name.clone(), candidate);
     }
 
-    fn index(&mut self, key: &Key, workload: &EdgeWorkload, faults: &mut Vec<Fault>) -> Option<Selector> {
-        let name = key.name.clone();
+    fn index(
+        &mut self,
+        object: &Object,
+        workload: &EdgeWorkload,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Selector> {
+        let name = object.key.name.clone();
         if !workload.spec.device.is_empty() {
             let device = workload.spec.device.clone();
             self.by_device.entry(device).or_default().push(name);
@@ -115,21 +130,34 @@ impl Workloads {
             }
             Err(invalid) => {
                 let trouble = Trouble::new("SelectorInvalid", format!("spec.deviceSelector: {invalid}"));
-                self.set_unclear(key, trouble, faults);
+                self.set_unclear(object, trouble, faults);
                 None
             }
         }
     }
 
-    fn set_unclear(&mut self, key: &Key, trouble: Trouble, faults: &mut Vec<Fault>) {
-        faults.push(trouble.fault(key, NAMESPACE_WAITS));
-        self.unclear = Some((key.clone(), trouble));
+    fn set_unclear(&mut self, object: &Object, trouble: Trouble, faults: &mut Vec<Fault>) {
+        faults.push(trouble.fault(&object.key, NAMESPACE_WAITS));
+        let unclear = Unclear {
+            key: object.key.clone(),
+            trouble,
+            parts: parts_of(&object.document["spec"]["pod"]["spec"]),
+        };
+        self.unclear.insert(object.key.name.clone(), unclear);
     }
 
-    /// Why nobody can say which workloads a device gets, if so: the workload and what is wrong with
+    /// Why nobody can say which workloads a device gets, if so: a workload and what is wrong with
     /// it.
-    pub(crate) fn unclear(&self) -> Option<&(Key, Trouble)> {
-        self.unclear.as_ref()
+    pub(crate) fn unclear(&self) -> Option<(&Key, &Trouble)> {
+        let unclear = self.unclear.values().next_back()?;
+        Some((&unclear.key, &unclear.trouble))
+    }
+
+    /// The workloads of which nobody can say whom they select, with the named parts of their pods
+    /// as far as these can be read.
+    pub(crate) fn all_unclear(&self) -> impl Iterator<Item = (&String, Option<&Arc<Parts>>)> {
+        let all = self.unclear.iter();
+        all.map(|(name, unclear)| (name, unclear.parts.as_ref()))
     }
 
     /// The workloads for a device, in the order of their names.
@@ -155,4 +183,9 @@ impl Workloads {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Candidate> {
         self.by_name.values()
     }
+}
+
+/// The named parts of a PodSpec; `None` if it has no container, so that nobody knows what runs.
+fn parts_of(pod: &Value) -> Option<Arc<Parts>> {
+    (!parts::is_empty(pod)).then(|| Arc::new(parts::of(pod)))
 }

@@ -154,3 +154,35 @@ spec: {{type: pod, {whom}, pod: {{spec: {{containers: [{{name: c, image: i}}]}}}
     );
     assert_eq!(world.catalogue().workloads().count(), 8);
 }
+
+/// Devices of its namespace keep what they have, so a workload that nobody can read is not nothing
+/// to those who reported it.
+#[test]
+fn a_workload_that_selects_nobody_knows_whom_is_kept_by_who_reported_it() {
+    const WORKLOAD: &str = "
+apiVersion: management.project-flotta.io/v1alpha1
+kind: EdgeWorkload
+metadata: {name: web}
+spec: {type: pod, deviceSelector: {}, pod: {spec: {containers: [{name: c, image: i}]}}}
+";
+    let parts = |world: &World, device: &Device| {
+        let holdings = world.catalogue().holdings(&device.subject());
+        let parts = holdings.get("web")?;
+        Some(parts.as_ref().map(|parts| parts.len()))
+    };
+    let reported = Device::new("press-1").having_reported("web");
+    let other = Device::new("press-2");
+    let mut misread = World::default();
+    misread.force(WORKLOAD, |web| web.document["spec"]["device"] = json!(5));
+    let mut invalid = World::default();
+    invalid.force(WORKLOAD, |web| {
+        web.document["spec"]["deviceSelector"] = json!({"matchLabels": {"line": "not valid"}});
+    });
+    for world in [&misread, &invalid] {
+        assert!(reported.ask(world).is_err() && other.ask(world).is_err());
+        assert_eq!(parts(world, &reported), Some(Some(1)), "the container c");
+        assert_eq!(parts(world, &other), None);
+        assert!(world.catalogue().selected(&reported.subject()).is_empty());
+    }
+    assert_eq!(parts(&World::of(WORKLOAD), &other), Some(Some(1)));
+}

@@ -122,21 +122,33 @@ pub(super) fn subject<'a>(
     }
 }
 
-/// What a device is to have by this catalogue: the workloads that are selected for it, with their
-/// parts.
-pub(crate) fn holdings(device: &Device, current: &Current) -> Holdings {
-    let labels = labels(device, current);
-    // What the device reported does not matter for what is selected.
-    let subject = Subject {
+/// A device as the catalogue asks for it, which may have reported anything.
+fn any_subject<'a>(device: &'a Device, labels: &'a BTreeMap<String, String>) -> Subject<'a> {
+    Subject {
         id: &device.id,
         namespace: &device.life.namespace,
-        labels: &labels,
+        labels,
         reported: Box::new(|_| true),
-    };
-    current.catalogue.holdings(&subject)
+    }
+}
+
+/// What a device has by this catalogue: the workloads that are selected for it, with their parts.
+/// One of which nobody can say whom it selects is not taken from whoever has it.
+pub(crate) fn holdings(device: &Device, current: &Current) -> Holdings {
+    let labels = labels(device, current);
+    current.catalogue.holdings(&any_subject(device, &labels))
+}
+
+/// What a device that was configured by this catalogue has: the same, but of workloads of which
+/// nobody can say whom they select, those that it reported, or may have.
+pub(super) fn had(device: &Device, current: &Current, epoch: Epoch) -> Holdings {
+    let labels = labels(device, current);
+    current.catalogue.holdings(&subject(device, &labels, epoch))
 }
 
 /// The names of the workloads that are selected for a device.
 pub(super) fn selected(device: &Device, current: &Current) -> BTreeSet<String> {
-    holdings(device, current).into_keys().collect()
+    let labels = labels(device, current);
+    // What the device reported does not matter for that.
+    current.catalogue.selected(&any_subject(device, &labels))
 }

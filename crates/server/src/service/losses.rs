@@ -2,7 +2,8 @@
 //!
 //! The same question as `documents::review` asks about a source, for one device. What it has is
 //! what it is to have by the manifests, once a configuration was handed to it; before that, as
-//! after an adoption, what its heartbeats listed. What is not known is never taken for nothing.
+//! after an adoption, what its heartbeats listed. So it is with a workload of which nobody can say
+//! whom it selects. What is not known is never taken for nothing.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use contract::DeviceId;
 use fleet::{Change, Context, Device, Epoch, State};
 
 use super::{
-    configured::holdings,
+    configured::{self, holdings},
     decide::{Known, applied},
 };
 use crate::documents::{Current, Keeper};
@@ -38,7 +39,9 @@ pub(super) fn objection(
         Err(reason) => Err(reason.clone()),
     };
     let had = match (before, &current) {
-        (Some(before), Ok(current)) if was_given_one(before) => Had::Known(holdings(before, current)),
+        (Some(before), Ok(current)) if was_given_one(before) => {
+            Had::Known(configured::had(before, current, context.epoch))
+        }
         (Some(before), Err(_)) if was_given_one(before) => Had::Unknown,
         _ => listed(&after, context.epoch),
     };
@@ -84,7 +87,7 @@ pub(crate) fn held(device: &Device, before: &Current, epoch: Epoch) -> Option<Ha
     if !is_given_one(device) {
         None
     } else if was_given_one(device) {
-        Some(Had::Known(holdings(device, before)))
+        Some(Had::Known(configured::had(device, before, epoch)))
     } else {
         Some(listed(device, epoch))
     }

@@ -24,7 +24,7 @@ fn label(key: &str, value: &str) -> Act {
 }
 
 /// Why it is refused.
-async fn refused(world: &World, id: &str, act: Act) -> String {
+pub(crate) async fn refused(world: &World, id: &str, act: Act) -> String {
     let before = world.show(id).await;
     let id = DeviceId::parse(id).unwrap();
     let refused = world.service().act(id.clone(), act, "tester".into()).await;

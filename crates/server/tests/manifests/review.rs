@@ -1,10 +1,11 @@
 //! What takes workloads away waits for a person, and devices keep their configuration meanwhile.
 
 use edge_config_server::documents::{Share, WATCHED};
+use fleet::administration::Act;
 use serde_json::{Value, json};
 
 use crate::{
-    acts::adopted,
+    acts::{adopted, refused},
     fleet::{names, version},
     world::{World, set},
 };
@@ -286,6 +287,55 @@ async fn devices_whose_configuration_is_withheld_do_not_count() {
         status.sources[0].faults[0].contains("2 of 10 devices would lose"),
         "{status:?}"
     );
+}
+
+/// Changes the workload `press` in the store, as no manifest could.
+async fn damage(world: &mut World, change: &str) {
+    world.stop().await;
+    let change = format!(
+        "UPDATE document SET body = {change}, checksum = NULL WHERE kind = 'EdgeWorkload' AND name = 'press'"
+    );
+    let store = rusqlite::Connection::open(world.db()).unwrap();
+    assert_eq!(store.execute(&change, []).unwrap(), 1);
+    drop(store);
+    world.start().await;
+    assert_ne!(world.poll("one").await.0, 200, "it keeps what it has");
+}
+
+/// Whom a workload selects that cannot be read is not known; who runs it is.
+#[tokio::test]
+async fn a_stored_workload_that_cannot_be_read_is_lost_like_any_other() {
+    for change in [
+        "json_set(body, '$.document.spec.deviceSelector.matchLabels.line', 'not valid')",
+        "json_set(body, '$.document.spec.device', 5)",
+    ] {
+        let mut world = World::serving(true).await;
+        damage(&mut world, change).await;
+        // Nothing is lost by what is as it was before.
+        world.look().await;
+        assert_eq!(world.unconfirmed(), None);
+        let gets = world.poll("one").await;
+        assert_eq!(names(&gets.1).0, set(&["press", "watch"]));
+
+        damage(&mut world, change).await;
+        let elsewhere = Act::Move {
+            namespace: contract::Namespace::parse("elsewhere").unwrap(),
+        };
+        assert_eq!(
+            refused(&world, "one", elsewhere).await,
+            "device one would lose workload press, workload watch"
+        );
+        world.edit("workloads.yaml", "line: press", "line: none");
+        world.look().await;
+        assert!(world.unconfirmed().is_some(), "{change}");
+        let status = world.service().documents().status();
+        assert!(
+            status.sources[0].faults[0].contains("2 of 3 devices would lose")
+                && status.sources[0].faults[0].contains("device one among them (workload press)"),
+            "{status:?}"
+        );
+        assert_ne!(world.poll("one").await.0, 200, "it keeps what it has");
+    }
 }
 
 /// Between a person's word and the next look the source may change once more.
