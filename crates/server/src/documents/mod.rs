@@ -33,7 +33,7 @@ pub use keeper::{Keeper, NotConfigured, Options, SourceStatus, Status, Summary};
 pub use outcome::Settling;
 pub use review::{Loss, Share};
 pub use settle::Settle;
-pub use watch::{Watched, watch};
+pub use watch::{Ticks, Watched, watch};
 
 /// Name of the source that `--manifests` is, in the store.
 pub const WATCHED: &str = "manifests";

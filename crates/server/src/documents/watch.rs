@@ -2,8 +2,10 @@
 //!
 //! Looked at every second from outside ([`super::trace`]), and read when it has rested for as long
 //! as [`super::settle`] asks, or on SIGHUP, or when a person has confirmed something. How it looks
-//! is compared before and after: what changed while it was read was not read. Rejected: inotify,
-//! for the reasons in `files`.
+//! is compared before and after: what changed while it was read was not read. A look or a reading
+//! may take long, over a network, and none of that time is rest: it is counted from the end of the
+//! look that saw the source so first to the beginning of the one that sees it so still. Rejected:
+//! inotify, for the reasons in `files`.
 
 use std::{
     io,
@@ -32,6 +34,9 @@ use super::{
     settle::{Settle, Standing, Stillness},
     trace::Trace,
 };
+
+/// Time on a clock that never goes back.
+pub type Ticks<'a> = &'a (dyn Fn() -> Duration + Sync);
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -138,18 +143,18 @@ impl Watched {
             .clone()
     }
 
-    /// Looks at it from outside, at `now` of a clock that never goes back; whether it has changed.
-    pub async fn glance(&self, now: Duration) -> bool {
+    /// Looks at it from outside; whether it has changed.
+    pub async fn glance(&self, clock: Ticks<'_>) -> bool {
         let mut looking = self.looking.lock().await;
-        self.see(&mut looking, now).await
+        self.see(&mut looking, clock).await
     }
 
-    async fn see(&self, looking: &mut Looking, now: Duration) -> bool {
+    async fn see(&self, looking: &mut Looking, clock: Ticks<'_>) -> bool {
         let path = self.path.clone();
         let Ok(trace) = spawn_blocking(move || Trace::of(&path)).await else {
             return true;
         };
-        let changed = looking.stillness.see(trace, now);
+        let changed = looking.stillness.see(trace, clock());
         if changed {
             looking.dealt_with = None;
         }
@@ -159,9 +164,10 @@ impl Watched {
     /// Looks at it, reads it if it is time to, and has it taken over if it can be; whether that is
     /// to be tried again though nothing changes. `asked` is whether somebody wants it read now,
     /// though it looks the same.
-    pub async fn look(&self, keeper: &Arc<Keeper>, now: Duration, asked: bool) -> bool {
+    pub async fn look(&self, keeper: &Arc<Keeper>, clock: Ticks<'_>, asked: bool) -> bool {
         let mut looking = self.looking.lock().await;
-        self.see(&mut looking, now).await;
+        let now = clock();
+        self.see(&mut looking, clock).await;
         let standing = looking.stillness.standing(now);
         let confirmed = self.confirmed();
         let just_confirmed = self.just_confirmed.swap(false, Ordering::AcqRel);
@@ -185,10 +191,10 @@ impl Watched {
         let Some(read) = self.read().await else {
             self.tell(keeper, Outcome::Rejected(vec![DEFECT.to_owned()]));
             looking.dealt_with = Some(Standing::Settled);
-            looking.again = Some(now + AGAIN);
+            looking.again = Some(clock() + AGAIN);
             return true;
         };
-        if self.see(&mut looking, now).await {
+        if self.see(&mut looking, clock).await {
             return false;
         }
         let (outcome, again) = match read {
@@ -214,7 +220,7 @@ impl Watched {
             Outcome::Settling(_) => Standing::Still,
             _ => Standing::Settled,
         });
-        looking.again = again.map(|again| now + again);
+        looking.again = again.map(|again| clock() + again);
         self.tell(keeper, outcome);
         looking.again.is_some()
     }
@@ -319,6 +325,6 @@ pub async fn watch(
             _ = hangup.recv() => asked = true,
             () = watched.asked.notified() => asked = true,
         }
-        watched.look(&keeper, begun.elapsed(), asked).await;
+        watched.look(&keeper, &|| begun.elapsed(), asked).await;
     }
 }

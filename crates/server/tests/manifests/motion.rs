@@ -186,6 +186,24 @@ async fn who_confirms_what_is_there_need_not_wait() {
     assert_eq!(held(&world).await, ["press", "watch"]);
 }
 
+/// Over a network a look may take longer than the rest that is asked for.
+#[tokio::test]
+async fn the_time_that_a_look_takes_is_no_rest() {
+    let world = World::serving(true).await;
+    let (first, _) = halves("workloads.yaml", "metadata: {name: own}");
+    world.write("workloads.yaml", &first);
+    for look in 0..2 {
+        world.look_slowly(60).await;
+        let status = world.service().documents().status();
+        assert!(
+            world.unconfirmed().is_none() && status.sources[0].settling.is_none(),
+            "it was read at look {look}"
+        );
+    }
+    world.look_slowly(60).await;
+    assert!(world.unconfirmed().is_some(), "it has rested between two looks");
+}
+
 #[tokio::test]
 async fn what_changes_while_it_is_read_was_not_read() {
     let world = World::serving(true).await;

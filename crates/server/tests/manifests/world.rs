@@ -244,8 +244,24 @@ impl World {
         for _ in 0..seconds {
             let now = self.watching.fetch_add(1, Ordering::Relaxed) + 1;
             let now = Duration::from_secs(now);
-            watched.look(running.service.documents(), now, false).await;
+            watched.look(running.service.documents(), &|| now, false).await;
         }
+    }
+
+    /// Has the folder looked at once, where each step of it takes so many seconds.
+    pub(crate) async fn look_slowly(&self, seconds: u64) {
+        let running = self.running.as_ref().unwrap();
+        let watched = running.watched.as_ref().unwrap();
+        let steps = AtomicU64::new(0);
+        let clock = || {
+            let passed = if steps.fetch_add(1, Ordering::Relaxed) == 0 {
+                0
+            } else {
+                seconds
+            };
+            Duration::from_secs(self.watching.fetch_add(passed, Ordering::Relaxed) + passed)
+        };
+        watched.look(running.service.documents(), &clock, false).await;
     }
 
     /// Has the source rest, and looked at, and taken over if it can be; whether that is to be tried
@@ -254,10 +270,10 @@ impl World {
         let running = self.running.as_ref().unwrap();
         if let Some(watched) = &running.watched {
             let now = Duration::from_secs(self.watching.load(Ordering::Relaxed));
-            watched.glance(now).await;
+            watched.glance(&|| now).await;
             let rested = now + SETTLE.removals;
             self.watching.store(rested.as_secs(), Ordering::Relaxed);
-            watched.look(running.service.documents(), rested, true).await
+            watched.look(running.service.documents(), &|| rested, true).await
         } else {
             let _ = self.apply("administrator", false).await;
             false
