@@ -210,21 +210,17 @@ impl Catalogue {
     }
 
     /// What a device has by this catalogue: the same with the parts of each, as far as they are
-    /// known, which of a workload that has no form now they are not.
+    /// known, which of a workload that never had a good form they are not.
     ///
     /// While nobody can say whom a workload selects, the devices of its namespace keep what they
     /// have. So it is among what a device has that reported it.
     pub fn holdings(&self, subject: &Subject<'_>) -> Holdings {
-        let parts = |candidate: &Candidate| match &candidate.state {
-            State::Good(rendering) | State::Stale(rendering, _) => rendering.parts.clone(),
-            State::Broken(_) | State::Unreadable(_) => None,
-        };
         let workloads = self.workloads.get(subject.namespace.as_str());
         let unclear = workloads.into_iter().flat_map(Workloads::all_unclear);
         let kept = unclear.filter(|(name, _)| (subject.reported)(name));
         self.candidates(subject)
             .into_iter()
-            .map(|candidate| (candidate.key.name.clone(), parts(candidate)))
+            .map(|candidate| (candidate.key.name.clone(), candidate.parts.clone()))
             .chain(kept.map(|(name, parts)| (name.clone(), parts.cloned())))
             .collect()
     }

@@ -51,6 +51,8 @@ pub(crate) struct Candidate {
     pub(crate) key: Key,
     selector: Option<Selector>,
     pub(crate) state: State,
+    /// The named parts of what devices have of it, as far as they are known.
+    pub(crate) parts: Option<Arc<Parts>>,
 }
 
 /// What there is of a workload to hand out.
@@ -97,10 +99,17 @@ impl Workloads {
                 faults.push(trouble.fault(key, "devices get it when that is mended"));
             }
         }
+        let parts = match &state {
+            State::Good(rendering) | State::Stale(rendering, _) => rendering.parts.clone(),
+            // What cannot be read is a Secret or a last good form; this is what it was made of.
+            State::Unreadable(_) => parts_of(&object.document["spec"]["pod"]["spec"]),
+            State::Broken(_) => None,
+        };
         let candidate = Candidate {
             key: key.clone(),
             selector,
             state,
+            parts,
         };
         self.by_name.insert(key.name.clone(), candidate);
     }

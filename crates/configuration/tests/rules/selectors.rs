@@ -186,3 +186,28 @@ spec: {type: pod, deviceSelector: {}, pod: {spec: {containers: [{name: c, image:
     }
     assert_eq!(parts(&World::of(WORKLOAD), &other), Some(Some(1)));
 }
+
+/// What a Secret cannot be read for is still written in the workload.
+#[test]
+fn of_a_workload_whose_secret_is_sealed_the_parts_are_known() {
+    let mut world = World::of(
+        "
+apiVersion: v1
+kind: Secret
+metadata: {name: web}
+---
+apiVersion: management.project-flotta.io/v1alpha1
+kind: EdgeWorkload
+metadata: {name: web}
+spec: {type: pod, device: press-1, pod: {spec: {containers: [
+  {name: c, image: i, envFrom: [{secretRef: {name: web}}]}, {name: d, image: i}]}}}
+",
+    );
+    let device = Device::new("press-1");
+    world.store();
+    let before = world.catalogue().holdings(&device.subject());
+    assert_eq!(before["web"].as_ref().map(|parts| parts.len()), Some(2));
+    world.seal("web");
+    assert!(device.ask(&world).unwrap_err().server_fault);
+    assert_eq!(world.catalogue().holdings(&device.subject()), before);
+}

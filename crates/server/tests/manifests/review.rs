@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     acts::{adopted, refused},
-    fleet::{names, version},
+    fleet::{OTHER_KEY, names, version},
     world::{World, set},
 };
 
@@ -285,6 +285,29 @@ async fn devices_whose_configuration_is_withheld_do_not_count() {
     let status = world.service().documents().status();
     assert!(
         status.sources[0].faults[0].contains("2 of 10 devices would lose"),
+        "{status:?}"
+    );
+}
+
+/// What a Secret of it says does not matter for what a pod has.
+#[tokio::test]
+async fn a_container_goes_from_a_workload_whose_secret_cannot_be_read() {
+    let mut world = World::serving(true).await;
+    world.stop().await;
+    world.keys = Some(OTHER_KEY);
+    world.start().await;
+    assert_eq!(world.poll("one").await.0, 503);
+    // The Secrets come anew with the source, and the container is gone from it.
+    world.edit(
+        "workloads.yaml",
+        "        - {name: log, image: registry.example/log:1}\n",
+        "",
+    );
+    world.look().await;
+    assert!(world.unconfirmed().is_some());
+    let status = world.service().documents().status();
+    assert!(
+        status.sources[0].faults[0].contains("(container log of workload press)"),
         "{status:?}"
     );
 }
