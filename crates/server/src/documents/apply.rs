@@ -59,10 +59,7 @@ pub enum ApplyError {
         asked: String,
     },
     /// It takes something away, and the source has not rested.
-    #[error(
-        "source {source_name:?} takes away {lacks}; that counts when it has not changed for the time of --settle-removals, or by \
-         'edge-config-server manifests confirm {digest}'"
-    )]
+    #[error("source {source_name:?} takes away {lacks}; {remedy}")]
     Settling {
         /// The source.
         source_name: String,
@@ -70,6 +67,8 @@ pub enum ApplyError {
         digest: String,
         /// What it takes away.
         lacks: String,
+        /// When it counts.
+        remedy: String,
     },
     /// A person has to say that what it takes away is meant.
     #[error(
@@ -136,6 +135,15 @@ impl Keeper {
                 source_name: source.to_owned(),
                 digest: reading.digest.clone(),
                 lacks,
+                remedy: if consent.by_hand {
+                    // It is done once, so nobody waits until the source has rested.
+                    format!("if that is meant, repeat it with --confirm={to_confirm}")
+                } else {
+                    format!(
+                        "that counts when it has not changed for the time of --settle-removals, or by 'edge-config-server \
+                         manifests confirm {to_confirm}'"
+                    )
+                },
             };
             let must_rest = !consent.settled && !is_confirmed;
             if let Some(lacks) = change.lacks().filter(|_| must_rest) {

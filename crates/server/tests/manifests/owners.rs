@@ -124,6 +124,36 @@ async fn objects_are_handed_over_by_one_act_and_nobody_notices() {
     assert_eq!(world.poll("two").await, before);
 }
 
+/// The act is done once and waits for nothing, so it names what makes it count.
+#[tokio::test]
+async fn a_hand_over_to_a_source_that_lacks_something_is_confirmed_by_repeating_it() {
+    let world = World::serving(true).await;
+    world.write("extra.yaml", &MAP.replace("more", "extra"));
+    world.look().await;
+    assert_eq!(apply(&world, "hand", &[("a.yaml", MAP)]).await.0, 200);
+    std::fs::remove_file(world.source().join("extra.yaml")).unwrap();
+    world.write("more.yaml", MAP);
+    let mut hand_over = json!({"from": "hand"});
+    let (status, answer) = world.admin("POST", "/manifests/handovers", &hand_over).await;
+    let message = answer["message"].as_str().unwrap();
+    let (said, digest) = message.split_once("--confirm=").unwrap();
+    assert_eq!(
+        (status, said),
+        (
+            409,
+            "source \"manifests\" takes away ConfigMap default/extra; if that is meant, repeat it with "
+        )
+    );
+    hand_over["confirm"] = digest.into();
+    let (status, answer) = world.admin("POST", "/manifests/handovers", &hand_over).await;
+    assert_eq!(
+        (status, &answer["removed"]),
+        (200, &json!(["ConfigMap default/extra"])),
+        "{answer}"
+    );
+    assert!(objects(&world, WATCHED).await.contains(&"more".to_owned()));
+}
+
 /// What keeps a source from being taken over may end anywhere: it is tried again without a restart.
 #[tokio::test]
 async fn a_source_that_was_refused_for_another_one_is_tried_again() {
