@@ -157,11 +157,11 @@ impl Keeper {
                 if let Some(lost) = loss.first().filter(|_| must_rest) {
                     return Err(unsettled(lost));
                 }
-                loss.objection(if consent.by_hand {
-                    self.allowed.by_hand()
+                if consent.by_hand {
+                    loss.objection_to_act(self.allowed)
                 } else {
-                    self.allowed
-                })
+                    loss.objection(self.allowed)
+                }
             };
             if let Some(objection) = objection.filter(|_| !is_confirmed) {
                 return Err(ApplyError::Unconfirmed {

@@ -27,13 +27,6 @@ impl Share {
         self != Self(100)
     }
 
-    /// What an act may take without a question. It comes once, as one stream that may have been
-    /// cut, and its author is there to be asked: so nothing, where anything is asked.
-    #[must_use]
-    pub fn by_hand(self) -> Self {
-        if self.asks() { Self(0) } else { self }
-    }
-
     /// Whether `part` of `whole` is more than this share.
     fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
         part.saturating_mul(100) > whole.saturating_mul(usize::from(self.0))
@@ -55,8 +48,9 @@ pub struct Loss {
     losing: usize,
     /// The first of them, with the first that it would lose.
     first_losing: Option<(DeviceId, Lost)>,
-    /// The first of those that get their first configuration and of which nobody knows what they
-    /// have.
+    /// How many get their first configuration and nobody knows what they have.
+    unknown: usize,
+    /// The first of them.
     first_unknown: Option<DeviceId>,
     /// How many would lose their last workload.
     emptied: usize,
@@ -82,6 +76,7 @@ impl Loss {
     /// Counts one that gets its first configuration and of which nobody knows what it has.
     pub fn count_unknown(&mut self, id: &DeviceId) {
         self.devices += 1;
+        self.unknown += 1;
         self.first_unknown.get_or_insert_with(|| id.clone());
     }
 
@@ -117,6 +112,21 @@ impl Loss {
                 Share(0) => objection,
                 _ => format!("{objection}; up to {allowed} needs no confirmation"),
             }
+        })
+    }
+
+    /// The same of an act. It comes once, as one stream that may have been cut, and its author is
+    /// there to be asked: so about any loss, and about what nobody knows.
+    pub fn objection_to_act(&self, allowed: Share) -> Option<String> {
+        if !allowed.asks() {
+            return None;
+        }
+        self.objection(Share(0)).or_else(|| {
+            let first = self.first_unknown.as_ref()?;
+            Some(format!(
+                "what {} of {} devices run, and would lose, is not known before their next heartbeat, device {first} among them",
+                self.unknown, self.devices
+            ))
         })
     }
 }
@@ -174,6 +184,27 @@ mod tests {
             "{objection}"
         );
         assert_eq!(loss.objection(Share::percent(100).unwrap()), None);
+    }
+
+    #[test]
+    fn an_act_is_asked_about_any_loss_and_about_what_nobody_knows() {
+        let mut loss = loss(0, 100);
+        assert_eq!(loss.objection_to_act(ten()), None);
+        loss.count_unknown(&id(100));
+        loss.count_unknown(&id(101));
+        assert_eq!(loss.objection(ten()), None, "it has to rest");
+        assert_eq!(
+            loss.objection_to_act(ten()).as_deref(),
+            Some(
+                "what 2 of 102 devices run, and would lose, is not known before their next heartbeat, device device-100 \
+                 among them"
+            )
+        );
+        assert_eq!(loss.objection_to_act(Share::percent(100).unwrap()), None);
+        loss.count(&id(102), &set(&["a", "b"]), &set(&["a"]));
+        assert_eq!(loss.objection(ten()), None);
+        let objection = loss.objection_to_act(ten()).unwrap();
+        assert!(objection.starts_with("1 of 103 devices would lose"), "{objection}");
     }
 
     #[test]

@@ -138,6 +138,27 @@ async fn what_is_not_known_is_not_nothing() {
     assert_eq!(world.poll("five").await.0, 200, "a person has said so");
 }
 
+/// A source that comes by hand asks about it too.
+#[tokio::test]
+async fn what_is_not_known_is_not_nothing_to_a_source_by_hand() {
+    let mut world = World::stopped();
+    world.watches = false;
+    world.start().await;
+    adopted(&world, "one").await;
+    world.act_as_confirmed("one", Act::Release).await;
+    let (status, answer) = world.apply("administrator", false).await;
+    let message = answer["message"].as_str().unwrap();
+    assert!(
+        status == 409
+            && message.contains("what 1 of 1 devices run, and would lose, is not known")
+            && message.contains("repeat it with --confirm="),
+        "{answer}"
+    );
+    runs(&world, "one", &["press", "watch"]).await;
+    assert_eq!(world.apply("administrator", false).await.0, 200);
+    assert_eq!(names(&world.poll("one").await.1).0, set(&["press", "watch"]));
+}
+
 #[tokio::test]
 async fn labels_and_moves_are_looked_at_as_a_source_is() {
     let world = World::serving(true).await;
