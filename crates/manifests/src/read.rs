@@ -1,6 +1,6 @@
 //! From a text to its objects.
 
-use std::{collections::BTreeMap, path};
+use std::path;
 
 use serde_json::{Map, Value};
 
@@ -160,9 +160,7 @@ fn one(mut object: Map<String, Value>, findings: &mut Findings) -> Option<Object
     let head = metadata::head(kind, &mut object, findings);
     admission::before(kind, &mut object, findings);
     let mut document = schema::fit(object, schema::of(kind), &Path::root(), findings);
-    let none = BTreeMap::new();
-    let annotations = head.as_ref().map_or(&none, |head| &head.annotations);
-    admission::check(kind, annotations, &mut document, findings);
+    admission::check(kind, head.as_ref(), &mut document, findings);
     let head = head?;
     Some(Object {
         key: head.key,

@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use crate::{
     Kind,
     fault::{Findings, Path},
+    metadata::Head,
 };
 
 /// What has to be seen or done before unknown fields and nulls go.
@@ -30,13 +31,9 @@ pub(crate) fn before(kind: Kind, object: &mut Map<String, Value>, findings: &mut
     }
 }
 
-/// What is refused of a document with its defaults. Of a Secret `stringData` becomes `data`.
-pub(crate) fn check(
-    kind: Kind,
-    annotations: &BTreeMap<String, String>,
-    document: &mut Value,
-    findings: &mut Findings,
-) {
+/// What is refused of a document with its defaults. Of a Secret `stringData` becomes `data`. Where
+/// there is no head, that is a fault already.
+pub(crate) fn check(kind: Kind, head: Option<&Head>, document: &mut Value, findings: &mut Findings) {
     let root = Path::root();
     let spec = root.field("spec");
     match kind {
@@ -46,6 +43,8 @@ pub(crate) fn check(
             // A key whose value is refused is no missing key.
             let is_readable = |(path, _): &(Path, String)| !path.to_string().starts_with("data");
             if findings.faults.iter().all(is_readable) {
+                let none = BTreeMap::new();
+                let annotations = head.map_or(&none, |head| &head.annotations);
                 secret::check(document, annotations, findings);
             }
         }
@@ -54,7 +53,10 @@ pub(crate) fn check(
             device::log_collection(document, &spec, findings);
         }
         Kind::EdgeDeviceSet => device::log_collection(document, &spec, findings),
-        Kind::EdgeWorkload => workload::check(document, &spec, findings),
+        Kind::EdgeWorkload => {
+            let name = head.map(|head| head.key.name.as_str());
+            workload::check(document, name, &spec, findings);
+        }
         Kind::EdgeConfig => playbook::of_config(document, &spec, findings),
         Kind::PlaybookExecution => playbook::of_execution(document, &spec, findings),
         Kind::EdgeDeviceSignedRequest => device::signed_request(document, &spec, findings),

@@ -13,7 +13,7 @@ use crate::fault::{Findings, Path};
 const NO_CONTAINERS: &str = "a device would remove the containers that it runs under this name: name at least one, or take the \
      workload out";
 
-pub(super) fn check(document: &Value, spec: &Path, findings: &mut Findings) {
+pub(super) fn check(document: &Value, name: Option<&str>, spec: &Path, findings: &mut Findings) {
     if let Some(labels) = at(document, &["spec", "deviceSelector"]) {
         selector::check(labels, &spec.field("deviceSelector"), findings);
     }
@@ -52,7 +52,7 @@ pub(super) fn check(document: &Value, spec: &Path, findings: &mut Findings) {
             );
         }
     }
-    pod::check(specification, &path, findings);
+    pod::check(specification, name, &path, findings);
 }
 
 fn fields(container: &Value, path: &Path, findings: &mut Findings) {

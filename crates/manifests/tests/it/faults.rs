@@ -213,6 +213,29 @@ fn a_workload_that_runs_nothing_is_refused() {
     assert!(told.starts_with("READ"), "{told}");
 }
 
+#[test]
+fn a_volume_of_the_agent_s_name_is_refused() {
+    let workload = |name: &str, volume: &str| {
+        told(&format!(
+            "{{apiVersion: management.project-flotta.io/v1alpha1, kind: EdgeWorkload, metadata: {{name: {name}}}, spec: {{type: pod, \
+             device: d, pod: {{spec: {{containers: [{{name: c, image: i}}], volumes: [{{name: {volume}, hostPath: {{path: /d}}}}]}}}}}}}}"
+        ))
+    };
+    let refused = workload("web", "export-web");
+    assert!(
+        refused.starts_with(
+            "FAULT fleet.yaml, line 1: EdgeWorkload default/web: spec.pod.spec.volumes[0].name is that of the volume"
+        ) && refused.lines().count() == 1,
+        "{refused}"
+    );
+    for volume in ["export-webs", "export-", "export", "web", "xexport-web"] {
+        assert!(workload("web", volume).starts_with("READ"), "{volume}");
+    }
+    // Without a name there is nothing to compare it with.
+    let nameless = workload("", "export-");
+    assert_eq!(nameless.lines().count(), 1, "{nameless}");
+}
+
 /// An API server takes such a key out, or makes the empty text of it: either selects others than
 /// the file seems to.
 #[test]

@@ -23,7 +23,8 @@ pub(super) const CONTAINERS: [&str; 2] = ["initContainers", "containers"];
 /// Without regard to case (`ParsePullPolicy` of containers/common).
 const PULL_POLICIES: [&str; 6] = ["always", "ifnotpresent", "missing", "newer", "ifnewer", "never"];
 
-pub(super) fn check(pod: &Value, path: &Path, findings: &mut Findings) {
+/// `workload` is the name of the workload, if it has one.
+pub(super) fn check(pod: &Value, workload: Option<&str>, path: &Path, findings: &mut Findings) {
     let hostname = text_at(pod, &["hostname"]);
     // `libpod.WithPodHostname`. Where there is none, podman takes the name of the workload.
     let begins_oddly = hostname.starts_with(|letter: char| !letter.is_ascii_alphanumeric());
@@ -33,7 +34,7 @@ pub(super) fn check(pod: &Value, path: &Path, findings: &mut Findings) {
             "must begin with a letter or digit, and consist of letters, digits, -, _ and .",
         );
     }
-    let volumes = Volumes::of(pod, path, findings);
+    let volumes = Volumes::of(pod, workload, path, findings);
     let has_host_network = pod.get("hostNetwork") == Some(&Value::Bool(true));
     for list in CONTAINERS {
         let runs_for_long = list == "containers";
@@ -93,7 +94,7 @@ mod tests {
 
     fn paths(pod: &Value) -> Vec<String> {
         let mut findings = Findings::default();
-        check(pod, &Path::root(), &mut findings);
+        check(pod, Some("w"), &Path::root(), &mut findings);
         findings.faults.iter().map(|(path, _)| path.to_string()).collect()
     }
 

@@ -22,6 +22,10 @@ const HOST_PATH_TYPES: [&str; 8] = [
 /// container that is no init container.
 const EXPORT: &str = "/export";
 
+/// The volume that it mounts there has this before the name of the workload. Podman knows the last
+/// volume of a name alone, and that is the agent's.
+const EXPORT_VOLUME: &str = "export-";
+
 const PROPAGATIONS: [&str; 3] = ["None", "HostToContainer", "Bidirectional"];
 
 /// What may stand behind a colon of `mountPath`, one of each line (`ValidateVolumeOpts` of
@@ -52,12 +56,18 @@ const OPTIONS: [&[&str]; 10] = [
 pub(super) struct Volumes<'a>(BTreeMap<&'a str, &'a Value>);
 
 impl<'a> Volumes<'a> {
-    pub(super) fn of(pod: &'a Value, path: &Path, findings: &mut Findings) -> Self {
+    pub(super) fn of(pod: &'a Value, workload: Option<&str>, path: &Path, findings: &mut Findings) -> Self {
         let mut volumes = BTreeMap::new();
         let mut places = BTreeMap::new();
         for (path, volume) in elements(pod, "volumes", path) {
             let name = text_at(volume, &["name"]);
             volumes.entry(name).or_insert(volume);
+            if workload.is_some() && name.strip_prefix(EXPORT_VOLUME) == workload {
+                findings.fault(
+                    &path.field("name"),
+                    "is that of the volume for the workload's data, which the agent adds; choose another",
+                );
+            }
             match places.entry(name) {
                 Entry::Occupied(first) => findings.fault(
                     &path.field("name"),
@@ -221,7 +231,7 @@ mod tests {
             {"name": "odd", "hostPath": {"path": "/a:b", "type": "Directory"}},
         ]});
         let mut findings = Findings::default();
-        let volumes = Volumes::of(&pod, &Path::root(), &mut findings);
+        let volumes = Volumes::of(&pod, Some("w"), &Path::root(), &mut findings);
         check(
             &json!({"volumeMounts": mounts}),
             &volumes,
