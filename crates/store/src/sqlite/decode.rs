@@ -1,6 +1,6 @@
 //! Rows as they come out of SQLite, where a damaged one may hold what nobody wrote into it.
 
-use rusqlite::{Error, ErrorCode, Row, types::ValueRef};
+use rusqlite::{Error, ErrorCode, Row, ffi, types::ValueRef};
 
 use crate::record::{KeptDevice, LifeColumns, Times};
 
@@ -9,14 +9,19 @@ use crate::record::{KeptDevice, LifeColumns, Times};
 pub(super) fn decoded<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Result<T, String>> {
     match row {
         Ok(row) => Ok(Ok(row)),
-        Err(
-            error @ (Error::FromSqlConversionFailure(..)
-            | Error::IntegralValueOutOfRange(..)
-            | Error::Utf8Error(..)
-            | Error::InvalidColumnType(..)),
-        ) => Ok(Err(error.to_string())),
+        Err(error) if is_undecoded(&error) => Ok(Err(error.to_string())),
         Err(error) => Err(error),
     }
+}
+
+fn is_undecoded(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::Utf8Error(..)
+            | Error::InvalidColumnType(..)
+    )
 }
 
 /// A text, whatever it holds.
@@ -38,6 +43,18 @@ pub(super) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<usize> {
 /// Whether a page of the database is damaged, so that rows on it cannot even be found.
 pub(super) fn is_corrupt(error: &Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
+}
+
+/// Whether it is an index that does not fit its table: all pages can be read, and written.
+pub(super) fn is_of_index(error: &Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == ffi::SQLITE_CORRUPT_INDEX)
+}
+
+/// Whether something that is stored is damaged.
+pub(super) fn is_damage(error: &Error) -> bool {
+    is_corrupt(error) || is_undecoded(error)
 }
 
 /// The columns of `device`, in the order of [`device`].

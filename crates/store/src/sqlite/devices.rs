@@ -142,22 +142,18 @@ pub(super) fn remove_unreadable(connection: &Connection, id: &DeviceId) -> Resul
 }
 
 /// Gives device and report the checksums that they lack; returns how many.
-pub(super) fn sum_devices(connection: &Connection, ids: &[String]) -> Result<i64, Failure> {
-    let mut summed = 0;
-    for id in ids {
-        let Some(row) = read::row(connection, id)? else {
-            continue;
-        };
-        // What is damaged stays so, and is told by whoever asked for this.
-        if !matches!(row.verify(), Ok(Standing::Unsummed)) {
-            continue;
-        }
-        put_device(connection, id, &row.kept.columns, Revision(row.kept.revision))?;
-        summed += 1;
-        if let Some((report, _)) = &row.report {
-            put_report(connection, id, report)?;
-            summed += 1;
-        }
+pub(super) fn sum_device(connection: &Connection, id: &str) -> Result<i64, Failure> {
+    let Some(row) = read::row(connection, id)? else {
+        return Ok(0);
+    };
+    // What is damaged stays so, and is told by whoever asked for this.
+    if !matches!(row.verify(), Ok(Standing::Unsummed)) {
+        return Ok(0);
     }
-    Ok(summed)
+    put_device(connection, id, &row.kept.columns, Revision(row.kept.revision))?;
+    let Some((report, _)) = &row.report else {
+        return Ok(1);
+    };
+    put_report(connection, id, report)?;
+    Ok(2)
 }

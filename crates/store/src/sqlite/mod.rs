@@ -328,9 +328,17 @@ impl Store for SqliteStore {
             self.read(look).await?
         };
         let mut examined = seen.examined;
-        if !seen.devices_to_sum.is_empty() {
-            let summed = self.perform(Work::SumDevices(seen.devices_to_sum)).await?;
-            examined.summed += summed.unsigned_abs();
+        // Asked for all at once, so that they share a commit.
+        let asked = seen.devices_to_sum.into_iter();
+        let asked: Vec<_> = asked
+            .map(|id| self.submit(Work::SumDevice(id)))
+            .collect::<Result<_, _>>()?;
+        for answer in asked {
+            match answer.await.map_err(|_| closed())? {
+                Ok(summed) => examined.summed += summed.unsigned_abs(),
+                Err(error @ StoreError::Corrupt { .. }) => examined.damaged.push(error.of_device()),
+                Err(error) => return Err(error),
+            }
         }
         if seen.sum_documents {
             examined.summed += self.perform(Work::SumDocuments).await?.unsigned_abs();

@@ -2,8 +2,9 @@
 //! `fsync`.
 //!
 //! Each job has a savepoint of its own, so that a conflict of one does not harm the others, and is
-//! answered only after the `COMMIT`. The queue is bounded; who finds it full is told so at once
-//! instead of waiting for a disk that is stuck.
+//! answered only after the `COMMIT`. One that meets damage of the file may end the transaction for
+//! all: it is left out, and the others are made without it. The queue is bounded; who finds it full
+//! is told so at once instead of waiting for a disk that is stuck.
 //!
 //! On a full disk a group fails as a whole, and what cannot wait in it, deletions and pruning, is
 //! made with the room that is kept for them ([`Reserve`]). Nothing that was acknowledged is ever
@@ -28,6 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     apply::{self, Failure},
     connection::{self, Access},
+    decode::{is_corrupt, is_damage, is_of_index},
     devices, documents,
     files::{Files, Watch},
     housekeeper::{self, Housekeeper},
@@ -38,7 +40,7 @@ use super::{
 };
 use crate::{
     Bounds, DocumentsWrite, Identity, Keyring, Rekeyed, Revision, Sighting, StoreError, Write,
-    model::COMMIT_BYTES,
+    model::COMMIT_BYTES, record::unreadable_device,
 };
 
 /// Most jobs of one transaction: bounds how long the first of them waits for the last.
@@ -64,8 +66,8 @@ pub(super) enum Work {
     Prune(Timestamp, usize),
     Probe,
     Documents(Box<DocumentsWrite>),
-    /// Gives these devices the checksums that they lack.
-    SumDevices(Vec<String>),
+    /// Gives this device the checksums that it lacks.
+    SumDevice(String),
     /// The same for documents, renderings and sources.
     SumDocuments,
     /// Alone, between two transactions; answered here.
@@ -97,7 +99,7 @@ impl Work {
             | Self::Setting(..)
             | Self::Probe
             | Self::Documents(_)
-            | Self::SumDevices(_)
+            | Self::SumDevice(_)
             | Self::SumDocuments
             | Self::Rekey(_)
             | Self::Close => false,
@@ -210,48 +212,77 @@ impl Writer {
         self.reserve.retake();
     }
 
-    /// Makes these as one transaction and answers them. Returns them with the error if it was the
-    /// disk that had no room.
+    /// Makes these and answers them: as one transaction, or where one of them ends it, those before
+    /// it and those behind it as one each. So each is made twice at most. Returns what the disk had
+    /// no room for, with the error.
     fn try_commit(&mut self, jobs: Vec<Job>) -> Option<(Vec<Job>, rusqlite::Error)> {
-        if jobs.is_empty() {
-            return None;
+        // The next one is the last.
+        let mut parts = vec![jobs];
+        while let Some(jobs) = parts.pop() {
+            if jobs.is_empty() {
+                continue;
+            }
+            match self.make(jobs) {
+                Made::Answered => {}
+                Made::Parts { before, behind } => parts.extend([behind, before]),
+                Made::Not(jobs, error) => {
+                    let left = parts.into_iter().rev().flatten();
+                    let left: Vec<Job> = jobs.into_iter().chain(left).collect();
+                    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+                        return Some((left, error));
+                    }
+                    for job in left {
+                        let _ = job.reply.send(Err(super::unavailable(&error)));
+                    }
+                    return None;
+                }
+            }
         }
+        None
+    }
+
+    /// Makes these as one transaction and answers them, if it can be.
+    fn make(&mut self, jobs: Vec<Job>) -> Made {
         let (works, mut replies): (Vec<_>, Vec<_>) =
             jobs.into_iter().map(|job| (job.work, job.reply)).unzip();
         if let Err(error) = self.files.check_log(self.connection.as_ref()) {
             refuse(replies, &error);
-            return None;
+            return Made::Answered;
         }
-        let error = match self.transact(&works, &mut replies) {
+        let undone = match self.transact(&works, &mut replies) {
             Ok((outcomes, reached)) => {
                 // What went into a file that nobody finds again is not durable.
                 if let Err(error) = self.files.check_written(self.connection.as_ref()) {
                     refuse(replies, &error);
-                    return None;
+                    return Made::Answered;
                 }
                 self.durable.fetch_max(reached, Ordering::AcqRel);
                 self.housekeeper.committed();
                 answer(replies, outcomes);
-                return None;
+                return Made::Answered;
             }
-            Err(error) => error,
+            Err(undone) => undone,
         };
         // For callers to report; while the disk is full there would be a line for every group.
-        tracing::debug!(store = %self.path.display(), %error, writes = works.len(), "the store could not commit");
-        if keeps_connection(&error) {
+        tracing::debug!(store = %self.path.display(), ?undone, writes = works.len(), "the store could not commit");
+        if undone.keeps_connection() {
             self.roll_back();
         } else {
             self.files.forget_log();
             self.connection = None;
         }
-        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
-            let jobs = works.into_iter().zip(replies);
-            return Some((jobs.map(|(work, reply)| Job { work, reply }).collect(), error));
+        let jobs = works.into_iter().zip(replies);
+        let mut jobs: Vec<Job> = jobs.map(|(work, reply)| Job { work, reply }).collect();
+        match undone {
+            Undone::All(error) => Made::Not(jobs, error),
+            Undone::By(place, failure) => {
+                let behind = jobs.split_off(jobs.len().min(place + 1));
+                if let Some(Job { work, reply }) = jobs.pop() {
+                    let _ = reply.send(Err(told(&work, failure)));
+                }
+                Made::Parts { before: jobs, behind }
+            }
         }
-        for reply in replies {
-            let _ = reply.send(Err(super::unavailable(&error)));
-        }
-        None
     }
 
     /// The outcomes, and the highest revision among them: one that was given away in a transaction
@@ -260,7 +291,7 @@ impl Writer {
         &mut self,
         works: &[Work],
         replies: &mut Vec<Reply>,
-    ) -> rusqlite::Result<(Vec<Result<i64, StoreError>>, i64)> {
+    ) -> Result<(Vec<Result<i64, StoreError>>, i64), Undone> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => connection::connect(&self.path, Access::Write)?,
@@ -275,11 +306,11 @@ impl Writer {
         connection: &mut Connection,
         works: &[Work],
         replies: &mut Vec<Reply>,
-    ) -> rusqlite::Result<(Vec<Result<i64, StoreError>>, i64)> {
+    ) -> Result<(Vec<Result<i64, StoreError>>, i64), Undone> {
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut outcomes = Vec::with_capacity(works.len());
         let mut reached = 0;
-        for work in works {
+        for (place, work) in works.iter().enumerate() {
             let savepoint = transaction.savepoint()?;
             let outcome = match self.apply(&savepoint, work) {
                 Ok(value) => {
@@ -289,13 +320,14 @@ impl Writer {
                     }
                     Ok(value)
                 }
-                Err(Failure::Sqlite(error)) if savepoint.is_autocommit() || concerns_all(&error) => {
-                    return Err(error);
+                Err(Failure::Sqlite(error)) if concerns_all(&error) => return Err(error.into()),
+                Err(failure) if savepoint.is_autocommit() || ends_transaction(&failure) => {
+                    return Err(Undone::By(place, failure));
                 }
                 Err(failure) => {
                     // Rolls back to the savepoint and releases it.
                     savepoint.finish()?;
-                    Err(super::failure(failure))
+                    Err(told(work, failure))
                 }
             };
             outcomes.push(outcome);
@@ -342,7 +374,7 @@ impl Writer {
                 self.revision = self.revision.max(made.0);
                 Ok(made.0)
             }
-            Work::SumDevices(ids) => devices::sum_devices(connection, ids),
+            Work::SumDevice(id) => devices::sum_device(connection, id),
             Work::SumDocuments => sums::sum(connection),
             Work::Rekey(_) | Work::Close => Ok(0),
             #[cfg(test)]
@@ -448,18 +480,79 @@ fn answer(replies: Vec<Reply>, outcomes: Vec<Result<i64, StoreError>>) {
     }
 }
 
-/// Whether the error says something about the database and not about one write.
+/// Whether the error says something about the database and not about one write: that its disk is
+/// full, or that it cannot be written now. Damage is that of whoever meets it, and so is what has no
+/// code, for it was found by reading a row.
 fn concerns_all(error: &rusqlite::Error) -> bool {
-    !matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
-    )
+    !is_corrupt(error)
+        && error.sqlite_error_code().is_some_and(|code| {
+            !matches!(
+                code,
+                ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch
+            )
+        })
 }
 
-/// Whether the connection is as good as before once the transaction is rolled back.
-fn keeps_connection(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    )
+/// Whether others cannot be written behind it, though the transaction is still there: SQLite refuses
+/// every write once it has met a damaged page in it, also where that was read and told as the damage
+/// of one device. Only of an index that does not fit its table it is certain that it does not.
+fn ends_transaction(failure: &Failure) -> bool {
+    match failure {
+        Failure::Sqlite(error) => is_corrupt(error) && !is_of_index(error),
+        Failure::Refused(error) => matches!(error, StoreError::Corrupt { .. }),
+    }
+}
+
+/// A failure of one job, in the words for whoever asked for it.
+fn told(work: &Work, failure: Failure) -> StoreError {
+    let id = match work {
+        Work::Write(write) => write.id.as_str(),
+        Work::SumDevice(id) => id,
+        _ => return super::failure(failure),
+    };
+    match failure {
+        Failure::Sqlite(error) if is_damage(&error) => {
+            unreadable_device(id, &format!("what is kept of it cannot be changed ({error})"))
+        }
+        failure => super::failure(failure),
+    }
+}
+
+/// Why a transaction was not made.
+#[derive(Debug)]
+enum Undone {
+    /// Whatever is written, it cannot be now.
+    All(rusqlite::Error),
+    /// The job at this place has ended it.
+    By(usize, Failure),
+}
+
+impl From<rusqlite::Error> for Undone {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::All(error)
+    }
+}
+
+impl Undone {
+    /// Whether the connection is as good as before once the transaction is rolled back. Where a page
+    /// could not be read it has to be read again.
+    fn keeps_connection(&self) -> bool {
+        match self {
+            Self::All(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+            ),
+            Self::By(..) => false,
+        }
+    }
+}
+
+/// What became of jobs that were to be one transaction.
+enum Made {
+    /// They are answered.
+    Answered,
+    /// One was answered and has ended the transaction; the others are to be made without it.
+    Parts { before: Vec<Job>, behind: Vec<Job> },
+    /// None can be made now.
+    Not(Vec<Job>, rusqlite::Error),
 }

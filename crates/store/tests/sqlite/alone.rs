@@ -1,0 +1,181 @@
+//! Damage of what is kept of one device is the trouble of that device alone: nobody else's write
+//! fails, nobody becomes absent, and a person can put something in its place.
+
+use std::io::{Seek as _, SeekFrom, Write as _};
+
+use rusqlite::{Connection, params};
+use tokio::task::JoinSet;
+
+use super::*;
+
+fn is_corrupt<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
+    match result {
+        Err(error @ StoreError::Corrupt { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Runs statements that leave an index as it is, so that it does not fit its table afterwards.
+fn behind_index(path: &Path, index: &str, sql: &str) {
+    let schema = || {
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "writable_schema", true).unwrap();
+        connection
+    };
+    let hides = schema();
+    let (table, root, made): (String, i64, String) = hides
+        .query_row(
+            "SELECT tbl_name, rootpage, sql FROM sqlite_master WHERE type = 'index' AND name = ?1",
+            [index],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .unwrap();
+    let hidden = hides.execute("DELETE FROM sqlite_master WHERE name = ?1", [index]);
+    assert_eq!(hidden, Ok(1));
+    drop(hides);
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    schema()
+        .execute(
+            "INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) VALUES ('index', ?1, ?2, ?3, ?4)",
+            params![index, table, root, made],
+        )
+        .unwrap();
+}
+
+/// How much a flipped bit of a revision is.
+const FLIPPED: i64 = 1 << 40;
+
+/// A bit of the device's revision flips, and no index follows.
+fn flip_revision(path: &Path, name: &str) {
+    behind_index(
+        path,
+        "device_by_revision",
+        &format!("UPDATE device SET revision = revision + {FLIPPED} WHERE id = '{name}'"),
+    );
+}
+
+/// Makes these writes of `name` and of the others at once; the others must succeed.
+async fn commit_beside(
+    store: &Arc<dyn Store>,
+    name: &str,
+    at_revision: Revision,
+    others: &[(String, Revision)],
+) {
+    let mut tasks = JoinSet::new();
+    for (other, revision) in others {
+        for (name, revision) in [(name, at_revision), (other.as_str(), *revision)] {
+            let (store, write) = (Arc::clone(store), write(name, WriteGuard::At(revision), at(1)));
+            tasks.spawn(async move {
+                let name = write.id.to_string();
+                (name, store.commit(write).await)
+            });
+        }
+    }
+    while let Some(done) = tasks.join_next().await {
+        let (of, outcome) = done.unwrap();
+        if of == name {
+            let told = is_corrupt(outcome);
+            assert!(told.contains(name), "{told}");
+        } else {
+            outcome.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_changed_is_the_error_of_its_device() {
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    let revision = create(&*store, "d", approved()).await;
+    let mut others = Vec::new();
+    for number in 0..20 {
+        let name = format!("e{number}");
+        let revision = create(&*store, &name, approved()).await;
+        others.push((name, revision));
+    }
+    flip_revision(&place.path(), "d");
+    let now = store.load(&id("d")).await.unwrap().unwrap().revision;
+    assert_eq!(Revision(revision.0 + FLIPPED), now);
+    commit_beside(&store, "d", now, &others).await;
+    // A look through all of it gives no checksum to such a row, says so, and goes on.
+    let mut damaged = Vec::new();
+    let mut next = Some(flotta_store::Portion::first());
+    while let Some(portion) = next {
+        let examined = store.examine(portion).await.unwrap();
+        damaged.extend(examined.damaged);
+        next = examined.next;
+    }
+    assert!(
+        damaged.iter().any(|told| told.contains("device d")),
+        "{damaged:?}"
+    );
+}
+
+/// One row fills a page.
+fn long() -> fleet::Life {
+    life(fleet::State::Approved {
+        at: start(),
+        by: "x".repeat(3000),
+        configuration_withheld: false,
+    })
+}
+
+/// Destroys the page of the table `device` that holds what `marks` it, of a store that is closed.
+fn destroy_page(path: &Path, mark: &str) {
+    let bytes = fs::read(path).unwrap();
+    let found: Vec<usize> = bytes
+        .windows(mark.len())
+        .enumerate()
+        .filter_map(|(place, part)| (part == mark.as_bytes()).then_some(place / 4096))
+        .collect();
+    assert_eq!(found.len(), 1, "{mark} is on one page");
+    let mut file = fs::File::options().write(true).open(path).unwrap();
+    file.seek(SeekFrom::Start(found[0] as u64 * 4096)).unwrap();
+    file.write_all(&[0; 8]).unwrap();
+}
+
+/// A store of twenty devices, each on a page of its own, with that of `d` destroyed.
+async fn with_a_destroyed_page() -> (SqlitePlace, Arc<dyn Store>, Revision, Vec<(String, Revision)>) {
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    let mut others = Vec::new();
+    let mut of_d = Revision(0);
+    for number in 0..20 {
+        let name = if number == 7 {
+            "d".to_owned()
+        } else {
+            format!("e{number}")
+        };
+        let mut life = long();
+        life.spelling = format!("mark-of-{name}!");
+        let revision = create(&*store, &name, life).await;
+        if name == "d" {
+            of_d = revision;
+        } else {
+            others.push((name, revision));
+        }
+    }
+    store.close().await;
+    // Once in a column, and once in the document.
+    place
+        .run("UPDATE device SET spelling = 'alone-' || id || '!', checksum = NULL WHERE id = 'd'")
+        .await;
+    let connection = Connection::open(place.path()).unwrap();
+    connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    drop(connection);
+    destroy_page(&place.path(), "alone-d!");
+    let store = place.open().await;
+    (place, store, of_d, others)
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_read_is_the_error_of_those_on_it() {
+    let (_place, store, revision, others) = with_a_destroyed_page().await;
+    is_corrupt(store.load(&id("d")).await);
+    commit_beside(&store, "d", revision, &others).await;
+    let listed = store.list(None, all()).await.unwrap().devices;
+    let unreadable: Vec<_> = listed.iter().filter(|entry| entry.is_err()).collect();
+    assert_eq!((20, 1), (listed.len(), unreadable.len()));
+}
