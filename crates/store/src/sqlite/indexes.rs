@@ -4,8 +4,12 @@
 //! one flipped bit in an index a device or its report is absent, and absence would be answered with
 //! fewer workloads. The tables are scanned at a start, so that an index that lacks rows is known,
 //! and is made again from them.
+//!
+//! A row that an index has under another key than its own may be the one that is damaged. Then the
+//! index leads to it by what it was, and would not any more if it were made again: so it is not,
+//! unless a checksum says that the row is whole.
 
-use std::{fmt::Write as _, path::Path};
+use std::{collections::HashSet, fmt::Write as _, path::Path};
 
 use rusqlite::{Connection, Row, TransactionBehavior};
 
@@ -19,6 +23,9 @@ use crate::{StoreError, checksum::Standing, record::summed_report};
 struct Table {
     name: &'static str,
     columns: &'static str,
+    /// The column that every write moves on, if any. With a flipped bit in it a row looks like one of
+    /// a program without checksums. Nobody is looked for by it.
+    stamp: Option<&'static str>,
     standing: fn(&Row<'_>) -> rusqlite::Result<Standing>,
 }
 
@@ -28,11 +35,13 @@ const TABLES: [Table; 2] = [
     Table {
         name: "device",
         columns: DEVICE,
+        stamp: Some("revision"),
         standing: |row| Ok(device(row)?.standing()),
     },
     Table {
         name: "report",
         columns: "d.device_id, d.report, d.checksum",
+        stamp: None,
         standing: |row| {
             let (id, report): (String, String) = (row.get(0)?, row.get(1)?);
             let checksum: Option<Vec<u8>> = row.get(2)?;
@@ -45,10 +54,14 @@ const TABLES: [Table; 2] = [
 pub(super) struct Lacking {
     table: &'static str,
     index: String,
-    /// Rows that are not found by it and are what was written.
+    /// Whether it is that of the stamp alone.
+    is_of_stamp: bool,
+    /// Rows that are not found by it and have to be: they are what was written, or say nothing about
+    /// it and are not in the index at all.
     whole: usize,
-    /// Rows that are not found by it and are not, or that are so old that this cannot be told: it
-    /// may be their keys that are damaged, and that the index has right.
+    /// Rows that are not found by it and are not what was written, or say nothing about it and are in
+    /// the index under another key: it may be their keys that are damaged, and that the index has
+    /// right.
     doubtful: usize,
 }
 
@@ -57,6 +70,11 @@ impl Lacking {
     pub(super) fn describe(&self) -> String {
         let Self { table, index, .. } = self;
         let rows = self.whole + self.doubtful;
+        if self.whole == 0 {
+            return format!(
+                "{rows} rows of table {table} are not found by index {index}, and seem to be damaged themselves"
+            );
+        }
         format!("index {index} is damaged: {rows} rows of table {table} are not found by it")
     }
 }
@@ -82,14 +100,15 @@ pub(super) fn lacking(connection: &Connection) -> rusqlite::Result<Vec<Lacking>>
     Ok(all)
 }
 
-/// Makes indexes again from rows that are what was written. Fails where a row would stay absent.
+/// Makes indexes again where rows have to be found by them. Fails where one would stay absent.
 pub(super) fn restore(writer: &mut Connection, path: &Path) -> Result<(), StoreError> {
     for index in lacking(writer).map_err(|error| cannot_open(path, &error))? {
+        let what = index.describe();
         if index.whole == 0 {
-            // Read by the index they are unreadable, which is right.
+            // By the index they are found, and are unreadable or what they were.
+            tracing::warn!(store = %path.display(), "{what}; 'edge-config-server check' names their devices");
             continue;
         }
-        let what = index.describe();
         let refused = |why: &str| StoreError::Open {
             location: path.display().to_string(),
             reason: format!("{what}, {why}; restore a backup"),
@@ -97,12 +116,19 @@ pub(super) fn restore(writer: &mut Connection, path: &Path) -> Result<(), StoreE
         if index.doubtful > 0 {
             return Err(refused("and some of them are damaged themselves"));
         }
-        reindex(writer, &index.index)
-            .map_err(|error| refused(&format!("and it cannot be made again ({error})")))?;
-        tracing::warn!(
-            store = %path.display(),
-            "{what}; it was made again from the table. The file may be damaged elsewhere: run 'edge-config-server check'"
-        );
+        match reindex(writer, &index.index) {
+            Ok(()) => tracing::warn!(
+                store = %path.display(),
+                "{what}; it was made again from the table. The file may be damaged elsewhere: run 'edge-config-server check'"
+            ),
+            // Two devices of one revision, for one: nobody is absent by it.
+            Err(error) if index.is_of_stamp => tracing::warn!(
+                store = %path.display(),
+                "{what}, and it cannot be made again ({error}); the devices of these rows are read, and perhaps not written: restore \
+                 a backup if they get errors"
+            ),
+            Err(error) => return Err(refused(&format!("and it cannot be made again ({error})"))),
+        }
     }
     Ok(())
 }
@@ -122,30 +148,61 @@ fn names(connection: &Connection, select: &str) -> rusqlite::Result<Vec<String>>
 
 fn look(connection: &Connection, table: &Table, index: String) -> rusqlite::Result<Lacking> {
     let Table { name, columns, .. } = table;
-    let mut same = String::new();
-    for column in names(
+    let keys = names(
         connection,
         &format!("SELECT name FROM pragma_index_info('{index}')"),
-    )? {
-        let _ = write!(same, " AND k.\"{column}\" IS d.\"{column}\"");
+    )?;
+    let mut same = String::new();
+    for key in &keys {
+        let _ = write!(same, " AND k.\"{key}\" IS d.\"{key}\"");
     }
     let select = format!(
-        "SELECT {columns} FROM {name} d NOT INDEXED WHERE NOT EXISTS
+        "SELECT {columns}, d.rowid AS number FROM {name} d NOT INDEXED WHERE NOT EXISTS
            (SELECT 1 FROM {name} k INDEXED BY \"{index}\" WHERE k.rowid = d.rowid{same})"
     );
-    let mut found = Lacking {
-        table: name,
-        index,
-        whole: 0,
-        doubtful: 0,
-    };
+    let is_of_stamp = table.stamp.is_some_and(|stamp| keys == [stamp]);
+    let (mut whole, mut doubtful, mut unsummed) = (0, 0, HashSet::new());
     let mut statement = connection.prepare(&select)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         match decoded((table.standing)(row))? {
-            Ok(Standing::Verified) => found.whole += 1,
-            _ => found.doubtful += 1,
+            // Whichever of both is damaged, the row is served by its id.
+            _ if is_of_stamp => whole += 1,
+            Ok(Standing::Verified) => whole += 1,
+            Ok(Standing::Unsummed) => {
+                unsummed.insert(row.get("number")?);
+            }
+            Ok(Standing::Damaged) | Err(_) => doubtful += 1,
         }
     }
-    Ok(found)
+    let displaced = displaced(connection, name, &index, &unsummed)?;
+    Ok(Lacking {
+        table: name,
+        index,
+        is_of_stamp,
+        whole: whole + unsummed.len() - displaced,
+        doubtful: doubtful + displaced,
+    })
+}
+
+/// How many of these rows, by their numbers, an index has under another key than their own.
+fn displaced(
+    connection: &Connection,
+    table: &str,
+    index: &str,
+    rows: &HashSet<i64>,
+) -> rusqlite::Result<usize> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let mut statement = connection.prepare(&format!("SELECT rowid FROM {table} INDEXED BY \"{index}\""))?;
+    let mut numbers = statement.query([])?;
+    let mut found = HashSet::new();
+    while let Some(row) = numbers.next()? {
+        let number = row.get(0)?;
+        if rows.contains(&number) {
+            found.insert(number);
+        }
+    }
+    Ok(found.len())
 }

@@ -179,3 +179,81 @@ async fn a_page_that_cannot_be_read_is_the_error_of_those_on_it() {
     let unreadable: Vec<_> = listed.iter().filter(|entry| entry.is_err()).collect();
     assert_eq!((20, 1), (listed.len(), unreadable.len()));
 }
+
+#[tokio::test]
+async fn a_revision_with_a_flipped_bit_is_written_again_after_a_start() {
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    let revision = create(&*store, "d", approved()).await;
+    let other = create(&*store, "e", approved()).await;
+    store.close().await;
+    flip_revision(&place.path(), "d");
+    let store = place.open().await;
+    let stored = store.load(&id("d")).await.unwrap().unwrap();
+    assert_eq!(Revision(revision.0 + FLIPPED), stored.revision);
+    for (name, revision) in [("d", stored.revision), ("e", other)] {
+        store
+            .commit(write(name, WriteGuard::At(revision), at(1)))
+            .await
+            .unwrap();
+    }
+    assert!(place.inspect().await.problems.is_empty());
+    store.close().await;
+
+    // Of two devices of one revision, which no index can have, both are served.
+    behind_index(
+        &place.path(),
+        "device_by_revision",
+        "UPDATE device SET revision = (SELECT revision FROM device WHERE id = 'd') WHERE id = 'e'",
+    );
+    let store = place.open().await;
+    for name in ["d", "e"] {
+        let stored = store.load(&id(name)).await.unwrap().unwrap();
+        assert_eq!(approved(), *stored.device.life);
+    }
+}
+
+/// Right after an upgrade no row has a checksum that could tell which of both is damaged.
+#[tokio::test]
+async fn an_index_is_made_again_for_a_row_that_it_lost_and_not_for_one_that_changed() {
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    create(&*store, "d", approved()).await;
+    create(&*store, "e", approved()).await;
+    store.close().await;
+    let approved_ids = async |store: &dyn Store| -> Vec<String> {
+        let listed = store
+            .list(Some(fleet::Phase::Approved), all())
+            .await
+            .unwrap()
+            .devices;
+        ids(&listed).into_iter().map(ToOwned::to_owned).collect()
+    };
+
+    // The row says something else than the index, which has it as it was.
+    behind_index(
+        &place.path(),
+        "device_by_phase",
+        "UPDATE device SET phase = 'approvee', checksum = NULL WHERE id = 'd'",
+    );
+    let store = place.open().await;
+    assert_eq!(["d", "e"], approved_ids(&*store).await[..]);
+    store.close().await;
+    behind_index(
+        &place.path(),
+        "device_by_phase",
+        "UPDATE device SET phase = 'approved' WHERE id = 'd'",
+    );
+
+    // The index does not have the row at all.
+    behind_index(
+        &place.path(),
+        "device_by_phase",
+        "INSERT INTO device (id, namespace, phase, spelling, revision, life)
+         SELECT 'n', namespace, phase, spelling, revision + 100, life FROM device WHERE id = 'd'",
+    );
+    let store = place.open().await;
+    assert_eq!(["d", "e", "n"], approved_ids(&*store).await[..]);
+    store.close().await;
+    assert!(place.inspect().await.problems.is_empty());
+}
