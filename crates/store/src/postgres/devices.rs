@@ -36,6 +36,8 @@ const UPDATE_REVISION: &str = "UPDATE device d SET revision = new.revision, chec
 
 const REMOVE_REPORTS: &str = "DELETE FROM report WHERE device_id = ANY($1)";
 
+const REMOVE_PRESENCE: &str = "DELETE FROM presence WHERE device_id = ANY($1)";
+
 const DISTRUST_REPORTS: &str = "UPDATE report SET checksum = NULL WHERE device_id = ANY($1)";
 
 const INSERT_PRESENCE: &str =
@@ -78,6 +80,7 @@ pub(super) async fn remove_unreadable(
     if !ids.is_empty() {
         execute(transaction, "DELETE FROM device WHERE id = ANY($1)", &[&ids]).await?;
         execute(transaction, REMOVE_REPORTS, &[&ids]).await?;
+        execute(transaction, REMOVE_PRESENCE, &[&ids]).await?;
     }
     Ok(())
 }

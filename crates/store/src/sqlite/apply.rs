@@ -9,7 +9,10 @@ use fleet::{Event, Origin, Phase, Presence, Stray};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::devices::{insert_device, put_report, remove_unreadable, update_device};
+use super::{
+    decode::{decoded, is_of_row, lossy, times},
+    devices::{insert_device, put_report, remove_unreadable, update_device},
+};
 use crate::{
     Bounds, Revision, Sighting, StoreError, Write, WriteGuard,
     record::{self, StrayRow, Times, nanos},
@@ -68,6 +71,26 @@ pub(super) fn write(
     if let Some(presence) = write.presence {
         join_presence(connection, &write.id, presence)?;
     }
+    if !write.events.is_empty() {
+        let what = format!("an event of device {}", write.id);
+        dispensable(connection, &what, || record_events(connection, write, bounds))?;
+    }
+    if write
+        .life
+        .as_ref()
+        .is_some_and(|life| life.state.phase() == Phase::Approved)
+    {
+        let what = format!("the removal of stray {}", write.id);
+        dispensable(connection, &what, || {
+            Ok(connection
+                .prepare_cached("DELETE FROM stray WHERE id = ?1")?
+                .execute([write.id.as_str()])?)
+        })?;
+    }
+    Ok(())
+}
+
+fn record_events(connection: &Connection, write: &Write, bounds: &Bounds) -> Result<(), Failure> {
     for event in &write.events {
         count_event(connection, &write.id, event, write.at)?;
     }
@@ -76,15 +99,6 @@ pub(super) fn write(
             trim_events(connection, &write.id, origin, bounds)?;
         }
     }
-    if write
-        .life
-        .as_ref()
-        .is_some_and(|life| life.state.phase() == Phase::Approved)
-    {
-        connection
-            .prepare_cached("DELETE FROM stray WHERE id = ?1")?
-            .execute([write.id.as_str()])?;
-    }
     Ok(())
 }
 
@@ -92,26 +106,47 @@ pub(super) fn write(
 fn join_presence(connection: &Connection, id: &DeviceId, presence: Presence) -> Result<(), Failure> {
     let kept = connection
         .prepare_cached("SELECT polled, asked, beat, beating_since FROM presence WHERE device_id = ?1")?
-        .query_row([id.as_str()], |row| {
-            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
-        })
+        .query_row([id.as_str()], |row| times(row, 0))
         .optional()?;
     let Some(kept) = kept else { return Ok(()) };
     let joined = record::times(&record::presence(kept).join(presence));
     if joined == kept {
         return Ok(());
     }
-    write_presence(connection, id.as_str(), joined)
+    write_presence(connection, id.as_str(), joined).map(drop)
 }
 
-fn write_presence(connection: &Connection, id: &str, times: Times) -> Result<(), Failure> {
+/// Returns how many rows it found by this id.
+fn write_presence(connection: &Connection, id: &str, times: Times) -> Result<usize, Failure> {
     let [polled, asked, beat, beating_since] = times;
-    connection
+    Ok(connection
         .prepare_cached(
             "UPDATE presence SET polled = ?2, asked = ?3, beat = ?4, beating_since = ?5 WHERE device_id = ?1",
         )?
-        .execute(params![id, polled, asked, beat, beating_since])?;
-    Ok(())
+        .execute(params![id, polled, asked, beat, beating_since])?)
+}
+
+/// Makes what decides nothing: where a damaged row is in its way it is left out, and the rest is
+/// made.
+fn dispensable<T: Default>(
+    connection: &Connection,
+    what: &str,
+    act: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    connection.execute_batch("SAVEPOINT dispensable")?;
+    match act() {
+        Ok(made) => {
+            connection.execute_batch("RELEASE dispensable")?;
+            Ok(made)
+        }
+        Err(Failure::Sqlite(error)) if is_of_row(&error) && !connection.is_autocommit() => {
+            connection.execute_batch("ROLLBACK TO dispensable; RELEASE dispensable")?;
+            tracing::warn!(%error, "{what} cannot be written: a row of it in the store is damaged; restore a backup");
+            Ok(T::default())
+        }
+        // Rolled back by whoever made the rest.
+        Err(failure) => Err(failure),
+    }
 }
 
 fn count_event(connection: &Connection, id: &DeviceId, event: &Event, at: Timestamp) -> Result<(), Failure> {
@@ -172,15 +207,18 @@ pub(super) fn observe(
         join_presence(connection, &sighting.id, sighting.presence)?;
     }
     for stray in strays {
-        join_stray(connection, stray)?;
+        let what = format!("stray {}", stray.id);
+        dispensable(connection, &what, || join_stray(connection, stray))?;
     }
     if !strays.is_empty() {
-        connection
-            .prepare_cached(
-                "DELETE FROM stray WHERE id IN (
-                     SELECT id FROM stray ORDER BY last_at DESC, id LIMIT -1 OFFSET ?1)",
-            )?
-            .execute([record::limit(bounds.strays)])?;
+        dispensable(connection, "the removal of the oldest strays", || {
+            Ok(connection
+                .prepare_cached(
+                    "DELETE FROM stray WHERE id IN (
+                         SELECT id FROM stray ORDER BY last_at DESC, id LIMIT -1 OFFSET ?1)",
+                )?
+                .execute([record::limit(bounds.strays)])?)
+        })?;
     }
     Ok(())
 }
@@ -196,9 +234,9 @@ fn join_stray(connection: &Connection, stray: &Stray) -> Result<(), Failure> {
     }
     // One that cannot be read is replaced: it decides nothing, and the times of others wait behind
     // it.
-    let joined = match read_stray(connection, id)?.map(StrayRow::read) {
-        Some(Ok(kept)) => kept.join(stray.clone()),
-        Some(Err(_)) | None => stray.clone(),
+    let joined = match decoded(read_stray(connection, id))?.map(|row| row.map(StrayRow::read)) {
+        Ok(Some(Ok(kept))) => kept.join(stray.clone()),
+        Ok(Some(Err(_)) | None) | Err(_) => stray.clone(),
     };
     connection
         .prepare_cached(
@@ -258,17 +296,13 @@ pub(super) fn settle(connection: &Connection, now: Timestamp, limit: usize) -> R
             "SELECT device_id, polled, asked, beat, beating_since FROM presence
              WHERE polled > ?1 OR asked > ?1 OR beat > ?1 OR beating_since > ?1 LIMIT ?2",
         )?
-        .query_map([latest, limit], |row| {
-            Ok((
-                row.get::<_, String>(0)?,
-                [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
-            ))
-        })?
+        .query_map([latest, limit], |row| Ok((lossy(row, 0)?, times(row, 1)?)))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut count = heard.len();
+    let mut count = 0;
     for (id, times) in heard {
         let settled = record::presence(times).settled(now);
-        write_presence(connection, &id, record::times(&settled))?;
+        // One that is not found by its id stays, and must not be asked for again and again.
+        count += write_presence(connection, &id, record::times(&settled))?;
     }
     for statement in [
         "UPDATE event SET first_at = min(first_at, ?1), last_at = ?1 WHERE (device_id, origin, kind) IN (
@@ -276,9 +310,11 @@ pub(super) fn settle(connection: &Connection, now: Timestamp, limit: usize) -> R
         "UPDATE stray SET first_at = min(first_at, ?1), last_at = ?1 WHERE id IN (
              SELECT id FROM stray WHERE last_at > ?2 LIMIT ?3)",
     ] {
-        count += connection
-            .prepare_cached(statement)?
-            .execute([nanos(now), latest, limit])?;
+        count += dispensable(connection, "a time that is ahead", || {
+            Ok(connection
+                .prepare_cached(statement)?
+                .execute([nanos(now), latest, limit])?)
+        })?;
     }
     Ok(count)
 }

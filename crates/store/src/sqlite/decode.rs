@@ -52,6 +52,13 @@ pub(super) fn is_of_index(error: &Error) -> bool {
         .is_some_and(|error| error.extended_code == ffi::SQLITE_CORRUPT_INDEX)
 }
 
+/// Whether it is one row, of a table or an index, that does not let itself be changed: everything
+/// else can still be written.
+pub(super) fn is_of_row(error: &Error) -> bool {
+    let of_type = |error: &ffi::Error| error.extended_code == ffi::SQLITE_CONSTRAINT_DATATYPE;
+    is_of_index(error) || is_undecoded(error) || error.sqlite_error().is_some_and(of_type)
+}
+
 /// Whether something that is stored is damaged.
 pub(super) fn is_damage(error: &Error) -> bool {
     is_corrupt(error) || is_undecoded(error)
@@ -83,11 +90,14 @@ pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<KeptDevice> {
     })
 }
 
+/// Times; what is none, in a damaged row, counts as never. They decide over nobody's workloads, and
+/// the next one that is heard is written over it.
 pub(super) fn times(row: &Row<'_>, first: usize) -> rusqlite::Result<Times> {
-    Ok([
-        row.get(first)?,
-        row.get(first + 1)?,
-        row.get(first + 2)?,
-        row.get(first + 3)?,
-    ])
+    let time = |column: usize| -> rusqlite::Result<Option<i64>> {
+        Ok(match row.get_ref(column)? {
+            ValueRef::Integer(at) => Some(at),
+            _ => None,
+        })
+    };
+    Ok([time(first)?, time(first + 1)?, time(first + 2)?, time(first + 3)?])
 }

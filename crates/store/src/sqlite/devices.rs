@@ -138,6 +138,7 @@ pub(super) fn remove_unreadable(connection: &Connection, id: &DeviceId) -> Resul
     connection.execute_batch("REINDEX device; REINDEX report")?;
     connection.execute("DELETE FROM device WHERE id = ?1", [id.as_str()])?;
     connection.execute("DELETE FROM report WHERE device_id = ?1", [id.as_str()])?;
+    connection.execute("DELETE FROM presence WHERE device_id = ?1", [id.as_str()])?;
     Ok(())
 }
 

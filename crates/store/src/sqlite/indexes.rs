@@ -199,7 +199,7 @@ fn displaced(
     let mut numbers = statement.query([])?;
     let mut found = HashSet::new();
     while let Some(row) = numbers.next()? {
-        let number = row.get(0)?;
+        let number: i64 = row.get(0)?;
         if rows.contains(&number) {
             found.insert(number);
         }

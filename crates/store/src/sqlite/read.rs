@@ -249,14 +249,15 @@ pub(super) fn strays(connection: &Connection, limit: usize) -> Result<Vec<Stray>
             "SELECT id, namespace, operation, first_at, last_at, count FROM stray
              ORDER BY last_at DESC, id LIMIT ?1",
         )?
-        .query_map([record::limit(limit)], stray_row)?
+        .query_map([record::limit(limit)], |row| decoded(stray_row(row)))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     // One that cannot be read decides nothing, and hides none of the others.
-    Ok(rows.into_iter().filter_map(|row| row.read().ok()).collect())
+    Ok(rows.into_iter().filter_map(|row| row.ok()?.read().ok()).collect())
 }
 
 pub(super) fn stray(connection: &Connection, id: &DeviceId) -> Result<Option<Stray>> {
-    Ok(read_stray(connection, id.as_str())?.and_then(|row| row.read().ok()))
+    let kept = decoded(read_stray(connection, id.as_str()))?.unwrap_or_default();
+    Ok(kept.and_then(|row| row.read().ok()))
 }
 
 pub(super) fn changes(connection: &Connection, after: Revision, limit: usize) -> Result<Vec<Changed>> {
@@ -303,7 +304,7 @@ pub(super) fn census(connection: &Connection, epoch: Epoch, watch: &Watch) -> Re
     )?;
     let mut rows = approved.query([])?;
     while let Some(row) = rows.next()? {
-        let heard = decoded(times(row, 0))?.unwrap_or_default();
+        let heard = times(row, 0)?;
         let period = decoded(row.get(4))?.unwrap_or_default();
         census.count(watch, &record::presence(heard), period);
     }

@@ -42,6 +42,25 @@ fn behind_index(path: &Path, index: &str, sql: &str) {
         .unwrap();
 }
 
+/// Runs statements that put into a table what its types do not allow.
+fn loosely(path: &Path, table: &str, sql: &str) {
+    let define = |made: &str| {
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "writable_schema", true).unwrap();
+        let changed = connection.execute("UPDATE sqlite_master SET sql = ?2 WHERE name = ?1", [table, made]);
+        assert_eq!(changed, Ok(1));
+    };
+    let strict: String = Connection::open(path)
+        .unwrap()
+        .query_row("SELECT sql FROM sqlite_master WHERE name = ?1", [table], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    define(&strict.replace("STRICT, ", ""));
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    define(&strict);
+}
+
 /// How much a flipped bit of a revision is.
 const FLIPPED: i64 = 1 << 40;
 
@@ -256,4 +275,106 @@ async fn an_index_is_made_again_for_a_row_that_it_lost_and_not_for_one_that_chan
     assert_eq!(["d", "e", "n"], approved_ids(&*store).await[..]);
     store.close().await;
     assert!(place.inspect().await.problems.is_empty());
+}
+
+#[tokio::test]
+async fn a_time_that_is_none_is_in_nobodys_way() {
+    let polled = |millis| fleet::Presence::default().polled(at(millis));
+    for value in ["x'00'", "'later'"] {
+        let place = SqlitePlace::new();
+        let store = place.open().await;
+        for name in ["d", "e"] {
+            create(&*store, name, approved()).await;
+        }
+        let damage = || {
+            loosely(
+                &place.path(),
+                "presence",
+                &format!("UPDATE presence SET polled = {value} WHERE device_id = 'd'"),
+            );
+        };
+        let heard = async |name: &str| store.load(&id(name)).await.unwrap().unwrap().device.presence;
+        store
+            .observe(
+                vec![sighting("d", fleet::Presence::default().beat(at(1)))],
+                Vec::new(),
+            )
+            .await
+            .unwrap();
+        damage();
+        let presence = heard("d").await;
+        assert_eq!((None, Some(at(1))), (presence.polled, presence.beat), "{value}");
+        assert!(
+            store
+                .list(None, all())
+                .await
+                .unwrap()
+                .devices
+                .iter()
+                .all(Result::is_ok)
+        );
+
+        // What is heard of it and of others is written.
+        let sightings = vec![sighting("d", polled(2)), sighting("e", polled(3))];
+        store.observe(sightings, Vec::new()).await.unwrap();
+        assert_eq!(Some(at(2)), heard("d").await.polled, "{value}");
+        assert_eq!(Some(at(3)), heard("e").await.polled, "{value}");
+
+        // It is later than any time, and pruning comes to an end all the same.
+        damage();
+        store.prune(at(4)).await.unwrap();
+        assert_eq!(None, heard("d").await.polled, "{value}");
+
+        // Whoever puts something in the place of a device begins anew.
+        damage();
+        place.run("UPDATE device SET life = 'x' WHERE id = 'd'").await;
+        is_corrupt(store.load(&id("d")).await);
+        let replacement = Write {
+            life: Some(rejected().into()),
+            ..write("d", WriteGuard::Unreadable, at(5))
+        };
+        store.commit(replacement).await.unwrap();
+        assert_eq!(fleet::Presence::default(), heard("d").await, "{value}");
+        store
+            .observe(vec![sighting("d", polled(6))], Vec::new())
+            .await
+            .unwrap();
+        assert_eq!(Some(at(6)), heard("d").await.polled, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_or_a_stray_that_cannot_be_changed_is_in_nobodys_way() {
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    let revision = advance(&*store, 1).await;
+    let strays = |millis| vec![stray("s", at(millis)), stray("t", at(millis))];
+    store.observe(Vec::new(), strays(1)).await.unwrap();
+    behind_index(
+        &place.path(),
+        "event_by_age",
+        "UPDATE event SET last_at = last_at - 1",
+    );
+    behind_index(
+        &place.path(),
+        "stray_by_age",
+        "UPDATE stray SET last_at = last_at - 1 WHERE id = 's'",
+    );
+    let again = Write {
+        life: Some(waiting().into()),
+        events: vec![event("Step", "")],
+        ..write("a", WriteGuard::At(Revision(revision)), at(2))
+    };
+    let revision = store.commit(again).await.unwrap();
+    assert_eq!(
+        waiting(),
+        *store.load(&id("a")).await.unwrap().unwrap().device.life
+    );
+    store.observe(Vec::new(), strays(3)).await.unwrap();
+    assert_eq!(at(3), store.stray(&id("t")).await.unwrap().unwrap().last);
+    let approval = Write {
+        life: Some(approved().into()),
+        ..write("a", WriteGuard::At(revision), at(4))
+    };
+    store.commit(approval).await.unwrap();
 }
