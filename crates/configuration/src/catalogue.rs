@@ -20,7 +20,7 @@ use crate::{
     fault::{Fault, Trouble},
     former::Former,
     lookup::Objects,
-    parts::Holdings,
+    parts::{Holdings, Lost, lost},
     settings::{Sets, Settings},
     workloads::{Candidate, State, Workloads},
 };
@@ -220,9 +220,28 @@ impl Catalogue {
         let kept = unclear.filter(|(name, _)| (subject.reported)(name));
         self.candidates(subject)
             .into_iter()
-            .map(|candidate| (candidate.key.name.clone(), candidate.parts.clone()))
+            .map(Candidate::holding)
             .chain(kept.map(|(name, parts)| (name.clone(), parts.cloned())))
             .collect()
+    }
+
+    /// The first thing that a device could lose where this catalogue is followed by another, if
+    /// nothing is known of it but its name: of a workload that is gone, or is for other devices, or
+    /// of any in a namespace where its EdgeDevice has other labels, it may have been one that has it.
+    pub fn may_lose(&self, after: &Self, device: &str) -> Option<Lost> {
+        self.workloads.iter().find_map(|(namespace, workloads)| {
+            let labels = |of: &Self| of.manifest_labels(namespace, device).clone();
+            let then = after.workloads.get(namespace);
+            let then = then.filter(|_| labels(self) == labels(after));
+            workloads.iter().find_map(|candidate| {
+                let then = then.and_then(|then| then.get(&candidate.key.name));
+                let then = then.filter(|then| then.selects_as(candidate));
+                let has = then.into_iter().map(Candidate::holding).collect();
+                lost(&Holdings::from([candidate.holding()]), &has)
+                    .into_iter()
+                    .next()
+            })
+        })
     }
 
     /// The workloads that are selected for a device, in the order of their names.

@@ -49,6 +49,8 @@ struct Unclear {
 /// A workload of a namespace.
 pub(crate) struct Candidate {
     pub(crate) key: Key,
+    /// The one device that it is for; empty for none, and then the selector counts.
+    device: String,
     selector: Option<Selector>,
     pub(crate) state: State,
     /// The named parts of what devices have of it, as far as they are known.
@@ -65,6 +67,18 @@ pub(crate) enum State {
     Broken(Trouble),
     /// There is something that cannot be read.
     Unreadable(Trouble),
+}
+
+impl Candidate {
+    /// It and the parts of what devices have of it, as far as they are known.
+    pub(crate) fn holding(&self) -> (String, Option<Arc<Parts>>) {
+        (self.key.name.clone(), self.parts.clone())
+    }
+
+    /// Whether both are for the same devices, whichever there are.
+    pub(crate) fn selects_as(&self, other: &Self) -> bool {
+        (&self.device, &self.selector) == (&other.device, &other.selector)
+    }
 }
 
 impl Workloads {
@@ -107,6 +121,7 @@ impl Workloads {
         };
         let candidate = Candidate {
             key: key.clone(),
+            device: workload.spec.device,
             selector,
             state,
             parts,
@@ -186,6 +201,10 @@ impl Workloads {
             .into_iter()
             .filter_map(|name| self.by_name.get(name))
             .collect()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Candidate> {
+        self.by_name.get(name)
     }
 
     /// All of them, in the order of their names.

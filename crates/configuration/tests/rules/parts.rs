@@ -69,6 +69,62 @@ fn of_a_pod_only_the_places_that_flotta_scans() {
     }
 }
 
+/// Of a device of which nothing is known but its name.
+#[test]
+fn whoever_a_device_is_it_may_lose_what_is_taken_from_somebody() {
+    let objects = |web: &str, press: &str, labels: &str| {
+        World::of(&format!(
+            "
+{{apiVersion: management.project-flotta.io/v1alpha1, kind: EdgeWorkload, metadata: {{name: web}}, spec: {{type: pod, {web}}}}}
+---
+{{apiVersion: management.project-flotta.io/v1alpha1, kind: EdgeWorkload, metadata: {{name: press}}, spec: {{type: pod, {press}}}}}
+---
+{{apiVersion: management.project-flotta.io/v1alpha1, kind: EdgeDevice, metadata: {{name: d, labels: {{{labels}}}}}}}
+"
+        ))
+    };
+    let (by, pod) = (
+        "deviceSelector: {matchLabels: {a: b}}",
+        "pod: {spec: {containers: [{name: c, image: i}]}}",
+    );
+    let (web, press) = (format!("{by}, {pod}"), format!("device: d, {pod}"));
+    let before = objects(&web, &press, "a: b").catalogue();
+    let may_lose = |web: &str, press: &str, labels: &str, device: &str| {
+        let after = objects(web, press, labels).catalogue();
+        before.may_lose(&after, device).map(|lost| lost.to_string())
+    };
+    let told = |what: &str| Some(what.to_owned());
+    assert_eq!(may_lose(&web, &press, "a: b", "d"), None);
+    let another_image = web.replace("image: i", "image: j");
+    assert_eq!(may_lose(&another_image, &press, "a: b", "d"), None);
+    assert_eq!(
+        may_lose(&web.replace("a: b", "a: c"), &press, "a: b", "x"),
+        told("workload web")
+    );
+    assert_eq!(
+        may_lose(&web, &press.replace("device: d", "device: e"), "a: b", "x"),
+        told("workload press")
+    );
+    let another_part = press.replace("name: c", "name: d");
+    assert_eq!(
+        may_lose(&web, &another_part, "a: b", "x"),
+        told("container c of workload press")
+    );
+    assert_eq!(may_lose(&web, &press, "a: c", "d"), told("workload press"));
+    assert_eq!(may_lose(&web, &press, "a: c", "x"), None);
+    let mut without = objects(&web, &press, "a: b");
+    without.remove(Kind::EdgeWorkload, "web");
+    let lost = before.may_lose(&without.catalogue(), "x").unwrap();
+    assert_eq!(lost.to_string(), "workload web");
+    assert_eq!(
+        before
+            .may_lose(&World::default().catalogue(), "x")
+            .unwrap()
+            .to_string(),
+        "workload press"
+    );
+}
+
 /// `items` of a volume are not checked, as with Flotta.
 #[test]
 fn of_a_config_map_volume_the_map_alone_counts() {

@@ -8,7 +8,7 @@
 use fleet::Phase;
 use manifests::{Key, source::SourceReading};
 use serde::{Deserialize, Serialize};
-use store::{DocumentsWrite, Page, Store, StoreError};
+use store::{DocumentsWrite, Page, Store, StoreError, Stored};
 
 use super::{Current, Keeper, Loss, WATCHED, change::Change};
 use crate::service::{Had, held, holdings};
@@ -239,18 +239,23 @@ async fn loss(store: &dyn Store, before: &Current, after: &Current) -> Result<Lo
     };
     loop {
         let listing = store.list(Some(Phase::Approved), page.clone()).await?;
-        for device in listing.devices.iter().flatten() {
-            let stored = match store.load(&device.id).await {
-                // It gets error answers and keeps what it has: it loses nothing by a change.
-                Err(StoreError::Corrupt { .. }) => None,
-                stored => stored?,
+        for entry in &listing.devices {
+            let stored = match entry {
+                Ok(device) => match store.load(&device.id).await {
+                    Err(StoreError::Corrupt { .. }) => Err(device.id.as_str()),
+                    stored => Ok(stored?),
+                },
+                Err(unreadable) => Err(unreadable.id.as_str()),
             };
-            if let Some(stored) = stored {
-                match held(&stored.device, before, epoch) {
-                    Some(Had::Known(had)) => loss.count(&device.id, &had, &holdings(&stored.device, after)),
+            match stored {
+                Ok(None) => {}
+                Ok(Some(Stored { device, .. })) => match held(&device, before, epoch) {
+                    Some(Had::Known(had)) => loss.count(&device.id, &had, &holdings(&device, after)),
                     Some(Had::Unknown) => loss.count_unknown(&device.id),
                     None => {}
-                }
+                },
+                // It gets error answers as long as it has to be read, and that may end.
+                Err(id) => loss.count_unreadable(id, before.catalogue.may_lose(&after.catalogue, id)),
             }
         }
         let Some(next) = listing.next else {

@@ -52,6 +52,8 @@ pub struct Loss {
     unknown: usize,
     /// The first of them.
     first_unknown: Option<DeviceId>,
+    /// The first of those that cannot be read, with what it might lose.
+    first_unreadable: Option<(String, Lost)>,
     /// How many would lose their last workload.
     emptied: usize,
     /// The first of them.
@@ -80,10 +82,25 @@ impl Loss {
         self.first_unknown.get_or_insert_with(|| id.clone());
     }
 
+    /// Counts one that cannot be read, with what it might lose, whichever device it is. It need not
+    /// get errors for ever: it may be in memory, or only the disk's word of a moment.
+    pub fn count_unreadable(&mut self, id: &str, may_lose: Option<Lost>) {
+        self.devices += 1;
+        if let Some(what) = may_lose {
+            self.first_unreadable.get_or_insert_with(|| (id.to_owned(), what));
+        }
+    }
+
     /// The first thing that the first device would or may lose, if any.
     pub fn first(&self) -> Option<String> {
         if let Some((device, what)) = &self.first_losing {
             return Some(format!("{what} (on device {device})"));
+        }
+        if let Some((device, what)) = &self.first_unreadable {
+            return Some(format!(
+                "{what}, perhaps (of device {}, which cannot be read)",
+                device.escape_debug()
+            ));
         }
         let device = self.first_unknown.as_ref()?;
         Some(format!(
@@ -100,6 +117,13 @@ impl Loss {
             return Some(format!(
                 "{} of {} devices would lose their last workload, device {first} among them",
                 self.emptied, self.devices
+            ));
+        }
+        if let Some((device, what)) = &self.first_unreadable {
+            return Some(format!(
+                "device {} cannot be read, so that it may lose {what}, and that may be its last workload; 'edge-config-server device \
+                 list' shows such devices",
+                device.escape_debug()
             ));
         }
         let (first, what) = self.first_losing.as_ref()?;
@@ -205,6 +229,25 @@ mod tests {
         assert_eq!(loss.objection(ten()), None);
         let objection = loss.objection_to_act(ten()).unwrap();
         assert!(objection.starts_with("1 of 103 devices would lose"), "{objection}");
+    }
+
+    #[test]
+    fn what_one_that_cannot_be_read_may_lose_waits_however_many_there_are() {
+        let mut loss = loss(0, 1_000);
+        loss.count_unreadable("x\u{1b}", None);
+        assert_eq!((loss.first(), loss.objection(ten())), (None, None));
+        let what = Lost {
+            workload: "a".to_owned(),
+            part: None,
+        };
+        loss.count_unreadable("x\u{1b}", Some(what));
+        let objection = loss.objection(ten()).unwrap();
+        assert!(
+            objection.starts_with("device x\\u{1b} cannot be read, so that it may lose workload a"),
+            "{objection}"
+        );
+        assert!(loss.first().is_some());
+        assert_eq!(loss.objection(Share::percent(100).unwrap()), None);
     }
 
     #[test]

@@ -7,7 +7,10 @@ use rusqlite::Connection;
 use serde_json::json;
 use store::Page;
 
-use crate::{fleet::names, world::World};
+use crate::{
+    fleet::names,
+    world::{World, set},
+};
 
 /// A serving world in which what is kept of device `two` is not what was written.
 async fn damaged(change: &str) -> World {
@@ -142,6 +145,49 @@ async fn only_an_administrators_act_replaces_it() {
         assert_eq!(world.heartbeat("two", &beat).await, 200);
         world.act("two", Act::Release).await;
         world.report("two").await;
+        assert_eq!(world.poll("two").await.0, 200);
+    }
+}
+
+/// What was read of it before is in memory, so that it is served on.
+#[tokio::test]
+async fn one_that_is_damaged_while_it_is_served_loses_nothing() {
+    let damages = [
+        "UPDATE report SET report = replace(report, '{', '{ ') WHERE device_id = 'three'",
+        "UPDATE device SET life = replace(life, 'default', 'defaulu') WHERE id = 'three'",
+    ];
+    for change in damages {
+        let world = World::serving(true).await;
+        let has = set(&["watch"]);
+        assert_eq!(names(&world.poll("three").await.1).0, has);
+        let database = Connection::open(world.db()).unwrap();
+        assert_eq!(database.execute(change, []), Ok(1), "{change}");
+        drop(database);
+        let (status, told) = world.poll("three").await;
+        assert_eq!((status, names(&told).0), (200, has), "{change}");
+
+        // What takes something from devices may take it from this one, so a person is asked.
+        world.edit(
+            "workloads.yaml",
+            "key: line, operator: Exists",
+            "key: line, operator: NotIn, values: [paint]",
+        );
+        world.look().await;
+        let status = world.service().documents().status();
+        let fault = &status.sources[0].faults[0];
+        assert!(
+            fault.contains("device three cannot be read, so that it may lose workload watch"),
+            "{change}: {fault}"
+        );
+        // Also by that word it is not told what was decided on something that is not there any more.
+        let digest = world.unconfirmed().unwrap();
+        assert_eq!(world.confirm(&digest).await, 200);
+        world.look().await;
+        assert_eq!(world.unconfirmed(), None);
+        for _ in 0..2 {
+            let (status, told) = world.poll("three").await;
+            assert!([500, 503].contains(&status), "{change}: {status} {told}");
+        }
         assert_eq!(world.poll("two").await.0, 200);
     }
 }

@@ -63,7 +63,8 @@ pub(super) fn kept_device(connection: &Connection, id: &str) -> Result<Option<Ke
 }
 
 /// Only what was written is built upon: a damaged row that gets a new checksum would be taken for
-/// good.
+/// good. So is the report, unless it is replaced: what the device is told is decided by it, from
+/// memory perhaps, where nobody has seen that it is damaged.
 pub(super) fn update_device(
     connection: &Connection,
     write: &Write,
@@ -71,7 +72,13 @@ pub(super) fn update_device(
     next: Revision,
 ) -> Result<(), Failure> {
     let id = write.id.as_str();
-    let kept = kept_device(connection, id)?
+    let kept = match &write.report {
+        Some(_) => kept_device(connection, id)?,
+        None => read::row(connection, id)?
+            .map(|row| row.verify().map(|_| row.kept))
+            .transpose()?,
+    };
+    let kept = kept
         .filter(|kept| kept.revision == at.0)
         .ok_or(StoreError::Conflict)?;
     if kept.verify()? == Standing::Unsummed && write.report.is_none() {
