@@ -40,10 +40,21 @@ pub(super) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<usize> {
     })
 }
 
-/// Whether a page of the database is damaged, so that rows on it cannot even be found.
+/// Whether a page of the database is damaged, so that rows on it cannot even be found: it is none,
+/// or the disk cannot read it. Where a disk reads nothing at all, nobody is found either.
 pub(super) fn is_corrupt(error: &Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DatabaseCorrupt || UNREADABLE.contains(&error.extended_code)
+    })
 }
+
+/// What SQLite says of a sector that cannot be read, of a page that ends too early and of a file
+/// system that finds itself damaged. Other failures of a disk are not those of one page.
+const UNREADABLE: [i32; 3] = [
+    ffi::SQLITE_IOERR_READ,
+    ffi::SQLITE_IOERR_SHORT_READ,
+    ffi::SQLITE_IOERR_CORRUPTFS,
+];
 
 /// Whether it is an index that does not fit its table: all pages can be read, and written.
 pub(super) fn is_of_index(error: &Error) -> bool {
@@ -100,4 +111,29 @@ pub(super) fn times(row: &Row<'_>, first: usize) -> rusqlite::Result<Times> {
         })
     };
     Ok([time(first)?, time(first + 1)?, time(first + 2)?, time(first + 3)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sector_that_cannot_be_read_is_the_damage_of_what_is_on_it() {
+        let said = |code| is_corrupt(&Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in UNREADABLE {
+            assert!(said(code), "{code}");
+        }
+        assert!(said(ffi::SQLITE_CORRUPT) && said(ffi::SQLITE_CORRUPT_INDEX));
+        for code in [
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_IOERR_LOCK,
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_NOTADB,
+        ] {
+            assert!(!said(code), "{code}");
+        }
+    }
 }

@@ -79,20 +79,30 @@ impl Lacking {
     }
 }
 
-/// All such indexes.
-pub(super) fn lacking(connection: &Connection) -> rusqlite::Result<Vec<Lacking>> {
-    let mut all = Vec::new();
+/// What a look at all indexes has found.
+#[derive(Default)]
+pub(super) struct Looked {
+    pub(super) lacking: Vec<Lacking>,
+    /// Of which indexes it cannot be said, a sentence each.
+    pub(super) unknown: Vec<String>,
+}
+
+/// All such indexes. A page that cannot be read is no reason not to serve: who is on it gets errors.
+pub(super) fn look_at_all(connection: &Connection) -> rusqlite::Result<Looked> {
+    let mut all = Looked::default();
     for table in &TABLES {
         let indexes = format!(
             "SELECT name FROM pragma_index_list('{}') WHERE NOT partial",
             table.name
         );
         for index in names(connection, &indexes)? {
-            match look(connection, table, index) {
-                Ok(found) if found.whole + found.doubtful > 0 => all.push(found),
+            match look(connection, table, &index) {
+                Ok(found) if found.whole + found.doubtful > 0 => all.lacking.push(found),
                 Ok(_) => {}
-                // A page that cannot be read is told by whoever needs it.
-                Err(error) if is_corrupt(&error) => {}
+                Err(error) if is_corrupt(&error) => all.unknown.push(format!(
+                    "whether index {index} leads to all rows of table {} is not known ({error})",
+                    table.name
+                )),
                 Err(error) => return Err(error),
             }
         }
@@ -102,7 +112,14 @@ pub(super) fn lacking(connection: &Connection) -> rusqlite::Result<Vec<Lacking>>
 
 /// Makes indexes again where rows have to be found by them. Fails where one would stay absent.
 pub(super) fn restore(writer: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    for index in lacking(writer).map_err(|error| cannot_open(path, &error))? {
+    let Looked { lacking, unknown } = look_at_all(writer).map_err(|error| cannot_open(path, &error))?;
+    for what in unknown {
+        tracing::warn!(
+            store = %path.display(),
+            "{what}; devices on pages that cannot be read get errors: run 'edge-config-server check', and restore a backup"
+        );
+    }
+    for index in lacking {
         let what = index.describe();
         if index.whole == 0 {
             // By the index they are found, and are unreadable or what they were.
@@ -146,7 +163,7 @@ fn names(connection: &Connection, select: &str) -> rusqlite::Result<Vec<String>>
         .collect()
 }
 
-fn look(connection: &Connection, table: &Table, index: String) -> rusqlite::Result<Lacking> {
+fn look(connection: &Connection, table: &Table, index: &str) -> rusqlite::Result<Lacking> {
     let Table { name, columns, .. } = table;
     let keys = names(
         connection,
@@ -175,10 +192,10 @@ fn look(connection: &Connection, table: &Table, index: String) -> rusqlite::Resu
             Ok(Standing::Damaged) | Err(_) => doubtful += 1,
         }
     }
-    let displaced = displaced(connection, name, &index, &unsummed)?;
+    let displaced = displaced(connection, name, index, &unsummed)?;
     Ok(Lacking {
         table: name,
-        index,
+        index: index.to_owned(),
         is_of_stamp,
         whole: whole + unsummed.len() - displaced,
         doubtful: doubtful + displaced,

@@ -68,8 +68,12 @@ fn inspect_by(path: &Path, access: Access, lost_log: Option<String>) -> Result<I
     let mut problems: Vec<String> = several.into_iter().chain(odd).chain(lost_log).collect();
     problems.extend(pages(&connection).map_err(|error| failed(&error))?);
     if schema >= migrations::WITH_CHECKSUMS {
-        let lacking = indexes::lacking(&connection).map_err(|error| failed(&error))?;
-        problems.extend(lacking.iter().map(indexes::Lacking::describe));
+        let looked = indexes::look_at_all(&connection).map_err(|error| failed(&error))?;
+        problems.extend(looked.lacking.iter().map(indexes::Lacking::describe));
+        // Mostly the pages have told why.
+        if problems.is_empty() {
+            problems.extend(looked.unknown);
+        }
     }
     match rows(&connection, schema) {
         Ok(damaged) => problems.extend(damaged),
@@ -94,9 +98,12 @@ fn inspect_by(path: &Path, access: Access, lost_log: Option<String>) -> Result<I
 fn pages(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut check = connection.prepare("PRAGMA quick_check(10)")?;
     let lines = check.query_map([], |row| row.get::<_, String>(0))?;
+    let damaged = |what: &str| format!("the database is damaged ({what}); restore a backup");
     let told = lines.filter_map(|line| match line {
         Ok(line) if line == "ok" => None,
-        line => Some(line.map(|line| format!("the database is damaged ({line}); restore a backup"))),
+        Ok(line) => Some(Ok(damaged(&line))),
+        Err(error) if is_corrupt(&error) => Some(Ok(damaged(&error.to_string()))),
+        Err(error) => Some(Err(error)),
     });
     told.collect()
 }
