@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
     decode::{decoded, is_of_row, lossy, times},
-    devices::{insert_device, put_report, remove_unreadable, update_device},
+    devices::{self, insert_device, put_report, update_device},
 };
 use crate::{
     Bounds, Revision, Sighting, StoreError, Write, WriteGuard,
@@ -60,7 +60,7 @@ pub(super) fn write(
                 .life
                 .as_ref()
                 .ok_or_else(|| record::without_life(&write.id))?;
-            remove_unreadable(connection, &write.id)?;
+            devices::remove(connection, &write.id)?;
             insert_device(connection, &write.id, life, next)?;
         }
     }

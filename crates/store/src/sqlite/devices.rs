@@ -134,19 +134,66 @@ pub(super) fn put_report(connection: &Connection, id: &str, document: &str) -> r
     Ok(())
 }
 
-/// Makes room for a device that is there and cannot be read. What an index says of its row may be
-/// something else.
-pub(super) fn remove_unreadable(connection: &Connection, id: &DeviceId) -> Result<(), Failure> {
-    match read::load(connection, id) {
-        Err(Failure::Refused(StoreError::Corrupt { .. })) => {}
+/// Fails unless a device is there and cannot be read, or be written. Not to be asked in a
+/// transaction, in which nothing can be written behind a damaged page.
+pub(super) fn check_unusable(connection: &Connection, id: &DeviceId, next: Revision) -> Result<(), Failure> {
+    let usable = match read::row(connection, id.as_str()).map(|row| row.map(|row| (row.verify(), row))) {
+        Ok(None) => true,
+        Ok(Some((Ok(_), row))) => {
+            let transaction = connection.unchecked_transaction()?;
+            let written = put_device(&transaction, id.as_str(), &row.kept.columns, next);
+            drop(transaction);
+            match written {
+                Err(error) if is_corrupt(&error) => false,
+                written => written.map(|()| row.read().is_ok())?,
+            }
+        }
+        Ok(Some((Err(_), _))) | Err(Failure::Refused(StoreError::Corrupt { .. })) => false,
         Err(failure) => return Err(failure),
-        Ok(_) => return Err(StoreError::Conflict.into()),
+    };
+    if usable {
+        return Err(StoreError::Conflict.into());
     }
-    connection.execute_batch("REINDEX device; REINDEX report")?;
-    connection.execute("DELETE FROM device WHERE id = ?1", [id.as_str()])?;
-    connection.execute("DELETE FROM report WHERE device_id = ?1", [id.as_str()])?;
-    connection.execute("DELETE FROM presence WHERE device_id = ?1", [id.as_str()])?;
     Ok(())
+}
+
+/// Makes room for a device that cannot be used.
+pub(super) fn remove(connection: &Connection, id: &DeviceId) -> rusqlite::Result<()> {
+    for table in [
+        "device WHERE id",
+        "report WHERE device_id",
+        "presence WHERE device_id",
+    ] {
+        connection.execute(&format!("DELETE FROM {table} = ?1"), [id.as_str()])?;
+    }
+    Ok(())
+}
+
+/// The numbers of a device's rows, as the indexes have them.
+#[derive(Default)]
+pub(super) struct RowsOf {
+    pub(super) device: Option<i64>,
+    pub(super) report: Option<i64>,
+}
+
+impl RowsOf {
+    pub(super) fn find(connection: &Connection, id: &DeviceId) -> rusqlite::Result<Self> {
+        let number = |select: &str| {
+            connection
+                .query_row(select, [id.as_str()], |row| row.get(0))
+                .optional()
+        };
+        Ok(Self {
+            device: number("SELECT rowid FROM device WHERE id = ?1")?,
+            report: number("SELECT rowid FROM report WHERE device_id = ?1")?,
+        })
+    }
+
+    pub(super) fn remove(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute("DELETE FROM device WHERE rowid = ?1", [self.device])?;
+        connection.execute("DELETE FROM report WHERE rowid = ?1", [self.report])?;
+        Ok(())
+    }
 }
 
 /// Gives device and report the checksums that they lack; returns how many.

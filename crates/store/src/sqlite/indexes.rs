@@ -16,6 +16,7 @@ use rusqlite::{Connection, Row, TransactionBehavior};
 use super::{
     connection::cannot_open,
     decode::{DEVICE, decoded, device, is_corrupt},
+    devices::RowsOf,
 };
 use crate::{StoreError, checksum::Standing, record::summed_report};
 
@@ -59,23 +60,35 @@ pub(super) struct Lacking {
     /// Rows that are not found by it and have to be: they are what was written, or say nothing about
     /// it and are not in the index at all.
     whole: usize,
-    /// Rows that are not found by it and are not what was written, or say nothing about it and are in
-    /// the index under another key: it may be their keys that are damaged, and that the index has
-    /// right.
-    doubtful: usize,
+    /// Rows, by their numbers, that are not found by it and are not what was written, or say nothing
+    /// about it and are in the index under another key: it may be their keys that are damaged, and
+    /// that the index has right.
+    doubtful: Vec<i64>,
 }
 
 impl Lacking {
     /// A sentence about it.
     pub(super) fn describe(&self) -> String {
         let Self { table, index, .. } = self;
-        let rows = self.whole + self.doubtful;
+        let rows = self.whole + self.doubtful.len();
         if self.whole == 0 {
             return format!(
                 "{rows} rows of table {table} are not found by index {index}, and seem to be damaged themselves"
             );
         }
         format!("index {index} is damaged: {rows} rows of table {table} are not found by it")
+    }
+
+    /// Makes it again, unless that could make a row absent other than those of these numbers.
+    pub(super) fn make_again(&self, connection: &Connection, own: &RowsOf) -> rusqlite::Result<()> {
+        let own = match self.table {
+            "device" => own.device,
+            _ => own.report,
+        };
+        if self.doubtful.iter().any(|number| Some(*number) != own) {
+            return Ok(());
+        }
+        reindex(connection, &self.index)
     }
 }
 
@@ -97,7 +110,7 @@ pub(super) fn look_at_all(connection: &Connection) -> rusqlite::Result<Looked> {
         );
         for index in names(connection, &indexes)? {
             match look(connection, table, &index) {
-                Ok(found) if found.whole + found.doubtful > 0 => all.lacking.push(found),
+                Ok(found) if found.whole + found.doubtful.len() > 0 => all.lacking.push(found),
                 Ok(_) => {}
                 Err(error) if is_corrupt(&error) => all.unknown.push(format!(
                     "whether index {index} leads to all rows of table {} is not known ({error})",
@@ -130,10 +143,10 @@ pub(super) fn restore(writer: &mut Connection, path: &Path) -> Result<(), StoreE
             location: path.display().to_string(),
             reason: format!("{what}, {why}; restore a backup"),
         };
-        if index.doubtful > 0 {
+        if !index.doubtful.is_empty() {
             return Err(refused("and some of them are damaged themselves"));
         }
-        match reindex(writer, &index.index) {
+        match restored(writer, &index.index) {
             Ok(()) => tracing::warn!(
                 store = %path.display(),
                 "{what}; it was made again from the table. The file may be damaged elsewhere: run 'edge-config-server check'"
@@ -150,10 +163,14 @@ pub(super) fn restore(writer: &mut Connection, path: &Path) -> Result<(), StoreE
     Ok(())
 }
 
-fn reindex(writer: &mut Connection, index: &str) -> rusqlite::Result<()> {
+fn restored(writer: &mut Connection, index: &str) -> rusqlite::Result<()> {
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(&format!("REINDEX \"{index}\""))?;
+    reindex(&transaction, index)?;
     transaction.commit()
+}
+
+fn reindex(connection: &Connection, index: &str) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!("REINDEX \"{index}\""))
 }
 
 fn names(connection: &Connection, select: &str) -> rusqlite::Result<Vec<String>> {
@@ -178,7 +195,7 @@ fn look(connection: &Connection, table: &Table, index: &str) -> rusqlite::Result
            (SELECT 1 FROM {name} k INDEXED BY \"{index}\" WHERE k.rowid = d.rowid{same})"
     );
     let is_of_stamp = table.stamp.is_some_and(|stamp| keys == [stamp]);
-    let (mut whole, mut doubtful, mut unsummed) = (0, 0, HashSet::new());
+    let (mut whole, mut doubtful, mut unsummed) = (0, Vec::new(), HashSet::new());
     let mut statement = connection.prepare(&select)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -189,28 +206,30 @@ fn look(connection: &Connection, table: &Table, index: &str) -> rusqlite::Result
             Ok(Standing::Unsummed) => {
                 unsummed.insert(row.get("number")?);
             }
-            Ok(Standing::Damaged) | Err(_) => doubtful += 1,
+            Ok(Standing::Damaged) | Err(_) => doubtful.push(row.get("number")?),
         }
     }
     let displaced = displaced(connection, name, index, &unsummed)?;
+    whole += unsummed.len() - displaced.len();
+    doubtful.extend(displaced);
     Ok(Lacking {
         table: name,
         index: index.to_owned(),
         is_of_stamp,
-        whole: whole + unsummed.len() - displaced,
-        doubtful: doubtful + displaced,
+        whole,
+        doubtful,
     })
 }
 
-/// How many of these rows, by their numbers, an index has under another key than their own.
+/// Which of these rows, by their numbers, an index has, and so under another key than their own.
 fn displaced(
     connection: &Connection,
     table: &str,
     index: &str,
     rows: &HashSet<i64>,
-) -> rusqlite::Result<usize> {
+) -> rusqlite::Result<HashSet<i64>> {
     if rows.is_empty() {
-        return Ok(0);
+        return Ok(HashSet::new());
     }
     let mut statement = connection.prepare(&format!("SELECT rowid FROM {table} INDEXED BY \"{index}\""))?;
     let mut numbers = statement.query([])?;
@@ -221,5 +240,5 @@ fn displaced(
             found.insert(number);
         }
     }
-    Ok(found.len())
+    Ok(found)
 }

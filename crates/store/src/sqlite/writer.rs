@@ -30,16 +30,18 @@ use super::{
     apply::{self, Failure},
     connection::{self, Access},
     decode::{is_corrupt, is_damage, is_of_index},
-    devices, documents,
+    devices::{self, RowsOf},
+    documents,
     files::{Files, Watch},
     housekeeper::{self, Housekeeper},
+    indexes::{self, Lacking},
     mark::{self, Mark},
     open, rekey,
     reserve::Reserve,
     sums,
 };
 use crate::{
-    Bounds, DocumentsWrite, Identity, Keyring, Rekeyed, Revision, Sighting, StoreError, Write,
+    Bounds, DocumentsWrite, Identity, Keyring, Rekeyed, Revision, Sighting, StoreError, Write, WriteGuard,
     model::COMMIT_BYTES, record::unreadable_device,
 };
 
@@ -296,9 +298,50 @@ impl Writer {
             Some(connection) => connection,
             None => connection::connect(&self.path, Access::Write)?,
         };
-        let result = self.transact_on(&mut connection, works, replies);
+        let result = match works {
+            [Work::Write(write)] if write.guard == WriteGuard::Unreadable => self
+                .replace(&mut connection, write)
+                .map(|made| (vec![Ok(made)], made)),
+            _ => self.transact_on(&mut connection, works, replies),
+        };
         self.connection = Some(connection);
         result
+    }
+
+    /// Puts something in the place of a device that cannot be used. Where an index does not let go of
+    /// it, that is made again before.
+    fn replace(&mut self, connection: &mut Connection, write: &Write) -> Result<i64, Undone> {
+        let refused = |failure| Undone::By(0, failure);
+        let next = self.next_revision(write.at).map_err(refused)?;
+        devices::check_unusable(connection, &write.id, Revision(next)).map_err(refused)?;
+        let mut indexes = Vec::new();
+        loop {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let made = replace_by(&transaction, write, Revision(next), &indexes, &self.bounds);
+            let error = match made {
+                Ok(()) => {
+                    transaction.commit()?;
+                    self.revision = next;
+                    return Ok(next);
+                }
+                Err(Failure::Sqlite(error)) if !concerns_all(&error) => error,
+                Err(Failure::Sqlite(error)) => return Err(error.into()),
+                Err(failure) => return Err(refused(failure)),
+            };
+            drop(transaction);
+            // Looked for outside of a transaction, as before.
+            if indexes.is_empty() {
+                indexes = indexes::look_at_all(connection)?.lacking;
+            } else {
+                indexes.clear();
+            }
+            if indexes.is_empty() {
+                let reason = format!(
+                    "nothing can be put in its place, for the file is damaged there ({error}); restore a backup"
+                );
+                return Err(refused(unreadable_device(write.id.as_str(), &reason).into()));
+            }
+        }
     }
 
     fn transact_on(
@@ -461,15 +504,39 @@ fn refuse(replies: Vec<Reply>, error: &StoreError) {
     }
 }
 
-/// The next transaction: as many as are not too large together, and one whatever its size.
+/// What [`Writer::replace`] does in one transaction.
+fn replace_by(
+    transaction: &Connection,
+    write: &Write,
+    next: Revision,
+    indexes: &[Lacking],
+    bounds: &Bounds,
+) -> Result<(), Failure> {
+    if !indexes.is_empty() {
+        // Found before, by what the indexes say until then.
+        let rows = RowsOf::find(transaction, &write.id)?;
+        for index in indexes {
+            index.make_again(transaction, &rows)?;
+        }
+        rows.remove(transaction)?;
+    }
+    apply::write(transaction, write, next, bounds)
+}
+
+/// The next transaction: as many as are not too large together, and one whatever its size. One that
+/// puts something in the place of a device is alone: it may need several.
 fn share(jobs: &mut Peekable<impl Iterator<Item = Job>>) -> Vec<Job> {
     let (mut share, mut bytes) = (Vec::new(), 0);
     while let Some(job) = jobs.peek() {
+        let alone = matches!(&job.work, Work::Write(write) if write.guard == WriteGuard::Unreadable);
         bytes += job.weight();
-        if bytes > COMMIT_BYTES && !share.is_empty() {
+        if !share.is_empty() && (alone || bytes > COMMIT_BYTES) {
             break;
         }
         share.extend(jobs.next());
+        if alone {
+            break;
+        }
     }
     share
 }

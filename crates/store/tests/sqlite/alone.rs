@@ -378,3 +378,62 @@ async fn an_event_or_a_stray_that_cannot_be_changed_is_in_nobodys_way() {
     };
     store.commit(approval).await.unwrap();
 }
+
+fn replacement(name: &str) -> Write {
+    Write {
+        life: Some(rejected().into()),
+        ..write(name, WriteGuard::Unreadable, at(5))
+    }
+}
+
+#[tokio::test]
+async fn a_device_is_replaced_whatever_else_is_damaged() {
+    let (place, store, _, others) = with_a_destroyed_page().await;
+    let (other, revision) = &others[0];
+    place
+        .run(&format!("UPDATE device SET life = 'x' WHERE id = '{other}'"))
+        .await;
+    is_corrupt(store.commit(write(other, WriteGuard::At(*revision), at(1))).await);
+    store.commit(replacement(other)).await.unwrap();
+    assert_eq!(
+        rejected(),
+        *store.load(&id(other)).await.unwrap().unwrap().device.life
+    );
+    // In the place of one whose page is destroyed nothing can be put.
+    let told = is_corrupt(store.commit(replacement("d")).await);
+    assert!(told.contains("restore a backup"), "{told}");
+    is_corrupt(store.load(&id("d")).await);
+    store.probe().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_index_does_not_let_go_of_is_replaced_and_makes_nobody_absent() {
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    for name in ["d", "e", "f"] {
+        create(&*store, name, approved()).await;
+    }
+    let refused = store.commit(replacement("d")).await;
+    assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
+    // The first cannot be written, and of the second the index says that it is approved.
+    flip_revision(&place.path(), "d");
+    behind_index(
+        &place.path(),
+        "device_by_phase",
+        "UPDATE device SET phase = 'approvee' WHERE id = 'e'",
+    );
+    let revision = store.commit(replacement("d")).await.unwrap();
+    let stored = store.load(&id("d")).await.unwrap().unwrap();
+    assert_eq!((&rejected(), revision), (&*stored.device.life, stored.revision));
+    store
+        .commit(write("d", WriteGuard::At(revision), at(6)))
+        .await
+        .unwrap();
+    let listed = store
+        .list(Some(fleet::Phase::Approved), all())
+        .await
+        .unwrap()
+        .devices;
+    assert_eq!(["e", "f"], ids(&listed)[..]);
+    is_corrupt(store.load(&id("e")).await);
+}
