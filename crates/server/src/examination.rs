@@ -30,7 +30,7 @@ const BREATH: Duration = Duration::from_millis(20);
 
 /// Works for as long as it is polled.
 pub(crate) async fn run(service: &Service, metrics: &Metrics) {
-    let mut told = BTreeSet::new();
+    let (mut told, mut is_put_off) = (BTreeSet::new(), false);
     loop {
         while service.serving().is_err() {
             sleep(PAUSE).await;
@@ -43,16 +43,22 @@ pub(crate) async fn run(service: &Service, metrics: &Metrics) {
         }
         match round(service, &mut told).await {
             Ok(found) => {
+                is_put_off = false;
                 metrics.store_damage(found.len());
                 let pause = if found.is_empty() { EVERY } else { SOON };
                 told = found;
                 sleep(pause).await;
             }
             Err(error) => {
-                tracing::debug!(
-                    error = telemetry::chain(&error),
-                    "the store could not be looked through"
-                );
+                // What is damaged is no error, so the store is away: whoever needs it says so as
+                // well, and once is enough here.
+                if !is_put_off {
+                    tracing::warn!(
+                        error = telemetry::chain(&error),
+                        "the store could not be looked through for damage; it is tried again every minute"
+                    );
+                }
+                is_put_off = true;
                 sleep(AGAIN).await;
             }
         }

@@ -188,6 +188,34 @@ impl Portion {
     pub fn first() -> Self {
         Self::Devices(String::new())
     }
+
+    /// Of one at which a look stops, since what it needs is damaged: what that is, and where it goes
+    /// on.
+    pub(crate) fn stopped(&self) -> (String, Option<Self>) {
+        match self {
+            Self::Devices(after) if after.is_empty() => ("the devices".to_owned(), Some(Self::Documents)),
+            Self::Devices(after) => (
+                format!("the devices behind {}", after.escape_debug()),
+                Some(Self::Documents),
+            ),
+            Self::Documents => ("the documents".to_owned(), Some(Self::Table(0))),
+            Self::Table(_) => ("the list of tables".to_owned(), None),
+        }
+    }
+}
+
+impl Examined {
+    /// What is told of such a portion.
+    pub(crate) fn stopped(portion: &Portion, why: &str) -> Self {
+        let (what, next) = portion.stopped();
+        Self {
+            damaged: vec![format!(
+                "{what} cannot be looked through, for the database is damaged there ({why}); restore a backup"
+            )],
+            summed: 0,
+            next,
+        }
+    }
 }
 
 /// What a look at a portion has found.

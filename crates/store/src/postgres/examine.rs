@@ -58,11 +58,22 @@ fn standing(row: DeviceRow) -> std::result::Result<Standing, StoreError> {
     row.read().map(|_| standing)
 }
 
+/// What cannot be looked through is damaged, and is told as that; the look goes on behind it.
 pub(super) async fn examine(
     client: &mut ClientWrapper,
     portion: &Portion,
     patience: Duration,
 ) -> Result<Examined> {
+    match look(client, portion, patience).await {
+        Err(failure) if failure.tells_damage() => {
+            let why = StoreError::from(failure).reason();
+            Ok(Examined::stopped(portion, &why))
+        }
+        looked => looked,
+    }
+}
+
+async fn look(client: &mut ClientWrapper, portion: &Portion, patience: Duration) -> Result<Examined> {
     match portion {
         Portion::Devices(after) => {
             let (damaged, lacking, next) = devices(&**client, after).await?;

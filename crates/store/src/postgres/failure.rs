@@ -95,6 +95,15 @@ impl Failure {
             .is_some_and(|state| state.code().starts_with("22") || state.code().starts_with("23"))
     }
 
+    /// PostgreSQL has found that what it keeps is damaged, or a disk of its cannot read it.
+    pub(super) fn tells_damage(&self) -> bool {
+        self.is_state(&[
+            SqlState::DATA_CORRUPTED,
+            SqlState::INDEX_CORRUPTED,
+            SqlState::IO_ERROR,
+        ])
+    }
+
     /// The server answered, so the connection is in order.
     pub(super) fn leaves_connection_usable(&self) -> bool {
         match self {

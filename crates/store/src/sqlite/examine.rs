@@ -6,11 +6,12 @@ use rusqlite::Connection;
 
 use super::{
     apply::Failure,
+    decode::{is_corrupt, is_damage},
     read::{self, Found},
     stored, sums,
 };
 use crate::{
-    Body, Examined, Keyring, Portion,
+    Body, Examined, Keyring, Portion, StoreError,
     checksum::Standing,
     documents::{Place, damaged_source},
     model::is_full,
@@ -33,12 +34,22 @@ pub(super) struct Seen {
     pub(super) sum_documents: bool,
 }
 
+/// What cannot be looked through is damaged, and is told as that; the look goes on behind it.
 pub(super) fn look(connection: &Connection, portion: &Portion) -> Result<Seen> {
-    match portion {
+    let seen = match portion {
         Portion::Devices(after) => devices(connection, after),
         Portion::Documents => documents(connection),
         Portion::Table(number) => table(connection, *number),
-    }
+    };
+    let why = match seen {
+        Err(Failure::Sqlite(error)) if is_damage(&error) => error.to_string(),
+        Err(Failure::Refused(error @ StoreError::Corrupt { .. })) => error.to_string(),
+        seen => return seen,
+    };
+    Ok(Seen {
+        examined: Examined::stopped(portion, &why),
+        ..Seen::default()
+    })
 }
 
 fn devices(connection: &Connection, after: &str) -> Result<Seen> {
@@ -96,10 +107,15 @@ fn table(connection: &Connection, number: usize) -> Result<Seen> {
     let Some(name) = names.get(number) else {
         return Ok(seen);
     };
-    let lines = connection
-        .prepare("SELECT * FROM pragma_quick_check(?1) LIMIT ?2")?
-        .query_map((name, crate::record::limit(LINES)), |row| row.get::<_, String>(0))?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut check = connection.prepare("SELECT * FROM pragma_quick_check(?1) LIMIT ?2")?;
+    let told = check.query_map((name, crate::record::limit(LINES)), |row| row.get::<_, String>(0))?;
+    let mut lines = Vec::new();
+    for line in told {
+        lines.push(match line {
+            Err(error) if is_corrupt(&error) => error.to_string(),
+            line => line?,
+        });
+    }
     let damaged = lines.into_iter().filter(|line| line != "ok");
     seen.examined.damaged.extend(
         damaged.map(|line| format!("the database is damaged (table {name}: {line}); restore a backup")),

@@ -341,7 +341,13 @@ impl Store for SqliteStore {
             }
         }
         if seen.sum_documents {
-            examined.summed += self.perform(Work::SumDocuments).await?.unsigned_abs();
+            match self.perform(Work::SumDocuments).await {
+                Ok(summed) => examined.summed += summed.unsigned_abs(),
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    examined.damaged.push(format!("{error}; restore a backup"));
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(examined)
     }

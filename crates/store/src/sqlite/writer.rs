@@ -572,16 +572,19 @@ fn ends_transaction(failure: &Failure) -> bool {
 
 /// A failure of one job, in the words for whoever asked for it.
 fn told(work: &Work, failure: Failure) -> StoreError {
-    let id = match work {
-        Work::Write(write) => write.id.as_str(),
-        Work::SumDevice(id) => id,
-        _ => return super::failure(failure),
+    let error = match failure {
+        Failure::Sqlite(error) if is_damage(&error) => error,
+        failure => return super::failure(failure),
     };
-    match failure {
-        Failure::Sqlite(error) if is_damage(&error) => {
-            unreadable_device(id, &format!("what is kept of it cannot be changed ({error})"))
-        }
-        failure => super::failure(failure),
+    let reason = format!("what is kept of it cannot be changed ({error})");
+    match work {
+        Work::Write(write) => unreadable_device(write.id.as_str(), &reason),
+        Work::SumDevice(id) => unreadable_device(id, &reason),
+        Work::SumDocuments => StoreError::Corrupt {
+            what: "a document".to_owned(),
+            reason,
+        },
+        _ => super::unavailable(&error),
     }
 }
 

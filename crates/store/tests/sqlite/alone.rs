@@ -3,6 +3,7 @@
 
 use std::io::{Seek as _, SeekFrom, Write as _};
 
+use flotta_store::Portion;
 use rusqlite::{Connection, params};
 use tokio::task::JoinSet;
 
@@ -13,6 +14,18 @@ fn is_corrupt<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
         Err(error @ StoreError::Corrupt { .. }) => error.to_string(),
         other => panic!("{other:?}"),
     }
+}
+
+/// What a look through all of it tells; it comes to an end.
+async fn examined(store: &dyn Store) -> Vec<String> {
+    let mut damaged = Vec::new();
+    let mut next = Some(Portion::first());
+    while let Some(portion) = next {
+        let examined = store.examine(portion).await.unwrap();
+        damaged.extend(examined.damaged);
+        next = examined.next;
+    }
+    damaged
 }
 
 /// Runs statements that leave an index as it is, so that it does not fit its table afterwards.
@@ -117,13 +130,7 @@ async fn a_row_that_cannot_be_changed_is_the_error_of_its_device() {
     assert_eq!(Revision(revision.0 + FLIPPED), now);
     commit_beside(&store, "d", now, &others).await;
     // A look through all of it gives no checksum to such a row, says so, and goes on.
-    let mut damaged = Vec::new();
-    let mut next = Some(flotta_store::Portion::first());
-    while let Some(portion) = next {
-        let examined = store.examine(portion).await.unwrap();
-        damaged.extend(examined.damaged);
-        next = examined.next;
-    }
+    let damaged = examined(&*store).await;
     assert!(
         damaged.iter().any(|told| told.contains("device d")),
         "{damaged:?}"
@@ -148,8 +155,12 @@ fn destroy_page(path: &Path, mark: &str) {
         .filter_map(|(place, part)| (part == mark.as_bytes()).then_some(place / 4096))
         .collect();
     assert_eq!(found.len(), 1, "{mark} is on one page");
+    destroy(path, found[0] as u64);
+}
+
+fn destroy(path: &Path, page: u64) {
     let mut file = fs::File::options().write(true).open(path).unwrap();
-    file.seek(SeekFrom::Start(found[0] as u64 * 4096)).unwrap();
+    file.seek(SeekFrom::Start(page * 4096)).unwrap();
     file.write_all(&[0; 8]).unwrap();
 }
 
@@ -436,4 +447,41 @@ async fn what_an_index_does_not_let_go_of_is_replaced_and_makes_nobody_absent() 
         .devices;
     assert_eq!(["e", "f"], ids(&listed)[..]);
     is_corrupt(store.load(&id("e")).await);
+}
+
+#[tokio::test]
+async fn damage_that_stops_a_look_is_told_and_the_rest_is_looked_at() {
+    let place = SqlitePlace::new();
+    let store = place.open().await;
+    create(&*store, "d", approved()).await;
+    put(&*store, vec![document("ConfigMap", "c", "1")]).await;
+    store.close().await;
+    place.run("UPDATE document SET body = 'x'").await;
+    let connection = Connection::open(place.path()).unwrap();
+    let root: u32 = connection
+        .query_row(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_device_1'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    drop(connection);
+    destroy(&place.path(), u64::from(root) - 1);
+    let store = place.open().await;
+    let damaged = examined(&*store).await;
+    for part in [
+        "the devices cannot be looked through",
+        "ConfigMap",
+        "table device",
+    ] {
+        assert!(
+            damaged.iter().any(|told| told.contains(part)),
+            "{part}: {damaged:?}"
+        );
+    }
+    let problems = place.inspect().await.problems;
+    assert!(
+        problems.iter().any(|told| told.contains("ConfigMap")),
+        "{problems:?}"
+    );
 }
