@@ -75,6 +75,8 @@ pub(super) struct Files {
     written: Mutex<Option<Inode>>,
     /// What that log held after the last commit, if it could be seen.
     extent: Mutex<Option<Extent>>,
+    /// Whether the mark is to be written again, for nobody can read it.
+    is_mark_wanted: AtomicBool,
     /// Whether there is something in `lost`: asked with every request.
     is_lost: AtomicBool,
     lost: Mutex<Option<String>>,
@@ -95,6 +97,7 @@ impl Files {
             log,
             written,
             extent: Mutex::default(),
+            is_mark_wanted: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
             lost: Mutex::default(),
         })
@@ -260,24 +263,39 @@ impl Files {
     }
 
     fn ids(&self) -> Result<(), String> {
-        match mark::read(&self.database) {
+        let unread = match mark::read(&self.database) {
             Ok(Some(found)) if found.store.id != self.id => {
                 return Err(self.another(&mark::path(&self.database), found.store.id));
             }
             // An absent one is written again with the next commit.
-            Ok(_) => {}
-            Err(reason) => {
-                let path = mark::path(&self.database);
-                return Err(format!(
-                    "{} cannot be read ({reason}); restore it",
-                    path.display()
-                ));
-            }
+            Ok(_) => None,
+            Err(reason) => Some(reason),
+        };
+        let is_ours = self.is_database_ours()?;
+        let Some(reason) = unread else { return Ok(()) };
+        let path = mark::path(&self.database);
+        if !is_ours {
+            return Err(format!(
+                "{} cannot be read ({reason}); restore it",
+                path.display()
+            ));
         }
+        if !self.is_mark_wanted.swap(true, Ordering::AcqRel) {
+            tracing::warn!(
+                mark = %path.display(),
+                reason,
+                "the mark of the store cannot be read; it is written again, since the database says that it is this store"
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the database says that it is this store, and has what was acknowledged; fails if it
+    /// says something else. What cannot be read is told by whoever needs it.
+    fn is_database_ours(&self) -> Result<bool, String> {
         let acknowledged = self.durable.load(Ordering::Acquire);
-        // What cannot be read is told by whoever needs it.
         let Ok(connection) = connection::connect(&self.database, Access::Read) else {
-            return Ok(());
+            return Ok(false);
         };
         match connection::meta(&connection, &self.database) {
             Ok(Some(meta)) if meta.identity.id != self.id => {
@@ -285,10 +303,15 @@ impl Files {
             }
             Ok(Some(_)) => match open::highest_revision(&connection) {
                 Ok(found) if found < acknowledged => Err(self.earlier(found, acknowledged)),
-                _ => Ok(()),
+                found => Ok(found.is_ok()),
             },
-            _ => Ok(()),
+            _ => Ok(false),
         }
+    }
+
+    /// Whether the mark is to be written again; asked once each time.
+    pub(super) fn take_mark_wish(&self) -> bool {
+        self.is_mark_wanted.swap(false, Ordering::AcqRel)
     }
 
     fn earlier(&self, found: i64, acknowledged: i64) -> String {

@@ -27,6 +27,9 @@ use crate::{Identity, defects::Defects};
 /// Pause between two rounds; also the most that the mark is behind.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Between two looks whether the mark is to be written again, where nothing is committed.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Pages of the log from which on it is truncated: 64 MiB.
 const LARGE: i64 = 16 * 1024;
 
@@ -72,8 +75,12 @@ impl Housekeeper {
             .name("store-housekeeper".to_owned())
             .spawn(move || {
                 let _works = sentinel;
-                while wake.recv().is_ok() {
-                    house.round();
+                loop {
+                    match wake.recv_timeout(LOOK) {
+                        Ok(()) => house.round(),
+                        Err(mpsc::RecvTimeoutError::Timeout) => house.renew_mark(),
+                        Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                    }
                     if pause.recv_timeout(PAUSE) == Err(mpsc::RecvTimeoutError::Disconnected) {
                         break;
                     }
@@ -139,8 +146,19 @@ impl House {
             self.connection = None;
             tracing::warn!(store = %self.path.display(), %error, "the log of the store could not be copied into it");
         }
+        self.mark();
+    }
+
+    /// Writes the mark where nobody can read it any more.
+    fn renew_mark(&mut self) {
+        if self.files.usable().is_ok() {
+            self.mark();
+        }
+    }
+
+    fn mark(&mut self) {
         let revision = self.durable.load(Ordering::Acquire);
-        if revision == self.marked {
+        if !self.files.take_mark_wish() && revision == self.marked {
             return;
         }
         match mark::write(

@@ -187,6 +187,26 @@ async fn a_mark_that_cannot_be_read_is_not_an_absent_one() {
 }
 
 #[tokio::test]
+async fn a_mark_that_becomes_unreadable_is_written_again() {
+    let (place, store) = running().await;
+    let mark = beside(&place.path(), ".mark");
+    let known = store.identity().id.to_string();
+    fs::write(&mark, "{").unwrap();
+    let written = async {
+        while !fs::read_to_string(&mark).unwrap().contains(&known) {
+            assert_eq!(None, store.misplaced());
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), written)
+        .await
+        .unwrap();
+    store.commit(creation("b", approved(), at(1))).await.unwrap();
+    store.close().await;
+    place.open().await.close().await;
+}
+
+#[tokio::test]
 async fn an_emptied_file_is_no_new_fleet() {
     let (place, store) = running().await;
     store.close().await;
