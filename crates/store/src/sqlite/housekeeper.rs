@@ -167,6 +167,7 @@ impl House {
                 store: self.identity,
                 revision,
                 open: true,
+                ended: false,
             },
         ) {
             Ok(()) => self.marked = revision,

@@ -25,6 +25,9 @@ pub(super) struct Mark {
     /// The store was open, so that its log belongs to it. Earlier programs did not say.
     #[serde(default)]
     pub(super) open: bool,
+    /// The server has ended in order, so that `revision` is the last that there is.
+    #[serde(default)]
+    pub(super) ended: bool,
 }
 
 /// The file's name: the database's with `.mark` appended.

@@ -122,6 +122,7 @@ fn open_with(
         store: identity,
         revision,
         open: true,
+        ended: false,
     };
     leave_mark(path, kept, &mark)?;
     Ok((writer, identity, revision))
@@ -235,7 +236,9 @@ fn left_behind(path: &Path, mark: Option<&Mark>, restored: bool) -> Option<Strin
     let log = log_path(path);
     let why = match log::look(&log) {
         Ok(Log::Whole) => return None,
-        Ok(Log::Missing) if restored || mark.is_none_or(|mark| !mark.open) => return None,
+        Ok(Log::Missing) if restored || mark.is_none_or(|mark| !mark.open || is_all_there(path, mark)) => {
+            return None;
+        }
         Ok(Log::Missing) => "is missing although the server was not stopped in order".to_owned(),
         Ok(Log::Damaged(why)) => format!("is damaged: {why}"),
         Err(error) => format!("cannot be read ({error})"),
@@ -245,6 +248,15 @@ fn left_behind(path: &Path, mark: Option<&Mark>, restored: bool) -> Option<Strin
          status', approve, delete and apply again what is missing, or restore a backup",
         log.display()
     ))
+}
+
+/// Whether a server ended in order, and the database has all that it had written: whoever was reading
+/// then has brought it there, and removed the log. Looked at without SQLite making a log.
+fn is_all_there(path: &Path, mark: &Mark) -> bool {
+    mark.ended
+        && connection::connect(path, Access::Frozen)
+            .and_then(|connection| highest_revision(&connection))
+            .is_ok_and(|found| found >= mark.revision)
 }
 
 /// The same for whoever only looks. Of the log of a server that is at work, or has just ended in
@@ -407,6 +419,7 @@ mod tests {
             },
             revision: 1,
             open,
+            ended: false,
         };
         for (kept, restored) in [
             (None, false),

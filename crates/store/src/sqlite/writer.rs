@@ -483,12 +483,14 @@ impl Writer {
             self.truncate_log(Duration::ZERO);
         }
         let in_place = whole && self.files.check().is_ok();
-        // Where somebody reads, something may be left in it that belongs to the database.
+        // Where somebody reads, something may be left in it that belongs to the database. Whoever
+        // reads last brings it there, and removes the log.
         let left = fs::metadata(open::log_path(&self.path)).is_ok_and(|log| log.len() > 0);
         let mark = Mark {
             store: self.identity,
             revision: self.durable.load(Ordering::Acquire),
             open: left,
+            ended: true,
         };
         if in_place && let Err(error) = mark::write(&self.path, &mark) {
             tracing::warn!(store = %self.path.display(), %error, "the mark of the store could not be written");

@@ -369,6 +369,40 @@ async fn a_backup_that_is_copied_over_the_file_is_an_earlier_state() {
     store.close().await;
 }
 
+/// A backup, for one: it is closed after the server, and SQLite then finishes and removes the log.
+#[tokio::test]
+async fn a_log_that_a_reader_finishes_after_an_orderly_end_is_not_missed() {
+    let (place, store) = running().await;
+    let reader = rusqlite::Connection::open(place.path()).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM device")
+        .unwrap();
+    let revision = advance(&*store, 3).await;
+    store.close().await;
+    let log = beside(&place.path(), "-wal");
+    assert!(fs::metadata(&log).unwrap().len() > 0);
+    // Without the log something is missing as long as it is not in the database.
+    let folder = TempDir::new().unwrap();
+    let copy = folder.path().join("fleet.db");
+    for suffix in ["", ".mark", ".lock"] {
+        let copied = Command::new("cp")
+            .arg(beside(&place.path(), suffix))
+            .arg(beside(&copy, suffix))
+            .status();
+        assert!(copied.unwrap().success());
+    }
+    let problems = inspect(&copy).unwrap().problems;
+    assert!(problems[0].contains("-wal is missing"), "{problems:?}");
+
+    reader.execute_batch("COMMIT").unwrap();
+    drop(reader);
+    assert!(!log.exists());
+    assert_eq!(place.inspect().await.problems, [""; 0]);
+    let store = place.open().await;
+    assert_eq!(revision, store.load(&id("a")).await.unwrap().unwrap().revision.0);
+    store.close().await;
+}
+
 #[tokio::test]
 async fn a_look_at_a_store_leaves_the_proof_that_its_log_is_missing() {
     let (place, store) = running().await;
