@@ -4,7 +4,7 @@
 //! also when only the answer was lost. Copies are recognised from what is stored with the device,
 //! so neither a restart nor another server in between counts its events twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use contract::{Cut, HardwareInfo, Heartbeat, PlaybookExecutionStatus, Repeated, WorkloadStatus};
 use jiff::SignedDuration;
@@ -173,20 +173,30 @@ fn apply(report: &mut Report, beat: &Heartbeat, cut: &Cut, context: &Context<'_>
     let playbooks = beat.playbook_executions.as_deref().unwrap_or_default();
     let all = !cut.contains("playbook-executions");
     report.runs.beat(playbooks, all, context.policy, context.now);
-    take_playbooks(&mut report.playbooks, playbooks);
+    take_playbooks(&mut report.playbooks, playbooks, MAX_PLAYBOOKS);
     two_machines(report, beat, context)
 }
 
+/// Takes over what a heartbeat lists. Where there is no room for more than `most`, those that it
+/// does not list make place, in the order of their names; then what is further is passed over.
 fn take_playbooks(
     known: &mut BTreeMap<String, PlaybookExecutionStatus>,
     statuses: &[PlaybookExecutionStatus],
+    most: usize,
 ) {
     let listed: BTreeSet<&str> = statuses.iter().map(|status| status.name.as_str()).collect();
+    // Looked for once and not for each status, of which there may be thousands: what comes in is
+    // listed, so nothing is added to these.
+    let mut unlisted: VecDeque<String> = known
+        .keys()
+        .filter(|name| !listed.contains(name.as_str()))
+        .cloned()
+        .collect();
     let fits =
         |status: &&PlaybookExecutionStatus| status.name.len() + status.status.len() <= LONGEST_PLAYBOOK;
     for status in statuses.iter().filter(fits) {
-        if !known.contains_key(&status.name) && known.len() >= MAX_PLAYBOOKS {
-            let Some(gone) = known.keys().find(|name| !listed.contains(name.as_str())).cloned() else {
+        if !known.contains_key(&status.name) && known.len() >= most {
+            let Some(gone) = unlisted.pop_front() else {
                 continue;
             };
             known.remove(&gone);
@@ -256,4 +266,60 @@ fn two_machines(report: &mut Report, beat: &Heartbeat, context: &Context<'_>) ->
         "DuplicateIdentity",
         condition.message,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Known = BTreeMap<String, PlaybookExecutionStatus>;
+
+    fn status(name: u8, status: u8) -> PlaybookExecutionStatus {
+        // One of them is longer than is kept.
+        let long = if name == 0 { LONGEST_PLAYBOOK } else { 0 };
+        PlaybookExecutionStatus {
+            name: format!("p{name:02}{}", "x".repeat(long)),
+            status: status.to_string(),
+            ..PlaybookExecutionStatus::default()
+        }
+    }
+
+    /// The rule as it is said: who makes place is looked for whenever there is none.
+    fn as_said(known: &mut Known, statuses: &[PlaybookExecutionStatus], most: usize) {
+        let is_listed = |name: &str| statuses.iter().any(|status| status.name == name);
+        for status in statuses {
+            if status.name.len() + status.status.len() > LONGEST_PLAYBOOK {
+                continue;
+            }
+            if !known.contains_key(&status.name) && known.len() >= most {
+                let Some(gone) = known.keys().find(|name| !is_listed(name)).cloned() else {
+                    continue;
+                };
+                known.remove(&gone);
+            }
+            known.insert(status.name.clone(), status.clone());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn who_makes_place_is_the_first_that_is_not_listed(
+            before in prop::collection::vec(0u8..16, 0..12),
+            listed in prop::collection::vec((0u8..16, 0u8..3), 0..20),
+            most in 0usize..10,
+        ) {
+            let mut known: Known = before
+                .into_iter()
+                .map(|name| status(name, 9))
+                .map(|status| (status.name.clone(), status))
+                .collect();
+            let listed: Vec<_> = listed.into_iter().map(|(name, word)| status(name, word)).collect();
+            let mut expected = known.clone();
+            as_said(&mut expected, &listed, most);
+            take_playbooks(&mut known, &listed, most);
+            prop_assert_eq!(known, expected);
+        }
+    }
 }
