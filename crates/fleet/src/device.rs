@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Connectivity, Context, Delivery, Presence, Report, Watch, clock, labels, registration::Registration,
+    AUTOMATIC_APPROVAL, Connectivity, Context, Delivery, Presence, Report, Watch, clock, labels,
+    registration::Registration,
 };
 
 /// Everything that is known about one device id.
@@ -120,6 +121,19 @@ impl Device {
             presence: self.presence.settled(now),
             ..self
         }
+    }
+
+    /// Whether there is more to this approved device than its request to join: a person or a
+    /// document has named it, or it has polled since, for which it needs the certificate that it
+    /// registered for. Whoever may enrol can invent ids, with automatic approval they are approved,
+    /// and anybody with a certificate of this Flotta can send heartbeats in their name.
+    pub fn is_vouched_for(&self) -> bool {
+        let State::Approved { at, by, .. } = &self.life.state else {
+            return false;
+        };
+        by != AUTOMATIC_APPROVAL
+            || self.life.registration.seen.is_some()
+            || self.presence.polled.is_some_and(|polled| polled >= *at)
     }
 
     /// Whether it is heard at `context.now`; see [`Life::connectivity`].

@@ -218,3 +218,50 @@ fn a_document_does_not_overrule_the_admission() {
         assert_eq!(world.known(), &before);
     }
 }
+
+/// Whoever may enrol can invent ids.
+#[test]
+fn a_device_is_vouched_for_by_a_person_a_document_or_its_first_poll() {
+    let mut world = World::new();
+    world.enrol();
+    world.register(1).unwrap();
+    world.beat(&crate::world::running("Running"));
+    assert!(world.is_approved() && !world.known().is_vouched_for());
+    world.poll();
+    assert!(world.known().is_vouched_for());
+    world.delete(DeletionMode::Forget);
+    assert!(!world.known().is_vouched_for());
+    world.ask();
+    world.pass(1);
+    world.enrol();
+    assert!(
+        world.is_approved() && !world.known().is_vouched_for(),
+        "that poll was in its former life"
+    );
+
+    let mut named = World::new();
+    named.preapproval = Some(("factory", None));
+    named.enrol();
+    assert!(named.known().is_vouched_for());
+
+    let mut by_hand = World::manual();
+    by_hand.enrol();
+    assert!(!by_hand.known().is_vouched_for());
+    by_hand
+        .act(Act::Approve {
+            namespace: None,
+            set: None,
+        })
+        .unwrap();
+    assert!(by_hand.known().is_vouched_for());
+
+    let mut adopted = World::new();
+    adopted.ask();
+    adopted
+        .act(Act::Adopt {
+            namespace: None,
+            release: true,
+        })
+        .unwrap();
+    assert!(adopted.known().is_vouched_for());
+}

@@ -42,7 +42,8 @@ impl fmt::Display for Share {
 /// What a change takes from the approved devices that are configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
-    /// Approved devices that are configured.
+    /// Approved devices that are configured and have something. The others would make any share
+    /// small: who may enrol can invent as many as he likes.
     devices: usize,
     /// How many would lose something.
     losing: usize,
@@ -61,8 +62,11 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Counts one device with what it is to have and what it would be to have.
+    /// Counts one device with what it has and what it would be to have.
     pub fn count(&mut self, id: &DeviceId, before: &Holdings, after: &Holdings) {
+        if before.is_empty() {
+            return;
+        }
         self.devices += 1;
         let Some(first) = lost(before, after).into_iter().next() else {
             return;
@@ -75,9 +79,9 @@ impl Loss {
         }
     }
 
-    /// Counts one that gets its first configuration and of which nobody knows what it has.
+    /// Counts one that gets its first configuration and of which nobody knows what it has. It is
+    /// none of those that keep theirs.
     pub fn count_unknown(&mut self, id: &DeviceId) {
-        self.devices += 1;
         self.unknown += 1;
         self.first_unknown.get_or_insert_with(|| id.clone());
     }
@@ -148,8 +152,8 @@ impl Loss {
         self.objection(Share(0)).or_else(|| {
             let first = self.first_unknown.as_ref()?;
             Some(format!(
-                "what {} of {} devices run, and would lose, is not known before their next heartbeat, device {first} among them",
-                self.unknown, self.devices
+                "what {} devices run, and would lose, is not known before their next heartbeat, device {first} among them",
+                self.unknown
             ))
         })
     }
@@ -220,15 +224,14 @@ mod tests {
         assert_eq!(
             loss.objection_to_act(ten()).as_deref(),
             Some(
-                "what 2 of 102 devices run, and would lose, is not known before their next heartbeat, device device-100 \
-                 among them"
+                "what 2 devices run, and would lose, is not known before their next heartbeat, device device-100 among them"
             )
         );
         assert_eq!(loss.objection_to_act(Share::percent(100).unwrap()), None);
         loss.count(&id(102), &set(&["a", "b"]), &set(&["a"]));
         assert_eq!(loss.objection(ten()), None);
         let objection = loss.objection_to_act(ten()).unwrap();
-        assert!(objection.starts_with("1 of 103 devices would lose"), "{objection}");
+        assert!(objection.starts_with("1 of 101 devices would lose"), "{objection}");
     }
 
     #[test]
@@ -256,6 +259,17 @@ mod tests {
         loss.count(&id(0), &set(&[]), &set(&[]));
         loss.count(&id(1), &set(&["a"]), &set(&["a", "b"]));
         assert_eq!(loss.objection(Share::percent(0).unwrap()), None);
+    }
+
+    #[test]
+    fn who_has_nothing_makes_no_share_small() {
+        let mut loss = loss(11, 100);
+        for number in 100..10_000 {
+            loss.count(&id(number), &set(&[]), &set(&["a"]));
+            loss.count_unknown(&id(number));
+        }
+        let objection = loss.objection(ten()).unwrap();
+        assert!(objection.starts_with("11 of 100 devices"), "{objection}");
     }
 
     proptest! {

@@ -4,6 +4,11 @@
 //! what it is to have by the manifests, once a configuration was handed to it; before that, as
 //! after an adoption, what its heartbeats listed. So it is with a workload of which nobody can say
 //! whom it selects. What is not known is never taken for nothing.
+//!
+//! A source is judged by those devices that could lose something by it ([`held`]), so whoever may
+//! enrol could speak for or against every change with ids that he has invented. One that nobody
+//! vouches for ([`Device::is_vouched_for`]) has no say: it makes no loss small, and none of what is
+//! reported in its name makes a change wait.
 
 use std::sync::Arc;
 
@@ -80,16 +85,16 @@ pub(crate) enum Had {
     Unknown,
 }
 
-/// What an approved device has before a change of the manifests; `None` where its configuration is
-/// withheld, so that it keeps what it has whatever they say. Its release is an act that is looked
-/// at by itself.
+/// What an approved device has that a change of the manifests could take; `None` for one that has no
+/// say: one that keeps what it runs until it is released, which is an act that is looked at by
+/// itself, and one that nobody vouches for.
 pub(crate) fn held(device: &Device, before: &Current, epoch: Epoch) -> Option<Had> {
     if !is_given_one(device) {
         None
     } else if was_given_one(device) {
         Some(Had::Known(configured::had(device, before, epoch)))
     } else {
-        Some(listed(device, epoch))
+        device.is_vouched_for().then(|| listed(device, epoch))
     }
 }
 

@@ -52,6 +52,16 @@ spec:
   pod: {spec: {containers: [{name: spare, image: registry.example/spare:1}]}}
 ";
 
+/// A workload for everybody.
+const ALL: &str = "apiVersion: management.project-flotta.io/v1alpha1
+kind: EdgeWorkload
+metadata: {name: all}
+spec:
+  type: pod
+  deviceSelector: {matchExpressions: [{key: nobody, operator: DoesNotExist}]}
+  pod: {spec: {containers: [{name: all, image: registry.example/all:1}]}}
+";
+
 /// Takes `spare` from the device more-0, and from more-1 too.
 fn take(world: &World, two: bool) {
     let values = if two { "['9']" } else { "['1']" };
@@ -411,6 +421,7 @@ async fn a_confirmation_ends_with_whatever_else_is_read() {
 async fn an_act_takes_nothing_away_without_a_question() {
     let mut world = World::stopped();
     world.watches = false;
+    world.write("all.yaml", ALL);
     world.start().await;
     world.take_over().await;
     for number in 0..30 {
@@ -427,7 +438,90 @@ async fn an_act_takes_nothing_away_without_a_question() {
     );
     assert_eq!(
         names(&world.poll("two").await.1).0,
-        set(&["own", "press", "watch"])
+        set(&["all", "own", "press", "watch"])
     );
     assert_eq!(world.apply("administrator", true).await.0, 200);
+}
+
+/// Whoever may enrol can invent as many ids as he likes, and with automatic approval each is an
+/// approved device for which workloads are selected.
+#[tokio::test]
+async fn invented_devices_make_no_loss_small() {
+    for with_workloads in [false, true] {
+        let world = many(None, 7).await;
+        if with_workloads {
+            world.write("all.yaml", ALL);
+            world.look().await;
+        }
+        for number in 0..100 {
+            world.enrol("default", &format!("invented-{number}")).await;
+        }
+        take(&world, true);
+        world.look().await;
+        assert!(world.unconfirmed().is_some());
+        let (_, status) = world.admin("GET", "/manifests", &Value::Null).await;
+        let fault = status["sources"][0]["faults"][0].as_str().unwrap();
+        assert!(fault.contains("2 of 10 devices would lose a workload"), "{fault}");
+    }
+}
+
+/// A device that has workloads of other manifests, as its heartbeat says.
+async fn lists(world: &World, id: &str, workloads: &[&str]) {
+    let workloads: Vec<Value> = workloads
+        .iter()
+        .map(|name| json!({"name": name, "status": "Running"}))
+        .collect();
+    let beat = json!({"status": "up", "version": "7", "workloads": workloads, "events": []});
+    assert_eq!(world.heartbeat(id, &beat).await, 200);
+}
+
+#[tokio::test]
+async fn what_is_said_in_the_name_of_an_invented_device_makes_no_change_wait() {
+    let world = World::serving(true).await;
+    world.enrol("default", "invented").await;
+    lists(&world, "invented", &["anything"]).await;
+    world.edit("maps.yaml", "limit: \"4\"", "limit: \"5\"");
+    let before = version(&world.poll("one").await.1);
+    world.watch(4).await;
+    assert_eq!(world.unconfirmed(), None);
+    assert_ne!(
+        version(&world.poll("one").await.1),
+        before,
+        "it need not rest either, since it takes nothing away"
+    );
+}
+
+/// Between its release and its next poll it runs what it brought along.
+#[tokio::test]
+async fn a_device_that_a_person_took_in_is_protected_before_it_was_handed_anything() {
+    let world = World::serving(true).await;
+    let device = "---\napiVersion: management.project-flotta.io/v1alpha1\nkind: EdgeDevice\nmetadata: {name: four, labels: {line: press}}\n";
+    world.write("four.yaml", device);
+    world.look().await;
+    assert_eq!(world.poll("four").await.0, 404);
+    world.service().flush().await.unwrap();
+    let adoption = Act::Adopt {
+        namespace: None,
+        release: false,
+    };
+    world.act("four", adoption).await;
+    lists(&world, "four", &["press", "watch"]).await;
+
+    // It keeps them until it is released, whatever the manifests say.
+    world.edit("four.yaml", "line: press", "line: paint");
+    world.look().await;
+    assert_eq!(world.unconfirmed(), None);
+    world.edit("four.yaml", "line: paint", "line: press");
+    world.look().await;
+    world.act("four", Act::Release).await;
+
+    world.edit("four.yaml", "line: press", "line: paint");
+    world.look().await;
+    let status = world.service().documents().status();
+    assert!(
+        status.sources[0].faults[0].contains("1 of 4 devices would lose")
+            && status.sources[0].faults[0].contains("device four among them (workload press)"),
+        "{status:?}"
+    );
+    assert_eq!(names(&world.poll("four").await.1).0, set(&["press", "watch"]));
 }
