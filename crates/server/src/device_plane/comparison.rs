@@ -140,7 +140,7 @@ async fn compare(service: &Service, method: &Method, body: &[u8]) -> Result<Resp
     if method != Method::POST {
         return Err(Refusal::Method("POST"));
     }
-    let mut held = service.room(USUAL, body.len()).await;
+    let mut held = service.room(USUAL, body.len()).await.map_err(CallError::NoRoom)?;
     let asked: Asked = operations::decode(body, "comparison")?;
     let count = asked.devices.len();
     if count > QUESTION {

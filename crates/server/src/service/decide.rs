@@ -12,7 +12,11 @@ use jiff::Timestamp;
 use store::{StoreError, Stored, Write, WriteGuard};
 use tokio::sync::MutexGuard;
 
-use super::{Inner, Service, ServiceError, memory::Entry, work::DECISION};
+use super::{
+    Inner, Service, ServiceError,
+    memory::Entry,
+    work::{DECISION, LEAST},
+};
 use crate::{
     admission::{NotServing, Ruling},
     documents::{Current, NotConfigured},
@@ -25,6 +29,11 @@ const ROUNDS: usize = 16;
 /// How long a decision waits for an earlier one on the same device. Its caller is gone by then, so
 /// it need not begin; where a store hangs, this keeps decisions from piling up.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// So many requests wait for one device's turn. They hold room meanwhile, and anybody can send more
+/// in the name of one device than are ever decided; its agent sends one at a time, and the Edge API
+/// repeats it three times.
+const IN_TURN: usize = 16;
 
 /// Who wants a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +140,7 @@ impl Inner {
     where
         R: Fn(&Known, &Context<'_>) -> Result<Change, ServiceError>,
     {
-        let _turn = self.turn(id).await?;
+        let _turn = self.turn(Asker::Administrator, id).await?;
         let ruling = self.ruling(Asker::Administrator)?;
         let context = self.context(&ruling);
         let change = rule(&self.documents.catalogue(), &context)?;
@@ -151,13 +160,18 @@ impl Inner {
         Ok(phase)
     }
 
-    /// Waits for the device's turn, though not for long.
-    async fn turn(&self, id: &DeviceId) -> Result<MutexGuard<'_, ()>, StoreError> {
-        tokio::time::timeout(PATIENCE, self.memory.turn(id))
+    /// Waits for the device's turn, though not for long, and a device not behind many others.
+    async fn turn(&self, asker: Asker, id: &DeviceId) -> Result<MutexGuard<'_, ()>, ServiceError> {
+        let most = match asker {
+            Asker::Device => IN_TURN,
+            Asker::Administrator => usize::MAX,
+        };
+        let turn = tokio::time::timeout(PATIENCE, self.memory.turn(id, most))
             .await
             .map_err(|_| {
                 StoreError::unavailable(format!("an earlier request of device {id} still waits for it"))
-            })
+            })?;
+        turn.ok_or(ServiceError::Crowded)
     }
 
     /// The order for one decision, or why there is none to make.
@@ -192,9 +206,12 @@ impl Inner {
     where
         R: Fn(Option<&Device>, &Known, &Context<'_>) -> Result<Verdict<A>, ServiceError>,
     {
-        let _turn = self.turn(id).await?;
-        let usual = self.memory.get(id).map_or(DECISION, |entry| entry.weight());
-        let Ok(mut held) = tokio::time::timeout(PATIENCE, self.work.decisions.wait(usual)).await else {
+        let _turn = self.turn(asker, id).await?;
+        let usual = self
+            .memory
+            .get(id)
+            .map_or(DECISION, |entry| entry.weight().max(LEAST));
+        let Ok(Some(mut held)) = tokio::time::timeout(PATIENCE, self.work.decision(usual)).await else {
             return Err(ServiceError::Crowded);
         };
         for _ in 0..ROUNDS {

@@ -6,7 +6,10 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use contract::{DeviceId, HeapSize as _};
@@ -77,8 +80,32 @@ impl Entry {
 /// The devices that were used last.
 pub(super) struct Memory {
     devices: Option<Cache<DeviceId, Arc<Entry>>>,
-    turns: Vec<AsyncMutex<()>>,
+    turns: Vec<Turn>,
     hasher: RandomState,
+}
+
+/// The turn of the devices of one hash.
+#[derive(Default)]
+struct Turn {
+    lock: AsyncMutex<()>,
+    waiting: AtomicUsize,
+}
+
+/// One that waits for a turn.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    /// Behind fewer than so many others, or not at all.
+    fn new(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let waits = Self(waiting);
+        (waiting.fetch_add(1, Ordering::Relaxed) < most).then_some(waits)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Memory {
@@ -90,7 +117,7 @@ impl Memory {
                 .weigher(|_: &DeviceId, entry: &Arc<Entry>| u32::try_from(entry.weight()).unwrap_or(u32::MAX))
                 .build()
         });
-        let turns = (0..TURNS).map(|_| AsyncMutex::new(())).collect();
+        let turns = (0..TURNS).map(|_| Turn::default()).collect();
         Self {
             devices,
             turns,
@@ -127,13 +154,18 @@ impl Memory {
         }
     }
 
-    /// Waits for the device's turn. What is decided in it and recorded cannot be overtaken in this
-    /// process.
-    pub(super) async fn turn(&self, id: &DeviceId) -> MutexGuard<'_, ()> {
+    /// Waits for the device's turn, if fewer than `most` do. What is decided in it and recorded
+    /// cannot be overtaken in this process.
+    pub(super) async fn turn(&self, id: &DeviceId, most: usize) -> Option<MutexGuard<'_, ()>> {
         // The modulus is below 2^12, so nothing is lost in the cast.
         #[allow(clippy::cast_possible_truncation)]
         let index = (self.hasher.hash_one(id) % TURNS as u64) as usize;
-        self.turns[index].lock().await
+        let turn = &self.turns[index];
+        if let Ok(free) = turn.lock.try_lock() {
+            return Some(free);
+        }
+        let _waits = Waits::new(&turn.waiting, most)?;
+        Some(turn.lock.lock().await)
     }
 }
 
@@ -157,5 +189,35 @@ impl Drop for Doubt<'_> {
         if let (false, Some(devices)) = (self.resolved, &self.memory.devices) {
             devices.invalidate(self.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_wait_for_a_turn_than_may() {
+        let memory = Arc::new(Memory::new(true, 1 << 20));
+        let id = DeviceId::parse("d").unwrap();
+        let first = memory.turn(&id, 2).await.unwrap();
+        let waits = |most: usize| {
+            let (memory, id) = (Arc::clone(&memory), id.clone());
+            tokio::spawn(async move { memory.turn(&id, most).await.is_some() })
+        };
+        let (second, third) = (waits(2), waits(2));
+        tokio::task::yield_now().await;
+        assert!(!waits(2).await.unwrap());
+        let person = waits(usize::MAX);
+        // One that has given up waits no more.
+        third.abort();
+        assert!(third.await.is_err());
+        let other = waits(3);
+        tokio::task::yield_now().await;
+        drop(first);
+        for waited in [second, person, other] {
+            assert!(waited.await.unwrap());
+        }
+        assert!(memory.turn(&id, 0).await.is_some(), "nobody has it");
     }
 }

@@ -187,8 +187,8 @@ impl Service {
         self.0.work.read_heartbeat(body).await
     }
 
-    /// Waits for room for something that is so many times as large as a body of this length.
-    pub async fn room(&self, times: usize, length: usize) -> Held {
+    /// Room for something that is so many times as large as a body of this length.
+    pub async fn room(&self, times: usize, length: usize) -> Result<Held, NotRead> {
         self.0.work.content(times, length).await
     }
 

@@ -4,7 +4,10 @@
 use contract::{Bounds, Cut, HeapSize, Heartbeat, Repeated, bounded, repeated};
 
 use super::DEFAULT_CACHE;
-use crate::room::{Held, Room};
+use crate::{
+    room::{Held, Room},
+    transport::SMALL,
+};
 
 /// Bytes of requests under way unless it is said.
 const DEFAULT_REQUESTS: usize = 64 * 1024 * 1024;
@@ -12,7 +15,11 @@ const DEFAULT_REQUESTS: usize = 64 * 1024 * 1024;
 /// What a body of usual content becomes in memory, by its length.
 const USUAL: usize = 3;
 
-/// What a decision takes that has not read its device yet.
+/// The least that is waited for, so that what is small is never more than was waited for: for a
+/// content, and for a decision.
+pub(super) const LEAST: usize = 8 * 1024;
+
+/// What a decision takes that has not read its device yet, and the most that one waits for.
 pub(super) const DECISION: usize = 64 * 1024;
 
 /// Bytes of memory, beside what the manifests take and the process itself.
@@ -71,7 +78,7 @@ pub(super) struct Work {
     /// For what was read of bodies.
     contents: Room,
     /// For decisions.
-    pub(super) decisions: Room,
+    decisions: Room,
 }
 
 impl Work {
@@ -82,19 +89,31 @@ impl Work {
         }
     }
 
-    /// Waits for room for something that is so many times as large as a body of this length,
-    /// usually.
-    pub(super) async fn content(&self, times: usize, length: usize) -> Held {
-        self.contents.wait(times.saturating_mul(length)).await
+    /// Room for something that is so many times as large as a body of this length, usually. Waited
+    /// for is no more than the share of a small body: who waits for much keeps all those waiting
+    /// who come after him.
+    pub(super) async fn content(&self, times: usize, length: usize) -> Result<Held, NotRead> {
+        let share = times.saturating_mul(length.min(SMALL)).max(LEAST);
+        let mut held = self.contents.wait(share).await;
+        if length > SMALL && !held.resize(times.saturating_mul(length)) {
+            return Err(NotRead::NoRoom);
+        }
+        Ok(held)
     }
 
-    /// Reads a body; an error names the field. Waits until there is room for a usual body of this
-    /// length, and gives up where it takes more than that and there is none.
+    /// The same for a decision that takes so much, usually; `None` if there is none.
+    pub(super) async fn decision(&self, usual: usize) -> Option<Held> {
+        let mut held = self.decisions.wait(usual.clamp(LEAST, DECISION)).await;
+        (usual <= DECISION || held.resize(usual)).then_some(held)
+    }
+
+    /// Reads a body; an error names the field. Waits until there is room for a small body, and
+    /// gives up where it takes more than that and there is none.
     pub(super) async fn read<T: serde::de::DeserializeOwned + HeapSize>(
         &self,
         body: &[u8],
     ) -> Result<Received<T>, NotRead> {
-        let mut held = self.content(USUAL, body.len()).await;
+        let mut held = self.content(USUAL, body.len()).await?;
         let (content, cut) = decode::<T>(body)?;
         if !held.resize(size_of::<T>() + content.heap_size()) {
             return Err(NotRead::NoRoom);
@@ -143,5 +162,70 @@ pub(crate) fn reason(error: serde_path_to_error::Error<serde_json::Error>) -> St
         error.to_string()
     } else {
         error.into_inner().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn heartbeat(length: usize) -> Vec<u8> {
+        format!(r#"{{"version":"1","unknown":"{}"}}"#, "x".repeat(length)).into_bytes()
+    }
+
+    /// Time passes only where nothing else can happen.
+    async fn at_once<T>(future: impl Future<Output = T>) -> T {
+        timeout(Duration::from_secs(1), future).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_wants_much_keeps_nobody_waiting() {
+        let work = Work::new(MemoryLimits::default());
+        let small = heartbeat(1000);
+        let large = heartbeat(1 << 20);
+        let mut under_way = Vec::new();
+        while let Ok(received) = at_once(work.content(USUAL, large.len())).await {
+            under_way.push(received);
+        }
+        assert!(under_way.len() > 2, "{}", under_way.len());
+        for _ in 0..10 {
+            let refused = at_once(work.read_heartbeat(&large)).await;
+            assert!(matches!(refused, Err(NotRead::NoRoom)));
+            at_once(work.read_heartbeat(&small)).await.unwrap();
+        }
+
+        let mut decisions = Vec::new();
+        while let Some(held) = at_once(work.decision(3 << 20)).await {
+            decisions.push(held);
+        }
+        for _ in 0..10 {
+            assert!(at_once(work.decision(3 << 20)).await.is_none());
+            assert!(at_once(work.decision(2000)).await.is_some());
+        }
+    }
+
+    /// It takes more than its text, and who comes after it has to wait for the rest of the room.
+    #[tokio::test]
+    async fn what_was_waited_for_is_enough_for_what_is_small() {
+        let work = Arc::new(Work::new(MemoryLimits::default()));
+        let mut all = work.contents.nothing();
+        let size = work.contents.free();
+        assert!(all.resize(size));
+        let (reads, waits) = (Arc::clone(&work), Arc::clone(&work));
+        let small = tokio::spawn(async move {
+            let small = br#"{"version":"1","workloads":[{"name":"web","status":"Running"}],"events":[{}]}"#;
+            reads.read_heartbeat(small).await.map(drop)
+        });
+        tokio::task::yield_now().await;
+        let next = tokio::spawn(async move { waits.content(USUAL, SMALL).await.map(drop) });
+        tokio::task::yield_now().await;
+        assert!(all.resize(size - LEAST));
+        small.await.unwrap().unwrap();
+        drop(all);
+        next.await.unwrap().unwrap();
     }
 }

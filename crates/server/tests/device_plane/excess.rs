@@ -1,5 +1,10 @@
 //! A device says more than is kept of it: it is served as any other, and a person is told.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use fleet::{MAX_REPORTED, Origin, Policy};
 use serde_json::{Value, json};
 
@@ -79,4 +84,45 @@ async fn who_sends_a_megabyte_of_empty_disks_is_served_and_a_person_is_told() {
     let whole = json!({"version": "1", "hardware": {"disks": [{}]}});
     assert_eq!(fleet.heartbeat("default", "dev-1", &whole).await, 200);
     assert_eq!(cut(&fleet).await, None);
+}
+
+/// Anybody with a certificate of this Flotta can send bodies of a mebibyte in the name of one
+/// device, as many as the server takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_bodies_in_the_name_of_one_device_keep_no_small_one_out() {
+    const LARGE: usize = 32;
+    const SMALL: [&str; 4] = ["dev-2", "dev-3", "dev-4", "dev-5"];
+    let fleet = Arc::new(in_service().await);
+    for id in SMALL {
+        for expected in [201, 200] {
+            assert_eq!(fleet.enrol("default", id).await, expected);
+        }
+    }
+    let left = Arc::new(AtomicUsize::new(LARGE));
+    let large = (0..LARGE).map(|number| {
+        let (fleet, left) = (Arc::clone(&fleet), Arc::clone(&left));
+        tokio::spawn(async move {
+            let workloads: Vec<_> = (0..40_000)
+                .map(|n| json!({"name": format!("{number:04}-{n:08}")}))
+                .collect();
+            let beat = json!({"version": number.to_string(), "workloads": workloads});
+            let status = fleet.heartbeat("default", "dev-1", &beat).await;
+            left.fetch_sub(1, Ordering::Relaxed);
+            assert!(matches!(status, 200 | 503), "{status}");
+        })
+    });
+    let small = SMALL.map(|id| {
+        let (fleet, left) = (Arc::clone(&fleet), Arc::clone(&left));
+        tokio::spawn(async move {
+            let mut number = 0;
+            while number < 3 || left.load(Ordering::Relaxed) > 0 {
+                let beat = json!({"version": number.to_string(), "workloads": [{"name": "web", "status": "Running"}]});
+                assert_eq!(fleet.heartbeat("default", id, &beat).await, 200, "{id}: {number}");
+                number += 1;
+            }
+        })
+    });
+    for task in large.collect::<Vec<_>>().into_iter().chain(small) {
+        task.await.unwrap();
+    }
 }
