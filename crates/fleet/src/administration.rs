@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Change, Context, DeletionMode, Delivery, Device, Event, Life, Phase, Severity, State, Stray, Tombstone,
-    condition, enrolment::Preapproval, labels, registration::Registration,
+    Change, Context, DeletionMode, Delivery, Device, Event, Life, Phase, Report, Severity, State, Stray,
+    Tombstone, condition, enrolment::Preapproval, hardware, labels, registration::Registration,
 };
 
 /// An administrator's act.
@@ -375,12 +375,37 @@ fn delete(device: &Device, mode: DeletionMode, by: &str, context: &Context<'_>) 
         told: None,
         grace_until: None,
     };
-    changed(
+    let mut change = changed(
         device,
         State::Deleted(tombstone),
         "Deleted",
         format!("{} by {by}", word(mode)),
-    )
+    );
+    if let Some(enrolment) = change.life.as_mut().and_then(|life| life.enrolment.as_mut()) {
+        enrolment.features = None;
+        enrolment.cut = contract::Cut::default();
+    }
+    let remains = remains(device);
+    change.report = (remains != *device.report).then_some(remains);
+    change
+}
+
+/// What is kept of what a deleted device said: that by which an adoption takes it back as it was,
+/// and nothing of an id that was never more than a request.
+fn remains(device: &Device) -> Report {
+    let is_only_a_request = match &device.life.state {
+        State::Waiting { .. } | State::Rejected { .. } => true,
+        State::Approved { .. } => !device.is_vouched_for(),
+        State::Deleted(_) => false,
+    };
+    if is_only_a_request {
+        return Report::default();
+    }
+    let mut report = (*device.report).clone();
+    report.hardware = None;
+    report.upgrade = None;
+    report.cut.retain(|field| !hardware::has(field));
+    report
 }
 
 fn change_mode(device: &Device, tombstone: &Tombstone, mode: DeletionMode, by: &str) -> Change {

@@ -57,7 +57,10 @@ pub enum PutOff {
     /// [`Admission::Closed`].
     #[error("the fleet is closed for enrolments and registrations; the device may try again")]
     Closed,
-    /// So many wait already that a person could not look at them.
-    #[error("too many devices wait for their approval; the device may try again")]
+    /// There are too many devices already of which nothing is known but that they want to join.
+    #[error(
+        "too many devices wait for their approval, or are approved by the setting and have not polled since; the device may \
+         try again"
+    )]
     Full,
 }

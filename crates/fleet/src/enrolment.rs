@@ -101,6 +101,30 @@ pub fn enrol(device: Option<&Device>, request: Enrolment, context: &Context<'_>)
     }
 }
 
+/// Whether this change makes a device of an id that no person and no document has named: anybody
+/// who may enrol can ask for that as often as he likes.
+pub fn makes_a_newcomer(before: Option<&Device>, change: &Change) -> bool {
+    let is_there = before.is_some_and(|device| !matches!(device.life.state, State::Deleted(_)));
+    let state = change.life.as_ref().map(|life| &life.state);
+    !is_there
+        && match state {
+            Some(State::Waiting { .. }) => true,
+            Some(State::Approved { by, .. }) => by == AUTOMATIC_APPROVAL,
+            _ => false,
+        }
+}
+
+/// Leaves out what a new device says of its hardware: for knowing of it, and for approving it, its
+/// id is enough.
+pub fn leave_out_features(change: &mut Change) {
+    let enrolment = change.life.as_mut().and_then(|life| life.enrolment.as_mut());
+    if let Some(enrolment) = enrolment
+        && enrolment.features.take().is_some()
+    {
+        enrolment.cut.insert("features");
+    }
+}
+
 /// On hold only who is approved goes on, to a registration that has a rule of its own. Whoever is
 /// not would leave a record behind, and no person of the backend before would know of it.
 fn put_off(device: Option<&Device>, context: &Context<'_>) -> Option<PutOff> {

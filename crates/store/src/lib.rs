@@ -28,8 +28,8 @@ pub use documents::{
 };
 pub use error::StoreError;
 pub use model::{
-    Bounds, Census, Changed, Examined, Identity, Inspection, Listed, Listing, Page, Portion, Revision,
-    Sighting, Stored, Unreadable, Write, WriteGuard,
+    Bounds, Census, Changed, Examined, Identity, Inspection, Listed, Listing, Newcomers, Page, Portion,
+    Revision, Sighting, Stored, Unreadable, Write, WriteGuard,
 };
 pub use sealing::{KeyFileFault, Keyring, Loaded};
 
@@ -80,8 +80,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Whether there are more is said by [`Listing::next`] alone.
     async fn list(&self, phase: Option<Phase>, page: Page) -> Result<Listing, StoreError>;
 
-    /// How many devices wait for a person, counted up to `limit`.
-    async fn waiting(&self, limit: usize) -> Result<usize, StoreError>;
+    /// Those of which there is nothing yet but a request to join: how many there are, and what they
+    /// take. Reads the sizes of their rows and the times of all devices.
+    async fn newcomers(&self) -> Result<Newcomers, StoreError>;
 
     /// Where each of these devices is in its life, as far as it is known here; no order.
     async fn phases(

@@ -251,6 +251,15 @@ pub struct Census {
     pub tombstones_of_earlier_epochs: u64,
 }
 
+/// Devices of which there is nothing yet but a request to join.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Newcomers {
+    /// Those that wait for a person, and approved ones that have never polled.
+    pub count: usize,
+    /// Bytes of their documents and events, and of those of rejected ones.
+    pub bytes: usize,
+}
+
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {

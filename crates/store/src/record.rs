@@ -51,6 +51,11 @@ pub(crate) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+/// A sum as SQL gives it.
+pub(crate) fn size(sum: i64) -> usize {
+    usize::try_from(sum).unwrap_or_default()
+}
+
 /// The columns of [`Presence`]: polled, asked, beat, beating_since.
 pub(crate) type Times = [Option<i64>; 4];
 

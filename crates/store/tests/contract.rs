@@ -40,7 +40,7 @@ contract! {
         any_text_of_a_device_is_kept, events_are_bounded_by_their_bytes, an_event_counts_for_as_often_as_it_says;
     times: times_join_in_any_order, unknown_devices_are_passed_over, strays_are_joined_and_bounded,
         an_approved_device_is_no_stray, times_that_a_clock_has_put_ahead_grow_old_from_the_next_pruning_on;
-    reading: lists_come_in_pages, a_page_ends_where_its_documents_are_many_bytes, a_page_ends_where_its_devices_take_much_memory, a_page_ends_where_what_cannot_be_read_is_many_bytes, those_who_wait_are_counted_as_far_as_it_matters,
+    reading: lists_come_in_pages, a_page_ends_where_its_documents_are_many_bytes, a_page_ends_where_its_devices_take_much_memory, a_page_ends_where_what_cannot_be_read_is_many_bytes, those_who_only_ask_to_join_are_counted_with_what_they_take,
         phases_are_those_of_the_devices_that_are_known, the_change_feed_is_in_order, settings_are_set_and_removed,
         the_census_agrees_with_the_rules, the_periods_of_before_are_counted_by,
         a_device_is_read_beside_the_revision_of_the_documents;

@@ -2,14 +2,16 @@
 
 use fleet::{
     DeletionMode::{Forget, Remove},
-    State,
+    Report, State,
     administration::Act,
     configuration::ConfigurationAnswer,
     enrolment::EnrolmentAnswer::Wait,
     status::Status::{Registered, Unknown, Unregistered},
 };
 
-use crate::world::{ADMIN, World, at, namespace};
+use contract::{Cut, Disk, HardwareInfo, Heartbeat};
+
+use crate::world::{ADMIN, World, at, hardware, namespace, running};
 
 #[test]
 fn an_id_that_was_never_seen_is_unknown_in_the_namespace_that_it_names() {
@@ -257,4 +259,72 @@ fn a_deletion_of_an_earlier_epoch_takes_no_note_of_polls() {
     }
     assert_eq!(world.tombstone(), &before);
     assert!(world.events.is_empty());
+}
+
+/// A heartbeat with hardware of which a part is cut.
+fn telling_of_disks() -> Heartbeat {
+    Heartbeat {
+        hardware: Some(HardwareInfo {
+            disks: Some(vec![Disk::default(); 1000]),
+            ..hardware("edge-1")
+        }),
+        ..running("Running")
+    }
+}
+
+#[test]
+fn of_a_deleted_device_what_takes_it_back_is_kept_and_its_hardware_is_not() {
+    let mut world = World::in_service();
+    world.beat_in_part(&telling_of_disks(), &["disks"]);
+    let before = world.known().report.clone();
+    world.delete(Remove);
+    let (life, report) = (&world.known().life, &world.known().report);
+    let enrolment = life.enrolment.as_ref().unwrap();
+    assert_eq!((&enrolment.features, &enrolment.cut), (&None, &Cut::default()));
+    let expected = Report {
+        hardware: None,
+        cut: Cut::default(),
+        ..(*before).clone()
+    };
+    assert_eq!(**report, expected);
+    assert!(!report.hardware_labels.is_empty() && report.has_reported("web", world.epoch));
+
+    // Meant once more, after a restore, it is the same.
+    world.restored();
+    world.delete(Remove);
+    assert_eq!(*world.known().report, expected);
+    world
+        .act(Act::Adopt {
+            namespace: None,
+            release: false,
+        })
+        .unwrap();
+    assert_eq!(world.known().report.hardware_labels, before.hardware_labels);
+    assert_eq!(
+        world.known().report.ever_reported.names,
+        before.ever_reported.names
+    );
+}
+
+#[test]
+fn of_an_id_that_was_only_a_request_a_deletion_keeps_nothing_that_was_said() {
+    let mut automatic = World::approved();
+    automatic.beat(&telling_of_disks());
+    let mut waiting = World::manual();
+    waiting.enrol();
+    let mut rejected = waiting.clone();
+    rejected.act(Act::Reject).unwrap();
+    for mut world in [automatic, waiting, rejected] {
+        world.delete(Forget);
+        assert_eq!(*world.known().report, Report::default());
+        assert_eq!(world.known().life.enrolment.as_ref().unwrap().features, None);
+        world.ask();
+        world.pass(1);
+        assert_eq!(world.enrol(), Wait);
+        assert_eq!(
+            world.known().report.ever_reported.known_in,
+            Some(world.epoch),
+            "it begins anew"
+        );
+    }
 }

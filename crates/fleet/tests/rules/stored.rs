@@ -70,6 +70,24 @@ fn a_deleted_device_that_appeared_again() {
     insta::assert_snapshot!(life(&world));
 }
 
+/// Written by the version before that.
+#[test]
+fn a_deletion_of_an_older_store_still_has_what_the_device_said() {
+    let before = r#"{
+        "spelling": "edge-1", "namespace": "default",
+        "state": {
+            "phase": "deleted", "at": "2023-11-14T22:13:24Z", "by": "uid 1000", "mode": "forget",
+            "epoch": "00000000-0000-0000-0000-000000000001", "neverApproved": false
+        },
+        "enrolment": {
+            "at": "2023-11-14T22:13:20Z", "namespace": "default",
+            "features": {"hardware": {"hostname": "edge-1.local", "disks": null}}
+        }
+    }"#;
+    let life = fleet::stored::life(before).unwrap();
+    assert!(life.enrolment.unwrap().features.is_some());
+}
+
 #[test]
 fn a_full_report() {
     let mut world = World::in_service();

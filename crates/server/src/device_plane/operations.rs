@@ -231,6 +231,11 @@ pub(super) fn fail(metrics: &Metrics, operation: &'static str, error: &CallError
             tracing::debug!(reason = %error, "no room for a request");
             answer::busy(&error.to_string())
         }
+        CallError::Service(ServiceError::NeverPolled) => {
+            metrics.limit_hit("device", "newcomers");
+            tracing::debug!(reason = %error, "no room for a device that has never polled");
+            answer::busy(&error.to_string())
+        }
         CallError::Service(ServiceError::Store(
             StoreError::Unavailable { .. } | StoreError::Conflict | StoreError::Open { .. },
         )) => {

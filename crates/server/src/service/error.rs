@@ -35,6 +35,11 @@ pub enum ServiceError {
     /// Other requests take the memory that this one needs.
     #[error("there is no room for the request now; try again")]
     Crowded,
+    /// Devices that have never polled have said more than there is room for, and this is one.
+    #[error(
+        "devices that have never polled their configuration say more than there is room for; this one has to poll first"
+    )]
+    NeverPolled,
     /// A document could not be written as JSON.
     #[error("a document cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),

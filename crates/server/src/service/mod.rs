@@ -7,8 +7,8 @@
 //! * the repetition of a decision whose device changed meanwhile (`Conflict`),
 //! * times that carry nothing else are answered at once and reach the store within [`FLUSH_EVERY`]
 //!   (`pending`),
-//! * bounds on what requests take that are under way (`work`), and on how many devices wait for a
-//!   person (`waiting`).
+//! * bounds on what requests take that are under way (`work`), and on devices of which there is
+//!   nothing yet but a request to join (`waiting`).
 //!
 //! A decision that has begun is finished even when its caller is gone: the Edge API drops a call
 //! after a second, and a write that is under way then must still reach the memory.
@@ -223,8 +223,8 @@ impl Service {
                     .admit(device, enrolment::enrol(device, request, &context)))
             })
             .await?;
-        if joined {
-            self.0.waiting.one_more();
+        if let Some(bytes) = joined {
+            self.0.waiting.one_more(bytes);
         }
         if let EnrolmentAnswer::PutOff(_) = answer {
             // It is all that is known of it.
@@ -264,14 +264,13 @@ impl Service {
         request: RegistrationRequest,
         held: Held,
     ) -> Result<RegistrationAnswer, ServiceError> {
-        let namespace = request.namespace.clone();
+        let (service, namespace) = (Arc::clone(&self.0), request.namespace.clone());
         let request = Holding::new(request, held);
         let (answer, phase) = self
             .decide(id.clone(), move |device, context| {
-                Ok(with_phase(
-                    device,
-                    register::register(device, request.content(), context),
-                ))
+                let verdict = register::register(device, request.content(), context);
+                service.waiting.report(device, &verdict.change)?;
+                Ok(with_phase(device, verdict))
             })
             .await?;
         self.note_stray(phase, id, namespace, Operation::Registration);
@@ -326,14 +325,15 @@ impl Service {
         path: Namespace,
         beat: Received<Beat>,
     ) -> Result<HeartbeatAnswer, ServiceError> {
+        let service = Arc::clone(&self.0);
         let beat = Holding::new((beat.content, beat.cut), beat.held);
         let (answer, phase) = self
             .decide(id.clone(), move |device, context| {
                 let (beat, cut) = beat.content();
-                Ok(with_phase(
-                    device,
-                    heartbeat::heartbeat(device, &beat.heartbeat, cut, beat.events.as_deref(), context)?,
-                ))
+                let verdict =
+                    heartbeat::heartbeat(device, &beat.heartbeat, cut, beat.events.as_deref(), context)?;
+                service.waiting.report(device, &verdict.change)?;
+                Ok(with_phase(device, verdict))
             })
             .await?;
         self.note_stray(phase, id, path, Operation::Heartbeat);
@@ -393,7 +393,11 @@ impl Service {
         if accepts && self.serving().is_ok() {
             self.0.serving.proven(self.now());
         }
-        self.0.waiting.count(&**store).await
+        // Where they cannot be counted, whatever the reason, devices were attended to all the same.
+        if let Err(error) = self.0.waiting.count(&**store).await {
+            tracing::debug!(%error, "those who ask to join could not be counted");
+        }
+        Ok(())
     }
 
     fn note_stray(&self, phase: Option<Phase>, id: DeviceId, namespace: Namespace, operation: Operation) {

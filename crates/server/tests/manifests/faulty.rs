@@ -13,8 +13,8 @@ use contract::DeviceId;
 use fleet::{Phase, RecordedEvent, Stray, Watch};
 use jiff::Timestamp;
 use store::{
-    Census, Changed, Documents, DocumentsWrite, Examined, Identity, Listing, Page, Portion, Rekeyed,
-    Revision, Sighting, Store, StoreError, Stored, Unreadable, Write,
+    Census, Changed, Documents, DocumentsWrite, Examined, Identity, Listing, Newcomers, Page, Portion,
+    Rekeyed, Revision, Sighting, Store, StoreError, Stored, Unreadable, Write,
 };
 use tokio::sync::Notify;
 
@@ -215,8 +215,8 @@ impl Store for Faulty {
         self.faults.pause("list").await;
         done
     }
-    async fn waiting(&self, limit: usize) -> Result<usize, StoreError> {
-        self.inner.waiting(limit).await
+    async fn newcomers(&self) -> Result<Newcomers, StoreError> {
+        self.inner.newcomers().await
     }
     async fn phases(
         &self,

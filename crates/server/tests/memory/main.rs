@@ -149,6 +149,12 @@ async fn storm(address: SocketAddr, attack: Attack, callers: usize) -> Vec<(Opti
     statuses.into_iter().collect()
 }
 
+/// From then on there is more to a device than that it wants to join.
+async fn polls(caller: &mut Caller, id: &str) {
+    let answer = caller.configuration("default", id).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
 /// A device that has not done anything unusual.
 struct Good {
     caller: Caller,
@@ -161,6 +167,7 @@ impl Good {
         let enrolment = json!({"features": {"hardware": {"hostname": "good"}}});
         let answer = caller.enrol("default", "good", &enrolment).await.unwrap();
         assert_eq!(answer.status, 201, "{}", answer.text());
+        polls(&mut caller, "good").await;
         Self { caller, beats: 0 }
     }
 
@@ -193,6 +200,7 @@ async fn no_body_takes_the_server_beyond_the_limit_of_the_chart() {
             caller.enrol("default", &id, &json!({})).await.unwrap().status,
             201
         );
+        polls(&mut caller, &id).await;
     }
     good.beats().await;
     is_within(&mut server, limit, "before");

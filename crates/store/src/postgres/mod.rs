@@ -54,8 +54,9 @@ use self::{
     pool::{Known, Lease},
 };
 use crate::{
-    Bounds, Census, Changed, Documents, DocumentsWrite, Examined, Identity, Keyring, Listing, Page, Portion,
-    Rekeyed, Revision, Sighting, Store, StoreError, Stored, Unreadable, Write, defects::Defects, record,
+    Bounds, Census, Changed, Documents, DocumentsWrite, Examined, Identity, Keyring, Listing, Newcomers,
+    Page, Portion, Rekeyed, Revision, Sighting, Store, StoreError, Stored, Unreadable, Write,
+    defects::Defects, record,
 };
 
 pub use open::inspect;
@@ -216,8 +217,8 @@ impl Store for PostgresStore {
         call!(self, |client| read::list(client, phase, &page))
     }
 
-    async fn waiting(&self, limit: usize) -> Result<usize, StoreError> {
-        call!(self, |client| read::waiting(client, limit))
+    async fn newcomers(&self) -> Result<Newcomers, StoreError> {
+        call!(self, |client| read::newcomers(client))
     }
 
     async fn phases(

@@ -9,7 +9,7 @@ use tokio_postgres::{GenericClient, IsolationLevel, Row, types::ToSql};
 
 use super::{documents::allow, failure::Failure};
 use crate::{
-    Census, Changed, Listing, Page, Revision, StoreError, Stored, Unreadable,
+    Census, Changed, Listing, Newcomers, Page, Revision, StoreError, Stored, Unreadable,
     model::{LISTED_BYTES, ListedRow},
     record::{self, DeviceRow, EventRow, KeptDevice, LifeColumns, StrayRow},
 };
@@ -139,15 +139,29 @@ pub(super) async fn list(client: &ClientWrapper, phase: Option<Phase>, page: &Pa
     Listing::gather(page.limit, listed)
 }
 
-pub(super) async fn waiting(client: &ClientWrapper, limit: usize) -> Result<usize> {
+pub(super) async fn newcomers(client: &ClientWrapper) -> Result<Newcomers> {
     let rows = query(
         client,
-        "SELECT count(*) FROM (SELECT 1 FROM device WHERE phase = $1 LIMIT $2) waiting",
-        &[&Phase::Waiting.as_str(), &record::limit(limit)],
+        "SELECT coalesce(sum(n.counts), 0)::bigint, coalesce(sum(n.bytes
+             + coalesce((SELECT octet_length(report) FROM report WHERE device_id = n.id), 0)
+             + coalesce((SELECT sum(octet_length(body)) FROM event WHERE device_id = n.id), 0)), 0)::bigint
+         FROM (
+             SELECT id, CASE WHEN phase = 'waiting' THEN 1 ELSE 0 END AS counts, octet_length(life)::bigint AS bytes
+             FROM device WHERE phase IN ('waiting', 'rejected')
+             UNION ALL
+             SELECT d.id, 1, octet_length(d.life)
+             FROM presence p JOIN device d ON d.id = p.device_id
+             WHERE p.polled IS NULL AND d.phase = 'approved') n",
+        &[],
     )
     .await?;
-    let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
-    Ok(usize::try_from(count).unwrap_or(limit))
+    let Some(row) = rows.first() else {
+        return Ok(Newcomers::default());
+    };
+    Ok(Newcomers {
+        count: record::size(row.try_get(0)?),
+        bytes: record::size(row.try_get(1)?),
+    })
 }
 
 /// Devices with their reports, for a look at their checksums: at most so many, and as many as their

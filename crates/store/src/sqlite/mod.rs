@@ -60,8 +60,9 @@ use self::{
     writer::{Job, Work, Writer},
 };
 use crate::{
-    Bounds, Census, Changed, Documents, DocumentsWrite, Examined, Identity, Keyring, Listing, Page, Portion,
-    Rekeyed, Revision, Sighting, Store, StoreError, Stored, Unreadable, Write, defects::Defects, record,
+    Bounds, Census, Changed, Documents, DocumentsWrite, Examined, Identity, Keyring, Listing, Newcomers,
+    Page, Portion, Rekeyed, Revision, Sighting, Store, StoreError, Stored, Unreadable, Write,
+    defects::Defects, record,
 };
 
 pub use crate::Inspection;
@@ -233,9 +234,8 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn waiting(&self, limit: usize) -> Result<usize, StoreError> {
-        self.read(move |connection| read::waiting(connection, limit))
-            .await
+    async fn newcomers(&self) -> Result<Newcomers, StoreError> {
+        self.read(read::newcomers).await
     }
 
     async fn phases(

@@ -10,7 +10,7 @@ use super::{
     devices::kept_device,
 };
 use crate::{
-    Census, Changed, Listing, Page, Revision, StoreError, Stored, Unreadable,
+    Census, Changed, Listing, Newcomers, Page, Revision, StoreError, Stored, Unreadable,
     model::{LISTED_BYTES, ListedRow, is_full},
     record::{self, DeviceRow, EventRow, unreadable_device},
 };
@@ -96,13 +96,26 @@ fn found(
     Ok(all)
 }
 
-pub(super) fn waiting(connection: &Connection, limit: usize) -> Result<usize> {
-    let count: i64 = connection
-        .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM device WHERE phase = ?1 LIMIT ?2)")?
-        .query_row(params![Phase::Waiting.as_str(), record::limit(limit)], |row| {
-            row.get(0)
-        })?;
-    Ok(usize::try_from(count).unwrap_or(limit))
+pub(super) fn newcomers(connection: &Connection) -> Result<Newcomers> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT coalesce(sum(n.counts), 0), coalesce(sum(n.bytes
+                 + coalesce((SELECT octet_length(report) FROM report WHERE device_id = n.id), 0)
+                 + coalesce((SELECT sum(octet_length(body)) FROM event WHERE device_id = n.id), 0)), 0)
+             FROM (
+                 SELECT id, phase = 'waiting' AS counts, octet_length(life) AS bytes
+                 FROM device WHERE phase IN ('waiting', 'rejected')
+                 UNION ALL
+                 SELECT d.id, 1, octet_length(d.life)
+                 FROM presence p JOIN device d ON d.id = p.device_id
+                 WHERE p.polled IS NULL AND d.phase = 'approved') n",
+        )?
+        .query_row([], |row| {
+            Ok(Newcomers {
+                count: record::size(row.get(0)?),
+                bytes: record::size(row.get(1)?),
+            })
+        })?)
 }
 
 /// Devices behind an id, in the order of their ids, with their reports if it is said: at most so

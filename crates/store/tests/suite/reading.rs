@@ -359,17 +359,41 @@ pub(crate) async fn a_page_ends_where_its_devices_take_much_memory(place: &dyn P
     assert_eq!(found, 40);
 }
 
-pub(crate) async fn those_who_wait_are_counted_as_far_as_it_matters(place: &dyn Place) {
+pub(crate) async fn those_who_only_ask_to_join_are_counted_with_what_they_take(place: &dyn Place) {
     let store = place.open().await;
     for (name, life) in [
         ("a", waiting()),
         ("b", approved()),
         ("c", waiting()),
         ("d", rejected()),
-        ("e", waiting()),
+        ("e", approved()),
+        ("f", deleted(store.identity().epoch)),
     ] {
         create(&*store, name, life).await;
     }
-    assert_eq!(3, store.waiting(100).await.unwrap());
-    assert_eq!(2, store.waiting(2).await.unwrap());
+    let before = store.newcomers().await.unwrap();
+    assert_eq!(4, before.count);
+
+    // One that has polled is more than that, and takes what it takes.
+    let seen = Presence::default().polled(at(1));
+    store
+        .observe(vec![sighting("e", seen)], Vec::new())
+        .await
+        .unwrap();
+    let after = store.newcomers().await.unwrap();
+    assert_eq!(3, after.count);
+    let life = serde_json::to_string(&approved()).unwrap();
+    assert!(before.bytes - after.bytes >= life.len());
+
+    let revision = store.load(&id("b")).await.unwrap().unwrap().revision;
+    let long = "x".repeat(10_000);
+    let told = Write {
+        report: Some(report(&long).into()),
+        events: vec![event("Told", &long)],
+        ..write("b", WriteGuard::At(revision), at(2))
+    };
+    store.commit(told).await.unwrap();
+    let with_both = store.newcomers().await.unwrap();
+    assert_eq!(3, with_both.count);
+    assert!(with_both.bytes - after.bytes >= 2 * long.len());
 }
