@@ -77,7 +77,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         };
         tokio::spawn(linger(store.is_exclusive(), stop.clone(), closing.clone()));
         health.set_store(Arc::clone(&store));
-        let observer = Arc::clone(&metrics);
+        tokio::spawn(watch_store(Arc::clone(&health), closing.clone()));
+        let (observer, written) = (Arc::clone(&metrics), Arc::clone(&health));
         let documents = documents(&settings, &store, &metrics);
         health.set_documents(Arc::clone(&documents));
         let service = Service::with_memory(
@@ -86,7 +87,12 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
             admission,
             documents,
             Arc::new(Timestamp::now),
-            Arc::new(move |elapsed| observer.store_commit(elapsed)),
+            Arc::new(move |outcome: Result<Duration, String>| {
+                if let Ok(elapsed) = outcome {
+                    observer.store_commit(elapsed);
+                }
+                written.wrote(outcome.map(drop));
+            }),
             settings.memory,
         );
         health.set_service(service.clone());
@@ -221,6 +227,14 @@ fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
         socket.listen(BACKLOG)
     };
     listen().with_context(|| format!("{address} ({setting}) cannot be listened on"))
+}
+
+/// Until the server closes.
+async fn watch_store(health: Arc<Health>, closing: CancellationToken) {
+    tokio::select! {
+        () = closing.cancelled() => {}
+        () = health.watch_store() => {}
+    }
 }
 
 /// Cancels `closing` some time after `stop`, or at once where no other server could take over.

@@ -14,13 +14,13 @@ use std::{
 use jiff::Timestamp;
 use store::Store;
 
-use super::{probes::Probes, shared::Shared, status::Status};
+use super::{probes::Probes, shared::Shared, status::Status, written::Written};
 use crate::{admission, documents, service::Service, tls};
 
-/// The store has this long to answer a question, and as long to be written.
+/// The store has this long to answer a question.
 const PROBE_TIME: Duration = Duration::from_secs(1);
 
-/// What it has answered is told for so long: a probe is a durable write.
+/// What it has answered is told for so long.
 const PROBE_AGE: Duration = Duration::from_secs(1);
 
 /// The parts that readiness depends on.
@@ -41,7 +41,7 @@ pub struct Health {
     /// Why devices cannot be read.
     answered: Shared<Result<(), String>>,
     /// Why the store cannot be written.
-    written: Shared<Result<(), String>>,
+    written: Written,
 }
 
 impl Health {
@@ -65,7 +65,7 @@ impl Health {
             probes,
             stopping,
             answered: Shared::new(PROBE_AGE),
-            written: Shared::new(PROBE_AGE),
+            written: Written::default(),
         }
     }
 
@@ -150,15 +150,26 @@ impl Health {
         reasons
     }
 
-    /// Why the store cannot be written, where it is open. That is no reason to be not ready: polls
-    /// are answered from what is there, and without a server devices would get nothing but errors.
-    pub async fn store_not_writable(&self) -> Option<String> {
-        let store = Arc::clone(self.store.get()?);
-        let probe = || async move { store.probe().await.map_err(|error| error.to_string()) };
-        match self.written.ask(PROBE_TIME, probe).await {
-            Some(outcome) => outcome.err(),
-            None => Some("a write to the store did not end in time".to_owned()),
-        }
+    /// Why the store cannot be written, as it was found last. That is no reason to be not ready:
+    /// polls are answered from what is there, and without a server devices would get nothing but
+    /// errors.
+    pub fn store_not_writable(&self) -> Option<String> {
+        self.written.fault()
+    }
+
+    /// A write to the store has ended: what is known of it without asking.
+    pub fn wrote(&self, outcome: Result<(), String>) {
+        self.written.tried(outcome);
+    }
+
+    /// Looks from time to time whether the store can be written, once it is open; for as long as it
+    /// is polled.
+    pub async fn watch_store(&self) {
+        let Some(store) = self.store.get() else {
+            return;
+        };
+        let look = || async { store.probe().await.map_err(|error| error.to_string()) };
+        self.written.watch(look).await;
     }
 
     fn not_serving(&self) -> Option<admission::NotServing> {
@@ -182,7 +193,7 @@ impl Health {
                 .and_then(|documents| documents.switch_waits_for())
                 .into_iter()
                 .collect(),
-            store_not_writable: self.store_not_writable().await,
+            store_not_writable: self.store_not_writable(),
             insecure_http: self.keeper.is_none(),
             tls: self.keeper.as_ref().map(|keeper| keeper.status(now)),
             store: self.store.get().map(|store| store.identity()),

@@ -2,8 +2,8 @@
 //! what has it counted.
 //!
 //! Plain HTTP on a port of its own, for probes and scrapes that carry no certificate. So nothing of
-//! the fleet is told here but numbers, and asking costs the store no more when many ask (module
-//! `shared`).
+//! the fleet is told here but numbers, asking costs the store no more when many ask (module
+//! `shared`), and nothing is written for it (module `written`).
 
 mod health;
 mod probes;
@@ -11,6 +11,7 @@ mod shared;
 mod status;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
@@ -93,7 +94,7 @@ impl OpsPlane {
         };
         self.metrics.store_queue(service.store().queue_depth());
         self.metrics
-            .store_writable(self.health.store_not_writable().await.is_none());
+            .store_writable(self.health.store_not_writable().is_none());
         let (service, metrics) = (service.clone(), Arc::clone(&self.metrics));
         let count = || async move { count(&service, &metrics).await };
         self.counted.ask(CENSUS_TIME, count).await;
@@ -109,11 +110,10 @@ impl OpsPlane {
     }
 
     async fn ready(&self) -> Response<Pieces> {
-        let (reasons, not_writable) =
-            tokio::join!(self.health.not_ready_because(), self.health.store_not_writable());
+        let reasons = self.health.not_ready_because().await;
         if reasons.is_empty() {
             let mut text = "ready\n".to_owned();
-            if let Some(reason) = not_writable {
+            if let Some(reason) = self.health.store_not_writable() {
                 let _ = writeln!(text, "the store cannot be written: {reason}");
             }
             let damaged = self.metrics.damaged();

@@ -322,8 +322,13 @@ impl Inner {
         // Until the write is done, what is in memory is still true: polls go on. If it fails,
         // nobody knows.
         let doubt = self.memory.doubt(id);
-        let revision = self.store.commit(write).await?;
-        (self.on_commit)(begun.elapsed());
+        let committed = self.store.commit(write).await;
+        match &committed {
+            Ok(_) => (self.on_commit)(Ok(begun.elapsed())),
+            Err(error @ StoreError::Unavailable { .. }) => (self.on_commit)(Err(error.to_string())),
+            Err(_) => {}
+        }
+        let revision = committed?;
         let Some(after) = after else {
             return Ok(());
         };

@@ -77,8 +77,8 @@ pub const DEFAULT_CACHE: usize = 128 * 1024 * 1024;
 /// Where the present time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Called with the time that each commit took.
-pub type CommitObserver = Arc<dyn Fn(Duration) + Send + Sync>;
+/// Called with the time that each commit took, or with why the store could not make it.
+pub type CommitObserver = Arc<dyn Fn(Result<Duration, String>) + Send + Sync>;
 
 /// The fleet in operation. Cheap to clone; clones are one.
 #[derive(Clone)]

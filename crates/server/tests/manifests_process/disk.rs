@@ -62,7 +62,7 @@ async fn a_full_disk_keeps_no_device_from_polling_and_nobody_from_deleting() {
         }
     };
     assert_eq!(refused(&server).await, 503);
-    // The log may have a free page once more, and what was told lately is told for a second.
+    // The log may have a free page once more, and it is looked at again after some seconds.
     let told = async || disk.fill().is_ok() && not_writable(&server).await.is_some();
     wait_until("it is told", PATIENCE, told).await.unwrap();
     let ready = server.ops("/readyz").await.unwrap();
