@@ -210,17 +210,15 @@ impl Inner {
         let usual = self
             .memory
             .get(id)
-            .map_or(DECISION, |entry| entry.weight().max(LEAST));
+            .map_or(DECISION, |entry| 2 * entry.weight() + LEAST);
         let Ok(Some(mut held)) = tokio::time::timeout(PATIENCE, self.work.decision(usual)).await else {
             return Err(ServiceError::Crowded);
         };
         for _ in 0..ROUNDS {
             let (entry, known) = self.read(ground, id).await?;
-            // What is in memory anyway is not this request's.
-            let read = match &entry {
-                Some(entry) if !self.memory.has(entry) => entry.weight(),
-                _ => 0,
-            };
+            // Also of a device that is kept in memory: that may let it go at any moment, and what
+            // is held here would be counted nowhere then.
+            let read = entry.as_ref().map_or(0, |entry| entry.weight());
             if !held.resize(usual.max(read)) {
                 return Err(ServiceError::Crowded);
             }
@@ -368,5 +366,78 @@ pub(super) fn applied(id: &DeviceId, device: Option<Device>, change: Change) -> 
             report: report.unwrap_or_default(),
             presence: presence.unwrap_or_default(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fleet::{Policy, Report, heartbeat::HeartbeatAnswer};
+    use serde_json::json;
+    use store::{
+        Store,
+        sqlite::{OpenOptions, SqliteStore},
+    };
+
+    use super::*;
+    use crate::{
+        documents::{self, Share},
+        service::{Clock, MemoryLimits},
+    };
+
+    const KIB: usize = 1024;
+
+    #[tokio::test]
+    async fn what_a_decision_has_read_is_counted_also_where_it_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("fleet.db"), OpenOptions::default()).unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let id = DeviceId::parse("d").unwrap();
+        let disks = 400 * KIB / size_of::<contract::Disk>();
+        let report = Report {
+            hardware: Some(contract::HardwareInfo {
+                disks: Some(vec![contract::Disk::default(); disks]),
+                ..contract::HardwareInfo::default()
+            }),
+            ..Report::default()
+        };
+        let life = json!({
+            "spelling": "d", "namespace": "default",
+            "state": {"phase": "approved", "at": "2026-01-01T00:00:00Z", "by": "alice"},
+        });
+        let write = Write {
+            id: id.clone(),
+            guard: WriteGuard::Absent,
+            life: Some(Arc::new(serde_json::from_value(life).unwrap())),
+            report: Some(report.into()),
+            presence: None,
+            events: Vec::new(),
+            at: Timestamp::now(),
+        };
+        store.commit(write).await.unwrap();
+        let clock: Clock = Arc::new(Timestamp::now);
+        let options = documents::Options {
+            watched: false,
+            strict: false,
+            allowed: Share::TENTH,
+        };
+        let documents =
+            documents::Keeper::new(Arc::clone(&store), options, Arc::clone(&clock), Arc::default());
+        let limits = MemoryLimits {
+            cache: 64 * KIB * KIB,
+            requests: 2 * KIB * KIB,
+        };
+        let policy = Policy::default();
+        let service = Service::with_memory(store, policy, None, documents, clock, Arc::new(|_| {}), limits);
+
+        let beats = async || {
+            let beat = service.read_heartbeat(br#"{"version":"1"}"#).await.unwrap();
+            let place = contract::Namespace::default();
+            service.heartbeat(id.clone(), place, beat).await
+        };
+        // Room for the device or for what is to become of it, and not for both.
+        let others = service.0.work.decision(500 * KIB).await.unwrap();
+        assert!(matches!(beats().await, Err(ServiceError::Crowded)));
+        drop(others);
+        assert_eq!(beats().await.unwrap(), HeartbeatAnswer::Recorded);
     }
 }

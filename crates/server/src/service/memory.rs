@@ -139,12 +139,6 @@ impl Memory {
         }
     }
 
-    /// Whether this very entry is kept.
-    pub(super) fn has(&self, entry: &Arc<Entry>) -> bool {
-        self.get(&entry.device.id)
-            .is_some_and(|kept| Arc::ptr_eq(&kept, entry))
-    }
-
     /// To be called in the device's turn only, before a write of it begins.
     pub(super) fn doubt<'a>(&'a self, id: &'a DeviceId) -> Doubt<'a> {
         Doubt {

@@ -19,8 +19,9 @@ const USUAL: usize = 3;
 /// content, and for a decision.
 pub(super) const LEAST: usize = 8 * 1024;
 
-/// What a decision takes that has not read its device yet, and the most that one waits for.
-pub(super) const DECISION: usize = 64 * 1024;
+/// What a decision takes that has not read its device yet, and the most that one waits for: a
+/// device and what becomes of it, where both are as usual.
+pub(super) const DECISION: usize = 128 * 1024;
 
 /// Bytes of memory, beside what the manifests take and the process itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
