@@ -37,6 +37,11 @@ const CONNECTIONS: usize = 64;
 /// gone.
 const LEAVING: usize = 16;
 
+/// Most bytes of a request's head, and most that are read from a connection at once: as on the
+/// server's ports. hyper's own bounds are 400 KiB for each connection.
+const HEAD: usize = 16 * 1024;
+const BUFFER: usize = 32 * 1024;
+
 /// A connection ends after this time, whatever is under way on it.
 const CONNECTION: Duration = Duration::from_secs(10);
 
@@ -105,6 +110,8 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>, metrics: Arc<Metr
                 async move { Ok::<_, Infallible>(response) }
             });
             let connection = http1::Builder::new()
+                .max_header_size(HEAD)
+                .max_buf_size(BUFFER)
                 .timer(TokioTimer::new())
                 .header_read_timeout(CONNECTION)
                 .serve_connection(TokioIo::new(stream), service);
@@ -211,6 +218,26 @@ mod tests {
             let answered = timeout(3 * CONNECTION, probe.read_to_string(&mut answer)).await;
             answered.expect("it was kept out").unwrap();
             assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_takes_no_more_than_it_needs() {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, Arc::default(), Arc::new(Metrics::default())));
+        for (length, status) in [(HEAD / 2, "200"), (HEAD, "431")] {
+            let mut caller = connect([127, 0, 0, 1], address).await;
+            let long = "x".repeat(length);
+            let request =
+                format!("GET /healthz HTTP/1.1\r\nhost: test\r\nconnection: close\r\nx-long: {long}\r\n\r\n");
+            let _ = caller.write_all(request.as_bytes()).await;
+            let mut answer = [0; 12];
+            match caller.read_exact(&mut answer).await {
+                Ok(_) => assert_eq!(answer, format!("HTTP/1.1 {status}").as_bytes()),
+                // It was refused before it had arrived, and the answer is lost.
+                Err(error) => assert_eq!(status, "431", "{error}"),
+            }
         }
     }
 
