@@ -107,9 +107,7 @@ impl Loss {
             ));
         }
         let device = self.first_unknown.as_ref()?;
-        Some(format!(
-            "what device {device} runs, perhaps: it has sent no heartbeat yet"
-        ))
+        Some(format!("what device {device} runs, perhaps: that is not known"))
     }
 
     /// Why a person has to confirm it, if so.

@@ -58,6 +58,12 @@ pub(super) fn objection(
                 "what device {id} would lose cannot be said: {reason}; fix that first"
             ));
         }
+        (Had::Unknown, _) if after.report.ever_reported.overflow => {
+            return Some(format!(
+                "what device {id} runs is not known and no heartbeat will tell: it has listed more workloads than are kept, and \
+                 whatever it is not to have is removed; look at the device itself"
+            ));
+        }
         (Had::Unknown, _) => {
             return Some(format!(
                 "what device {id} runs is not known before its next heartbeat; wait for that, a minute as a rule (an adoption \
@@ -81,7 +87,8 @@ pub(super) fn objection(
 pub(crate) enum Had {
     /// By the manifests, or by its heartbeats.
     Known(Holdings),
-    /// It has sent no heartbeat since it was adopted or the store restored.
+    /// It has sent no heartbeat since it was adopted or the store restored, or it has ever listed
+    /// more than is kept.
     Unknown,
 }
 

@@ -150,13 +150,40 @@ async fn what_is_not_known_is_not_nothing_to_a_source_by_hand() {
     let message = answer["message"].as_str().unwrap();
     assert!(
         status == 409
-            && message.contains("what 1 of 1 devices run, and would lose, is not known")
+            && message.contains("what 1 devices run, and would lose, is not known")
             && message.contains("repeat it with --confirm="),
         "{answer}"
     );
     runs(&world, "one", &["press", "watch"]).await;
     assert_eq!(world.apply("administrator", false).await.0, 200);
     assert_eq!(names(&world.poll("one").await.1).0, set(&["press", "watch"]));
+}
+
+/// No later heartbeat says what the rest was.
+#[tokio::test]
+async fn a_device_that_has_listed_too_much_is_not_waited_for() {
+    let world = World::serving(false).await;
+    adopted(&world, "four").await;
+    let names: Vec<String> = (0..1100).map(|number| format!("w{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for listed in [&names[..], &["press"]] {
+        runs(&world, "four", listed).await;
+        let why = refused(&world, "four", Act::Release).await;
+        assert!(
+            why.contains("no heartbeat will tell") && !why.contains("wait for"),
+            "{why}"
+        );
+    }
+    let (status, answer) = world
+        .admin("POST", "/devices/four/acts", &json!({"act": "release"}))
+        .await;
+    let message = answer["message"].as_str().unwrap();
+    assert!(
+        status == 409 && message.ends_with("repeat it with --confirm"),
+        "{answer}"
+    );
+    world.act_as_confirmed("four", Act::Release).await;
+    assert_eq!(world.poll("four").await.0, 200);
 }
 
 #[tokio::test]
