@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -22,7 +22,11 @@ use tokio::{
 
 /// What a connection waits for, told by the one that answers its requests.
 #[derive(Debug, Default)]
-pub(super) struct Phase(AtomicU8);
+pub(super) struct Phase {
+    now: AtomicU8,
+    /// How many requests there were.
+    requests: AtomicU64,
+}
 
 impl Phase {
     const IDLE: u8 = 0;
@@ -31,7 +35,8 @@ impl Phase {
 
     /// A head is complete: until the answer is there, the request has its own deadline.
     pub(super) fn request(&self) {
-        self.0.store(Self::REQUEST, Ordering::Relaxed);
+        self.now.store(Self::REQUEST, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The answer is there: the next byte begins a new head.
@@ -39,7 +44,7 @@ impl Phase {
     /// To be awaited in the task of the connection. A read that is already pending has no deadline
     /// yet, and hyper does not always poll it again by itself, so the task is woken.
     pub(super) async fn answered(&self) {
-        self.0.store(Self::IDLE, Ordering::Relaxed);
+        self.now.store(Self::IDLE, Ordering::Relaxed);
         poll_fn(|cx| {
             cx.waker().wake_by_ref();
             Poll::Ready(())
@@ -48,11 +53,15 @@ impl Phase {
     }
 
     fn head(&self) {
-        self.0.store(Self::HEAD, Ordering::Relaxed);
+        self.now.store(Self::HEAD, Ordering::Relaxed);
     }
 
     fn get(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
+        self.now.load(Ordering::Relaxed)
+    }
+
+    fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 }
 
@@ -77,6 +86,18 @@ pub(super) struct Guarded<S> {
     reading: Deadline,
     timed_phase: Option<u8>,
     writing: Deadline,
+    answering: Answering,
+}
+
+/// Which answer the deadline of a write is of.
+#[derive(Debug, Default)]
+struct Answering {
+    /// How many requests there were when it began.
+    requests: u64,
+    /// Of everything before there is nothing left to be taken.
+    taken: bool,
+    /// Only the end of the connection is left to be said.
+    closing: bool,
 }
 
 impl<S> Guarded<S> {
@@ -89,6 +110,10 @@ impl<S> Guarded<S> {
             reading,
             timed_phase: None,
             writing,
+            answering: Answering {
+                taken: true,
+                ..Answering::default()
+            },
         }
     }
 
@@ -117,9 +142,16 @@ impl<S> Guarded<S> {
         self.reading.poll(cx, span, what)
     }
 
+    /// Bounds a write that is pending. A large answer is flushed part by part, and requests may be
+    /// sent before answers are taken, so neither of both alone begins another answer.
     fn bound_write<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match outcome {
             Poll::Pending => {
+                let requests = self.phase.requests();
+                if std::mem::take(&mut self.answering.taken) && self.answering.requests != requests {
+                    self.answering.requests = requests;
+                    self.writing.clear();
+                }
                 ready!(
                     self.writing
                         .poll(cx, self.patience.write, "the answer was not taken in time")
@@ -158,13 +190,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.stream).poll_flush(cx);
         if matches!(outcome, Poll::Ready(Ok(()))) {
-            this.writing.clear();
+            this.answering.taken = true;
         }
         this.bound_write(cx, outcome)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !std::mem::replace(&mut this.answering.closing, true) {
+            this.writing.clear();
+        }
         let outcome = Pin::new(&mut this.stream).poll_shutdown(cx);
         this.bound_write(cx, outcome)
     }

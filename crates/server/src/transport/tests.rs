@@ -337,6 +337,58 @@ async fn a_caller_that_does_not_take_its_answer_is_cut() {
     }
 }
 
+/// Takes so many bytes a second, to the end of the answer or of the connection; how many it took.
+async fn take_slowly(stream: &mut DuplexStream, a_second: usize, all: usize) -> usize {
+    let (mut taken, mut buffer) = (0, vec![0; a_second]);
+    while taken < all {
+        sleep(Duration::from_secs(1)).await;
+        let mut now = 0;
+        while now < a_second && taken < all {
+            let read = stream.read(&mut buffer[now..]).await.unwrap_or(0);
+            if read == 0 {
+                return taken;
+            }
+            now += read;
+            taken += read;
+        }
+    }
+    taken
+}
+
+/// More than a buffer at a time does not renew it either.
+#[tokio::test(start_paused = true)]
+async fn all_of_an_answer_has_one_time_and_the_next_answer_one_of_its_own() {
+    let stage = Stage::new(LIMITS);
+    let (mut stream, served) = stage.connect(1024);
+    stream.write_all(get("/large").as_bytes()).await.unwrap();
+    let taken = take_slowly(&mut stream, 2 * connection::BUFFER, 1 << 20).await;
+    assert!((1 << 18..1 << 20).contains(&taken), "{taken}");
+    served.await.unwrap();
+
+    let (mut stream, _served) = stage.connect(1024);
+    for _ in 0..3 {
+        stream.write_all(get("/large").as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let taken = take_slowly(&mut stream, 5 * connection::BUFFER, 1 << 20).await;
+        assert_eq!(taken, 1 << 20, "in seven of ten seconds");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn further_requests_renew_no_time_of_an_answer_that_is_not_taken() {
+    let stage = Stage::new(LIMITS);
+    let (mut stream, served) = stage.connect(64);
+    let begun = Instant::now();
+    while !served.is_finished() {
+        let _ = stream.write_all(get("/empty").as_bytes()).await;
+        sleep(Duration::from_secs(4)).await;
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn more_requests_than_may_be_under_way_are_told_to_come_back() {
     let stage = Stage::new(LIMITS);
