@@ -7,6 +7,9 @@ use crate::{path, shared};
 /// The longest body that the server takes.
 const BODY: usize = 1 << 20;
 
+/// Devices that are known: so many that large reports of them are more than the cache takes.
+pub(crate) const DEVICES: usize = 128;
+
 /// A request that is sent by many at once.
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
@@ -50,7 +53,7 @@ impl Attack {
     /// All before the body.
     pub(crate) fn head(&self, number: usize) -> String {
         let id = if self.known {
-            format!("device-{}", number % 8)
+            format!("device-{}", number % DEVICES)
         } else {
             format!("unknown-{number}")
         };

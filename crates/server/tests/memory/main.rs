@@ -37,7 +37,7 @@ use tokio::{
     time::timeout,
 };
 
-use bodies::{Attack, KINDS, Kind};
+use bodies::{Attack, DEVICES, KINDS, Kind};
 use limited::Limited;
 
 /// As many as the server takes at a time by default, twice over.
@@ -155,6 +155,21 @@ async fn polls(caller: &mut Caller, id: &str) {
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
+/// On the port that anybody may reach, as many as have a place there.
+async fn heads_without_an_end(address: SocketAddr) -> Vec<TcpStream> {
+    let head = format!(
+        "GET /status HTTP/1.1\r\nhost: localhost\r\nx-long: {}",
+        "x".repeat(15 * 1024)
+    );
+    let mut crowd = Vec::new();
+    for _ in 0..edge_config_server::ops::LIMITS.connections {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        crowd.push(stream);
+    }
+    crowd
+}
+
 /// A device that has not done anything unusual.
 struct Good {
     caller: Caller,
@@ -193,7 +208,7 @@ async fn no_body_takes_the_server_beyond_the_limit_of_the_chart() {
     let (_limited, mut server) = serve(folder.path(), limit, identity).await;
     let address = server.device_plane();
     let mut good = Good::join(address).await;
-    for number in 0..8 {
+    for number in 0..DEVICES {
         let mut caller = Caller::plain(address, Connections::KeptAlive);
         let id = format!("device-{number}");
         assert_eq!(
@@ -207,6 +222,7 @@ async fn no_body_takes_the_server_beyond_the_limit_of_the_chart() {
     for kind in KINDS {
         let attack = kind.attack();
         let name = attack.name;
+        let _heads = heads_without_an_end(server.ops_port()).await;
         let statuses = storm(address, attack, CALLERS).await;
         eprintln!("{name}: {statuses:?}");
         let refused = statuses.iter().any(|(status, _)| *status == Some(400));
