@@ -123,13 +123,7 @@ impl PostgresStore {
             timeout: options.timeout,
         };
         let defects = Defects::default();
-        let work = || {
-            let (batcher, sentinel) = (batcher.clone(), defects.watch("a writer of the store"));
-            tokio::spawn(async move {
-                let _works = sentinel;
-                batcher.run().await;
-            })
-        };
+        let work = || defects.watch_task("a writer of the store", batcher.clone().run());
         let batchers = (0..BATCHERS).map(|_| work()).collect();
         Ok(Self {
             location: target.location,
@@ -344,9 +338,8 @@ impl Store for PostgresStore {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let batchers = std::mem::take(&mut *self.batchers.lock().unwrap_or_else(PoisonError::into_inner));
         for batcher in batchers {
-            if batcher.await.is_err() {
-                tracing::error!(store = %self.location, "a task that writes had panicked");
-            }
+            // What it ended by is told by `defect`.
+            let _ = batcher.await;
         }
         self.pool.close();
     }

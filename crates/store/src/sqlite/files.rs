@@ -396,24 +396,52 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn start(files: Arc<Files>, defects: &Defects) -> io::Result<Self> {
+        Self::begin(PAUSE, defects, move || files.look())
+    }
+
+    fn begin(period: Duration, defects: &Defects, look: impl Fn() + Send + 'static) -> io::Result<Self> {
         let (running, pause) = mpsc::channel();
-        let sentinel = defects.watch("the look at the store's files");
+        let work = move || {
+            while pause.recv_timeout(period) == Err(mpsc::RecvTimeoutError::Timeout) {
+                look();
+            }
+        };
+        let defects = defects.clone();
         let handle = thread::Builder::new()
             .name("store-watch".to_owned())
-            .spawn(move || {
-                let _works = sentinel;
-                while pause.recv_timeout(PAUSE) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    files.look();
-                }
-            })?;
+            .spawn(move || defects.watch("the look at the store's files", work))?;
         Ok(Self { running, handle })
     }
 
     /// Ends the thread and waits for it.
     pub(super) fn stop(self) {
         drop(self.running);
-        if self.handle.join().is_err() {
-            tracing::error!("the look at the store's files had panicked");
-        }
+        // What it ended by is told by `Store::defect`.
+        let _ = self.handle.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_thread_by_a_defect_is_told() {
+        let defects = Defects::default();
+        let look = || assert!(std::hint::black_box(false), "a defect");
+        let watch = Watch::begin(Duration::ZERO, &defects, look).unwrap();
+        watch.handle.join().unwrap();
+        assert!(
+            defects
+                .sentence()
+                .is_some_and(|said| said.contains("the look at the store's files"))
+        );
+    }
+
+    #[test]
+    fn an_end_that_was_asked_for_is_none() {
+        let defects = Defects::default();
+        Watch::begin(Duration::ZERO, &defects, || ()).unwrap().stop();
+        assert_eq!(None, defects.sentence());
     }
 }

@@ -49,6 +49,15 @@ struct Thread {
     handle: JoinHandle<()>,
 }
 
+/// Why there is something to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Something was committed.
+    Committed,
+    /// Nothing was, for a while.
+    Quiet,
+}
+
 impl Housekeeper {
     pub(super) fn start(
         files: &Arc<Files>,
@@ -57,11 +66,8 @@ impl Housekeeper {
         durable: Arc<AtomicI64>,
         defects: &Defects,
     ) -> std::io::Result<Self> {
-        let (committed, wake) = mpsc::sync_channel(1);
-        let (running, pause) = mpsc::channel();
         let truncation_wanted = Arc::new(AtomicBool::new(false));
         let marked = durable.load(Ordering::Acquire);
-        let sentinel = defects.watch("the keeper of the store's log");
         let mut house = House {
             path: path.to_owned(),
             files: Arc::clone(files),
@@ -71,21 +77,36 @@ impl Housekeeper {
             connection: None,
             truncation_wanted: Arc::clone(&truncation_wanted),
         };
+        Self::begin(truncation_wanted, defects, move |turn| match turn {
+            Turn::Committed => house.round(),
+            Turn::Quiet => house.renew_mark(),
+        })
+    }
+
+    /// The thread, with what it does at each turn.
+    fn begin(
+        truncation_wanted: Arc<AtomicBool>,
+        defects: &Defects,
+        mut round: impl FnMut(Turn) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (committed, wake) = mpsc::sync_channel(1);
+        let (running, pause) = mpsc::channel::<()>();
+        let work = move || {
+            loop {
+                match wake.recv_timeout(LOOK) {
+                    Ok(()) => round(Turn::Committed),
+                    Err(mpsc::RecvTimeoutError::Timeout) => round(Turn::Quiet),
+                    Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                }
+                if pause.recv_timeout(PAUSE) == Err(mpsc::RecvTimeoutError::Disconnected) {
+                    break;
+                }
+            }
+        };
+        let defects = defects.clone();
         let handle = thread::Builder::new()
             .name("store-housekeeper".to_owned())
-            .spawn(move || {
-                let _works = sentinel;
-                loop {
-                    match wake.recv_timeout(LOOK) {
-                        Ok(()) => house.round(),
-                        Err(mpsc::RecvTimeoutError::Timeout) => house.renew_mark(),
-                        Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                    }
-                    if pause.recv_timeout(PAUSE) == Err(mpsc::RecvTimeoutError::Disconnected) {
-                        break;
-                    }
-                }
-            })?;
+            .spawn(move || defects.watch("the keeper of the store's log", work))?;
         Ok(Self {
             truncation_wanted,
             thread: Some(Thread {
@@ -120,9 +141,8 @@ impl Housekeeper {
             return;
         };
         drop((committed, running));
-        if handle.join().is_err() {
-            tracing::error!("the store's housekeeper had panicked");
-        }
+        // What it ended by is told by `Store::defect`.
+        let _ = handle.join();
     }
 }
 
@@ -202,5 +222,26 @@ pub(super) fn truncate(connection: &Connection, patience: Duration) -> rusqlite:
     match result {
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_thread_by_a_defect_is_told() {
+        for defective in [false, true] {
+            let defects = Defects::default();
+            let round = move |_| assert!(!defective, "a defect");
+            let mut housekeeper = Housekeeper::begin(Arc::default(), &defects, round).unwrap();
+            housekeeper.committed();
+            // What was said before is heard.
+            housekeeper.stop();
+            let told = defects
+                .sentence()
+                .is_some_and(|said| said.contains("the keeper of the store's log"));
+            assert_eq!(told, defective);
+        }
     }
 }
