@@ -1,20 +1,24 @@
 //! `serve` from start to end: opens what is needed, in the order in which faults are found, and
 //! closes it in reverse.
 //!
+//! What works beside the planes is one of its `Tasks`: when one ends before it was to, the server
+//! stops as if a signal had asked for it, and fails.
+//!
 //! The ops port comes first, so that the process is alive while the rest is being opened. The
 //! device plane's port is bound when the store is open: until then the Edge API is refused at once
 //! instead of left waiting.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use store::Store;
+use tasks::Tasks;
 use tokio::{
     net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
     task::JoinHandle,
-    time::sleep,
+    time::{interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +37,9 @@ use crate::{
     upkeep,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// A server that is not the only one of its store goes on taking connections for so long after it
 /// was told to stop, and is ready no more from the beginning: whoever chooses between the servers,
 /// as kube-proxy does, needs a moment to hear of it, and sends callers here until then. Where there
@@ -40,10 +47,19 @@ use crate::{
 /// from then on, and the next server of an exclusive store cannot start before this one has ended.
 const LINGER: Duration = Duration::from_secs(3);
 
+/// Time between two looks whether the store still does all of its work.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Serves until a signal asks to stop.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
-    let stop = stop_signal().context("signals cannot be received")?;
+    let tasks = Tasks::default();
+    let stop = stop_signal(&tasks).context("signals cannot be received")?;
     descriptors::raise(&settings).context("the server does not start")?;
+    serve_until(settings, tasks, stop).await
+}
+
+/// Serves until `stop`, or until one of the tasks ends early, which is an error.
+async fn serve_until(settings: Settings, tasks: Tasks, stop: CancellationToken) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::default());
     let probes = Arc::new(Probes::default());
     let keeper = settings
@@ -54,30 +70,32 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .admission
         .clone()
         .map(|path| admission::Keeper::new(path, Arc::clone(&metrics)));
-    let health = Arc::new(Health::new(
+    let health = Health::new(
         keeper.clone(),
         admission.clone(),
         Arc::clone(&probes),
         Timestamp::now(),
-    ));
+    );
+    let health = Arc::new(health.with_tasks(tasks.clone()));
 
-    let (end, closing) = (CancellationToken::new(), CancellationToken::new());
-    let ops = serve_ops(&settings, &health, &metrics, &end)?;
-    let security = secure(keeper, &end);
+    let end = CancellationToken::new();
+    let closing = end.child_token();
+    let ops = serve_ops(&settings, &health, &metrics, &tasks, &end)?;
+    let security = secure(keeper, &tasks, &end);
     if let Some(admission) = &admission {
-        tokio::spawn(Arc::clone(admission).watch(end.clone()));
+        let watch = Arc::clone(admission).watch(end.clone());
+        tasks.start("the watch of the admission file", &end, watch);
     }
     let work = async {
         let store = tokio::select! {
-            () = stop.cancelled() => {
-                closing.cancel();
-                return Ok(());
-            }
+            () = stop.cancelled() => return Ok(()),
             store = open::store(&settings, &health) => store?,
         };
-        tokio::spawn(linger(store.is_exclusive(), stop.clone(), closing.clone()));
+        let works = Arc::clone(&store);
+        tasks.start_endless("the store", &end, defect(move || works.defect()));
         health.set_store(Arc::clone(&store));
-        tokio::spawn(watch_store(Arc::clone(&health), closing.clone()));
+        let watch = watch_store(Arc::clone(&health), closing.clone());
+        tasks.start("the look whether the store can be written", &closing, watch);
         let (observer, written) = (Arc::clone(&metrics), Arc::clone(&health));
         let documents = documents(&settings, &store, &metrics);
         health.set_documents(Arc::clone(&documents));
@@ -96,20 +114,47 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
             settings.memory,
         );
         health.set_service(service.clone());
-        let outcome = serve_planes(&settings, service, security, &metrics, &probes, &closing).await;
+        let outcome = serve_planes(&settings, service, security, &metrics, &probes, &tasks, &closing).await;
         health.set_stopping();
         store.close().await;
-        outcome
+        match store.defect() {
+            Some(defect) => outcome.and(Err(anyhow!(defect))),
+            None => outcome,
+        }
+    };
+    let overdue = async {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = tasks.ended() => stop.cancel(),
+        }
+        health.set_stopping();
+        if health.is_one_of_several() {
+            sleep(LINGER).await;
+        }
+        closing.cancel();
+        sleep(settings.shutdown_timeout).await;
     };
     let outcome = tokio::select! {
         outcome = work => outcome,
-        () = async { stop.cancelled().await; health.set_stopping(); closing.cancelled().await; sleep(settings.shutdown_timeout).await } => {
+        () = overdue => {
             bail!("the server did not stop within {:?}; writes that were not acknowledged may be lost", settings.shutdown_timeout)
         }
     };
     end.cancel();
-    ops.await.context("the ops port failed")?;
-    outcome
+    ops.await.context("the operations port failed")?;
+    outcome?;
+    Ok(tasks.outcome()?)
+}
+
+/// Ends when something that a store does is done by nobody any more.
+async fn defect(look: impl Fn() -> Option<String>) -> Result<(), String> {
+    let mut tick = interval(LOOK);
+    loop {
+        tick.tick().await;
+        if let Some(defect) = look() {
+            return Err(defect);
+        }
+    }
 }
 
 /// Serves devices and administrators until `stop`, then brings what is in memory to the store.
@@ -119,11 +164,12 @@ async fn serve_planes(
     security: Security,
     metrics: &Arc<Metrics>,
     probes: &Arc<Probes>,
+    tasks: &Tasks,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let (_socket, admin_listener) = AdminSocket::bind(&settings.admin_socket)?;
-    let end = stop.child_token();
-    tokio::spawn(Arc::clone(service.documents()).follow(end.clone()));
+    let follower = Arc::clone(service.documents()).follow(stop.clone());
+    tasks.start("the follower of the documents", stop, follower);
     let settle = documents::Settle::removals(settings.settle_removals);
     let watched = settings
         .manifests
@@ -131,7 +177,8 @@ async fn serve_planes(
         .map(|path| documents::Watched::new(path, settings.unknown_fields, settle));
     if let Some(watched) = &watched {
         let keeper = Arc::clone(service.documents());
-        tokio::spawn(documents::watch(Arc::clone(watched), keeper, end.clone()));
+        let watch = documents::watch(Arc::clone(watched), keeper, stop.clone());
+        tasks.start("the watch of the manifests", stop, watch);
     }
     let device = Server {
         plane: "device",
@@ -156,12 +203,8 @@ async fn serve_planes(
     let (identity, listen, location) = (service.store().identity(), settings.listen, &settings.store);
     tracing::info!(%listen, store = %location, id = %identity.id, epoch = %identity.epoch, "serving devices");
     let drained = CancellationToken::new();
-    let upkeep = tokio::spawn(upkeep::run(
-        service,
-        security,
-        Arc::clone(metrics),
-        drained.clone(),
-    ));
+    let upkeep = upkeep::run(service, security, Arc::clone(metrics), drained.clone());
+    let upkeep = tasks.start("the upkeep of the store", &drained, upkeep);
     tokio::join!(device.serve(stop.clone()), admin.serve(stop.clone()));
     drained.cancel();
     upkeep.await.context("the upkeep of the store failed")?;
@@ -187,6 +230,7 @@ fn serve_ops(
     settings: &Settings,
     health: &Arc<Health>,
     metrics: &Arc<Metrics>,
+    tasks: &Tasks,
     end: &CancellationToken,
 ) -> anyhow::Result<JoinHandle<()>> {
     let server = Server {
@@ -197,17 +241,18 @@ fn serve_ops(
         handler: Arc::new(OpsPlane::new(Arc::clone(health), Arc::clone(metrics))),
         metrics: Arc::clone(metrics),
     };
-    Ok(tokio::spawn(server.serve(end.clone())))
+    Ok(tasks.start("the operations port", end, server.serve(end.clone())))
 }
 
-fn secure(keeper: Option<Arc<tls::Keeper>>, end: &CancellationToken) -> Security {
+fn secure(keeper: Option<Arc<tls::Keeper>>, tasks: &Tasks, end: &CancellationToken) -> Security {
     let Some(keeper) = keeper else {
         tracing::warn!(
             "serving plain HTTP (--insecure-http): everybody who reaches the port can speak for every device"
         );
         return Security::Plain;
     };
-    tokio::spawn(Arc::clone(&keeper).watch(end.clone()));
+    let watch = Arc::clone(&keeper).watch(end.clone());
+    tasks.start("the watch of the TLS material", end, watch);
     Security::Tls(keeper)
 }
 
@@ -237,23 +282,14 @@ async fn watch_store(health: Arc<Health>, closing: CancellationToken) {
     }
 }
 
-/// Cancels `closing` some time after `stop`, or at once where no other server could take over.
-async fn linger(alone: bool, stop: CancellationToken, closing: CancellationToken) {
-    stop.cancelled().await;
-    if !alone {
-        sleep(LINGER).await;
-    }
-    closing.cancel();
-}
-
 /// Cancelled by the first SIGTERM or SIGINT.
-fn stop_signal() -> std::io::Result<CancellationToken> {
+fn stop_signal(tasks: &Tasks) -> std::io::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     // Asks only to look at the TLS material; without a handler it would end the process.
     drop(signal(SignalKind::hangup())?);
     let stop = CancellationToken::new();
     let stopped = stop.clone();
-    tokio::spawn(async move {
+    tasks.start("the wait for a signal", &stop, async move {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",

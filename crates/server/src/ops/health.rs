@@ -13,6 +13,7 @@ use std::{
 
 use jiff::Timestamp;
 use store::Store;
+use tasks::Tasks;
 
 use super::{probes::Probes, shared::Shared, status::Status, written::Written};
 use crate::{admission, documents, service::Service, tls};
@@ -37,6 +38,8 @@ pub struct Health {
     /// Why the store is not open yet.
     waiting: Mutex<String>,
     probes: Arc<Probes>,
+    /// What must not end before the process does.
+    tasks: Tasks,
     stopping: AtomicBool,
     /// Why devices cannot be read.
     answered: Shared<Result<(), String>>,
@@ -63,10 +66,18 @@ impl Health {
             service: OnceLock::new(),
             waiting: Mutex::new("the store is not open yet".to_owned()),
             probes,
+            tasks: Tasks::default(),
             stopping,
             answered: Shared::new(PROBE_AGE),
             written: Written::default(),
         }
+    }
+
+    /// The same of a process with these tasks.
+    #[must_use]
+    pub fn with_tasks(mut self, tasks: Tasks) -> Self {
+        self.tasks = tasks;
+        self
     }
 
     /// The store is open. Only the first call has an effect.
@@ -101,7 +112,14 @@ impl Health {
 
     /// What only a restart of the process cures, if anything.
     pub(super) fn dead_because(&self) -> Option<String> {
-        self.store.get()?.defect()
+        // The store's own word names the part of it.
+        let defect = self.store.get().and_then(|store| store.defect());
+        defect.or_else(|| self.tasks.early().map(|ended| ended.sentence()))
+    }
+
+    /// Whether another server may serve the fleet meanwhile.
+    pub(crate) fn is_one_of_several(&self) -> bool {
+        self.store.get().is_some_and(|store| !store.is_exclusive())
     }
 
     /// Why requests cannot be answered now; empty when they can.

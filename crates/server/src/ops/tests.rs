@@ -1,5 +1,7 @@
 use jiff::Timestamp;
 use pki::Fingerprint;
+use tasks::Tasks;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::transport::Peer;
@@ -121,6 +123,22 @@ async fn a_process_without_a_store_is_alive_and_not_ready() {
     assert_eq!(document["insecureHttp"], true);
     assert_eq!(document["probes"][0]["nonce"], "abc");
     assert_eq!(document["notReadyBecause"][0], "the store is not open yet");
+}
+
+#[tokio::test]
+async fn liveness_names_a_task_that_has_ended_and_not_what_it_said() {
+    let tasks = Tasks::default();
+    let health = Health::new(None, None, Arc::default(), at(0)).with_tasks(tasks.clone());
+    let plane = OpsPlane::new(Arc::new(health), Arc::new(Metrics::default()));
+    let until = CancellationToken::new();
+    tasks.start("the watch", &until, async { Err::<(), _>("of device-7") });
+    tasks.ended().await;
+    let (status, said) = ask(&plane, Method::GET, "/healthz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        said,
+        "not alive: the watch has ended, and the process ends with it; the log says why\n"
+    );
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ pub(super) async fn respond<H: Handler>(
     if let Ok(outcome) = timeout_at(deadline, caught(shared.handler.handle(request))).await {
         outcome.unwrap_or_else(|panic| {
             shared.metrics.panicked(shared.plane);
-            let reason = panic_message(&*panic);
+            let reason = tasks::panic_message(&*panic);
             tracing::error!(
                 plane = shared.plane,
                 reason,
@@ -138,14 +138,6 @@ async fn caught<T>(handler: impl Future<Output = T>) -> Result<T, Box<dyn Any + 
         },
     )
     .await
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no message)")
 }
 
 /// An answer to a request whose body was not read: what is left of it must not be taken for the
