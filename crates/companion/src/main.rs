@@ -10,8 +10,10 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use flotta_companion::{
     cli::{Cli, Command, Common},
+    control::Parts,
     definition,
     metrics::Metrics,
+    ops::Health,
     restore, run, show, telemetry,
 };
 
@@ -53,8 +55,10 @@ async fn perform(command: Command) -> anyhow::Result<ExitCode> {
             }
         }
         Command::Restore(arguments) => {
-            let stop = run::stop_signal().context("signals cannot be received")?;
+            let health = Arc::<Health>::default();
+            let stop = run::stop_signal(health.tasks()).context("signals cannot be received")?;
             let parts = parts(&arguments.common).await?;
+            let parts = Parts { health, ..parts };
             let said = match arguments.skip {
                 Some(_) => restore::skip(&parts.cluster).await?,
                 None => restore::restore(parts, plan::plan, arguments.timeout, stop).await?,
@@ -69,7 +73,7 @@ async fn perform(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn parts(common: &Common) -> anyhow::Result<flotta_companion::control::Parts> {
+async fn parts(common: &Common) -> anyhow::Result<Parts> {
     run::parts(common, Arc::new(Metrics::default())).await
 }
 

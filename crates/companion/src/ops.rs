@@ -18,6 +18,7 @@ use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use seats::Seats;
+use tasks::Tasks;
 use tokio::{
     net::TcpListener,
     sync::Semaphore,
@@ -49,17 +50,24 @@ const CONNECTION: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Health {
     looked: Mutex<Result<Instant, String>>,
+    tasks: Tasks,
 }
 
 impl Default for Health {
     fn default() -> Self {
         Self {
             looked: Mutex::new(Err("it has not looked at the cluster yet".to_owned())),
+            tasks: Tasks::default(),
         }
     }
 }
 
 impl Health {
+    /// What must not end before the process does.
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
     /// A look at the cluster succeeded, or did not for this reason.
     pub fn round(&self, outcome: Result<(), String>) {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +142,14 @@ fn answer(request: &Request<Incoming>, health: &Health, metrics: &Metrics) -> Re
         );
     }
     match request.uri().path() {
-        "/healthz" => typed(StatusCode::OK, TEXT, "alive\n"),
+        "/healthz" => match health.tasks.early() {
+            None => typed(StatusCode::OK, TEXT, "alive\n"),
+            Some(ended) => typed(
+                StatusCode::SERVICE_UNAVAILABLE,
+                TEXT,
+                format!("not alive: {}\n", ended.sentence()),
+            ),
+        },
         "/readyz" => match health.not_ready_because() {
             None => typed(StatusCode::OK, TEXT, "ready\n"),
             Some(reason) => typed(
@@ -184,6 +199,7 @@ mod tests {
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::{TcpSocket, TcpStream},
     };
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
 
@@ -239,6 +255,23 @@ mod tests {
                 Err(error) => assert_eq!(status, "431", "{error}"),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn liveness_names_a_task_that_has_ended_and_not_what_it_said() {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let (address, health) = (listener.local_addr().unwrap(), Arc::<Health>::default());
+        tokio::spawn(serve(listener, Arc::clone(&health), Arc::new(Metrics::default())));
+        let answer = testkit::http_client::get(address, "/healthz").await.unwrap();
+        assert_eq!((answer.status, &*answer.text()), (200, "alive\n"));
+        let until = CancellationToken::new();
+        health
+            .tasks()
+            .start("the keeper", &until, async { Err::<(), _>("of a Secret") });
+        health.tasks().ended().await;
+        let answer = testkit::http_client::get(address, "/healthz").await.unwrap();
+        let said = "not alive: the keeper has ended, and the process ends with it; the log says why\n";
+        assert_eq!((answer.status, &*answer.text()), (503, said));
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use plan::{
     action::{Outcome, Who},
     api::{Reason, RemoteBackend},
 };
+use tasks::Ended;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +51,9 @@ pub enum NotRestored {
     /// It took too long.
     #[error("the Edge API was not rolled back in time, and nothing was removed: {0}")]
     Late(String),
+    /// What it needs has ended.
+    #[error("the Edge API was not led back: {0}")]
+    Ended(#[from] Ended),
     /// A signal.
     #[error("the Edge API was not rolled back: a signal asked to stop")]
     Stopped,
@@ -83,20 +87,23 @@ pub async fn restore(
     for resource in &resources {
         cluster.set_retiring(resource, Some(until)).await?;
     }
-    let lease = Arc::clone(&parts.lease);
-    let keeper = {
-        let lease = Arc::clone(&lease);
-        tokio::spawn(async move { lease.keep().await })
-    };
+    let (lease, tasks) = (Arc::clone(&parts.lease), parts.health.tasks().clone());
+    let (keeper, end) = (Arc::clone(&lease), CancellationToken::new());
+    tasks.start_endless(
+        "the keeper of the Lease",
+        &end,
+        async move { keeper.keep().await },
+    );
     let mut waiting = Waiting::default();
     let outcome = tokio::select! {
         () = stop.cancelled() => Err(NotRestored::Stopped),
+        ended = tasks.ended() => Err(ended.into()),
         outcome = timeout_at(deadline, drive(parts, planner, &lease, &mut waiting)) => match outcome {
             Ok(outcome) => outcome,
             Err(_) => Err(NotRestored::Late(waiting.to_string())),
         }
     };
-    keeper.abort();
+    end.cancel();
     let farewell = async {
         if outcome.is_err() {
             for resource in &resources {

@@ -1,9 +1,13 @@
 //! `run`: wires the loop, the Lease, the watches and the ops port, and takes them down again.
+//!
+//! What works beside the loop is one of its `Tasks`: when one ends before it was to, the companion
+//! stops as if a signal had asked for it, and fails.
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use kube::Config;
+use tasks::Tasks;
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{sleep, timeout},
@@ -20,6 +24,9 @@ use crate::{
     metrics::Metrics,
     ops::{self, Health},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// A failed look at the cluster is tried again after this time, twice that, and so on.
 const FIRST: Duration = Duration::from_secs(1);
@@ -56,52 +63,64 @@ pub async fn parts(common: &Common, metrics: Arc<Metrics>) -> anyhow::Result<Par
 
 /// Works until a signal asks to stop.
 pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
-    let stop = stop_signal().context("signals cannot be received")?;
-    let metrics = Arc::new(Metrics::default());
-    let parts = parts(&arguments.common, Arc::clone(&metrics)).await?;
+    let health = Arc::<Health>::default();
+    let stop = stop_signal(health.tasks()).context("signals cannot be received")?;
+    let parts = parts(&arguments.common, Arc::default()).await?;
+    run_until(&arguments, Parts { health, ..parts }, stop).await
+}
+
+/// Works until `stop`, or until one of the tasks ends early, which is an error.
+async fn run_until(arguments: &RunArgs, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
     let listener = ops::bind(arguments.ops_listen)
         .await
         .with_context(|| format!("{} (--ops-listen) cannot be listened on", arguments.ops_listen))?;
-    let health: Arc<Health> = Arc::clone(&parts.health);
-    tokio::spawn(ops::serve(listener, health, metrics));
+    let (health, end) = (Arc::clone(&parts.health), CancellationToken::new());
+    let serve = ops::serve(listener, Arc::clone(&health), Arc::clone(&parts.metrics));
+    health.tasks().start_endless("the operations port", &end, serve);
     tracing::info!(
         namespace = parts.cluster.namespace(),
         identity = parts.identity,
         "companion of the Edge API"
     );
     work(parts, plan::plan, arguments.deployment.as_deref(), stop).await;
+    end.cancel();
     tracing::info!("stopped");
-    Ok(())
+    Ok(health.tasks().outcome()?)
 }
 
-/// The loop, until `stop`; then gives up what it holds, and the RemoteBackend too if the Deployment
-/// that it is of is deleted.
+/// The loop, until `stop` or an early end of one of the tasks; then gives up what it holds, and the
+/// RemoteBackend too if the Deployment that it is of is deleted.
 pub async fn work(parts: Parts, planner: Planner, deployment: Option<&str>, stop: CancellationToken) {
-    let (cluster, lease, metrics) = (
+    let (cluster, lease, metrics, health) = (
         parts.cluster.clone(),
         Arc::clone(&parts.lease),
         Arc::clone(&parts.metrics),
+        Arc::clone(&parts.health),
     );
+    let (tasks, end) = (health.tasks(), CancellationToken::new());
     let mut controller = Controller::new(parts, planner);
     let mut watches = Watches::new(cluster.clone());
     // Before the Lease can be taken, so that this is not missed.
     let (mut changes, woken) = (lease.changes(), watches.handle());
-    let wake_on_lease = tokio::spawn(async move {
+    let wake_on_lease = async move {
         while changes.changed().await.is_ok() {
             metrics.lease_held(*changes.borrow_and_update());
             woken.notify_one();
         }
-    });
-    let keeper = {
-        let lease = Arc::clone(&lease);
-        tokio::spawn(async move { lease.keep().await })
     };
+    tasks.start_endless("the watch of the Lease", &end, wake_on_lease);
+    let keeper = Arc::clone(&lease);
+    tasks.start_endless(
+        "the keeper of the Lease",
+        &end,
+        async move { keeper.keep().await },
+    );
     tokio::select! {
         () = stop.cancelled() => {}
+        _ = tasks.ended() => {}
         () = rounds(&mut controller, &mut watches, &lease, (&cluster, deployment)) => {}
     }
-    keeper.abort();
-    wake_on_lease.abort();
+    end.cancel();
     let farewell = async {
         // The rights may be gone a moment after the namespace began to end.
         if cluster.namespace_ending().await.unwrap_or(false) {
@@ -165,11 +184,11 @@ async fn rounds(
 }
 
 /// Cancelled by the first SIGTERM or SIGINT.
-pub fn stop_signal() -> std::io::Result<CancellationToken> {
+pub fn stop_signal(tasks: &Tasks) -> std::io::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = CancellationToken::new();
     let stopped = stop.clone();
-    tokio::spawn(async move {
+    tasks.start("the wait for a signal", &stop, async move {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",

@@ -2,6 +2,8 @@
 //!
 //! Only metadata is watched and nothing of it is kept: an event says that something changed, never
 //! what. A watch that fails is begun anew, later and later; the loop's tick sees what it misses.
+//! That is why one that ends, which only a defect makes it do, is begun anew as well and does not
+//! end the companion.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +30,7 @@ use kube::{
 use plan::{Observed, api::RemoteBackend};
 use tokio::{
     sync::Notify,
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinError, JoinSet},
 };
 
 use super::{
@@ -112,9 +114,12 @@ impl Watches {
             if !wanted {
                 task.abort();
             }
-            wanted
+            // One that has ended is begun anew below.
+            wanted && !task.is_finished()
         });
-        while self.tasks.try_join_next().is_some() {}
+        while let Some(ended) = self.tasks.try_join_next() {
+            tell(ended);
+        }
         for target in targets {
             if !self.running.contains_key(&target) {
                 let task = self.begin(&target);
@@ -182,5 +187,44 @@ impl Watches {
                 }
             }
         })
+    }
+}
+
+/// Says why a watch has ended that nobody has ended.
+fn tell(ended: Result<(), JoinError>) {
+    let reason = match ended.map_err(JoinError::try_into_panic) {
+        Ok(()) => "it returned".to_owned(),
+        Err(Ok(panic)) => format!("it panicked: {}", tasks::panic_message(&*panic)),
+        Err(Err(_)) => return,
+    };
+    tracing::error!(
+        reason,
+        "a watch has ended because of a defect in this program; it is begun anew"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::Config as ClientConfig;
+
+    use super::*;
+    use crate::cluster::{Requests, connect};
+
+    #[tokio::test]
+    async fn a_watch_that_has_ended_is_begun_anew() {
+        let away = ClientConfig::new("http://127.0.0.1:1".parse().unwrap());
+        let client = connect(away, &Requests::default()).unwrap();
+        let mut watches = Watches::new(Cluster::new(client, "flotta"));
+        watches.watch(Target::always());
+        let ended: Vec<_> = watches.running.values().cloned().collect();
+        for task in &ended {
+            task.abort();
+        }
+        while !ended.iter().all(AbortHandle::is_finished) {
+            tokio::task::yield_now().await;
+        }
+        watches.watch(Target::always());
+        assert_eq!(watches.running.len(), ended.len());
+        assert!(watches.running.values().all(|task| !task.is_finished()));
     }
 }
