@@ -15,7 +15,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::process::{Pid, kill_process};
 
 pub use rustix::process::Signal;
@@ -203,11 +203,22 @@ impl Process {
         kill_process(pid, signal).with_context(|| format!("cannot signal {}", self.name))
     }
 
-    /// `kill -9`, and waits until it is gone.
+    /// `kill -9`, and waits until it is gone. An error if it had ended by itself before: then
+    /// whatever a test finds afterwards says nothing about a kill.
     pub fn kill(&mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
+        let status = self.end()?;
+        ensure!(
+            status.signal() == Some(Signal::KILL.as_raw()),
+            "{} had ended by itself when it was to be killed, {status}; the end of its log:\n{}",
+            self.name,
+            self.log_tail(20)
+        );
         Ok(())
+    }
+
+    fn end(&mut self) -> Result<ExitStatus> {
+        self.child.kill()?;
+        Ok(self.child.wait()?)
     }
 
     /// Asks it to end and waits; an error when it had to be killed after the grace.
@@ -223,7 +234,7 @@ impl Process {
             }
             std::thread::sleep(TICK);
         }
-        self.kill()?;
+        self.end()?;
         bail!("{} did not end within {:?} and was killed", self.name, self.grace)
     }
 

@@ -15,6 +15,20 @@ fn alive(id: u32) -> bool {
         .any(|line| line.starts_with("State:") && !line.contains('Z'))
 }
 
+#[tokio::test]
+async fn a_kill_that_comes_too_late_is_told() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let program = Program::new("brief", "/bin/sh").args(["-c", "echo no such luck; exit 3"]);
+    let mut process = program.start(folder.path())?;
+    process.wait(Duration::from_secs(10)).await?;
+    let told = process.kill().unwrap_err().to_string();
+    assert!(
+        told.contains("brief had ended by itself") && told.contains("no such luck"),
+        "{told}"
+    );
+    Ok(())
+}
+
 #[test]
 fn a_dropped_process_is_gone_even_when_it_ignores_the_request() {
     let folder = tempfile::tempdir().expect("a folder");

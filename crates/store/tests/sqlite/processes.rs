@@ -3,6 +3,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
+    os::unix::process::ExitStatusExt as _,
     process::{Command, Stdio},
 };
 
@@ -113,7 +114,12 @@ async fn kill_minus_nine_loses_nothing_acknowledged() {
             said.read_line(&mut text).unwrap();
         }
         child.kill().unwrap();
-        child.wait().unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(
+            status.signal(),
+            Some(9),
+            "it had ended by itself: {status}\n{text}"
+        );
         said.read_to_string(&mut text).unwrap();
         let whole_lines = &text[..=text.rfind('\n').unwrap()];
         for line in whole_lines.lines() {
