@@ -1,11 +1,13 @@
 //! A gate between the companion and kube-apiserver: counts what the companion writes, and closes at
-//! one of the writes, before it is done or before the companion hears that it was.
+//! one of the writes, before it is done or before the companion hears that it was. It counts that
+//! too.
 //!
 //! A list of writes made by hand would be right for a day; this one is right for what the companion
 //! does.
 
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
@@ -47,6 +49,7 @@ pub struct Gate {
 struct State {
     writes: Mutex<Writes>,
     closed: watch::Sender<bool>,
+    closings: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +75,7 @@ impl Gate {
         let state = Arc::new(State {
             writes: Mutex::default(),
             closed: watch::Sender::new(false),
+            closings: AtomicUsize::new(0),
         });
         let task = tokio::spawn(serve(listener, acceptor, connector, state.clone()));
         Ok(Self { address, state, task })
@@ -113,9 +117,21 @@ impl Gate {
         *self.state.closed.borrow()
     }
 
+    /// How often it has closed since it was opened first.
+    pub fn closings(&self) -> usize {
+        self.state.closings.load(Ordering::Relaxed)
+    }
+
     /// What was written since it counts, in order.
     pub fn writes(&self) -> Vec<String> {
         lock(&self.state.writes).done.clone()
+    }
+}
+
+impl State {
+    fn close(&self) {
+        self.closings.fetch_add(1, Ordering::Relaxed);
+        self.closed.send_replace(true);
     }
 }
 
@@ -170,14 +186,14 @@ async fn pass(
     match trap {
         None => forward(request, &connector).await,
         Some(Side::BeforeIt) => {
-            state.closed.send_replace(true);
+            state.close();
             never().await
         }
         Some(Side::BeforeItsReply) => {
             let answer = forward(request, &connector).await?;
             // Read to its end, so that it was done and not only begun.
             answer.into_body().collect().await?;
-            state.closed.send_replace(true);
+            state.close();
             never().await
         }
     }

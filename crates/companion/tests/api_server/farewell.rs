@@ -142,6 +142,7 @@ async fn what_may_be_an_accident_is_tried_again() -> Result<()> {
         let (again, parts) = world.companion("companion-1").await?;
         again.fault_at(0, fault);
         start_as(parts, Some(DEPLOYMENT)).end().await?;
+        ensure!(again.fired() == 1, "{name}: {:?}", again.writes());
         ensure!(
             again
                 .writes()

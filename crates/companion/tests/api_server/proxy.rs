@@ -1,5 +1,5 @@
 //! A proxy in front of a real API server that counts writes and, at the n-th, does what networks
-//! and API servers do.
+//! and API servers do. It counts that as well: a test of a fault that never came proves nothing.
 //!
 //! Rather than a scripted API server: what server-side apply does with managers, uids and versions
 //! is exactly what the companion relies on, and a script would only repeat what its author
@@ -22,7 +22,7 @@ use serde_json::json;
 use testkit::http_client::Tls;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Notify,
+    sync::watch,
     task::JoinHandle,
 };
 use tokio_rustls::TlsConnector;
@@ -36,11 +36,22 @@ pub enum Fault {
     CutBefore,
     /// The API server performs it, and the connection is cut before its answer.
     CutAfter,
-    /// Whoever sent it ends before the API server gets it: nothing is answered, and
-    /// [`Proxy::killed`] ends.
+    /// Whoever sent it ends before the API server gets it: nothing is answered, and the test ends
+    /// the sender when [`Proxy::fires`] ends.
     KillBefore,
     /// The same after the API server has performed it.
     KillAfter,
+}
+
+impl Fault {
+    /// Whether it ends who sent the write.
+    pub fn kills(self) -> bool {
+        matches!(self, Self::KillBefore | Self::KillAfter)
+    }
+
+    fn is_after(self) -> bool {
+        matches!(self, Self::CutAfter | Self::KillAfter)
+    }
 }
 
 /// The proxy. It ends with the value.
@@ -55,13 +66,14 @@ struct Shared {
     tls: Tls,
     token: String,
     writes: Mutex<Writes>,
-    killed: Notify,
+    /// How many faults were done.
+    fired: watch::Sender<usize>,
 }
 
 #[derive(Default)]
 struct Writes {
     seen: Vec<String>,
-    /// At which write what happens.
+    /// At which write what happens, until it has begun.
     fault: Option<(usize, Fault)>,
 }
 
@@ -75,7 +87,7 @@ impl Proxy {
             tls,
             token: token.to_owned(),
             writes: Mutex::default(),
-            killed: Notify::new(),
+            fired: watch::Sender::new(0),
         });
         let accepting = Arc::clone(&shared);
         let task = tokio::spawn(async move {
@@ -104,14 +116,28 @@ impl Proxy {
         self.address
     }
 
-    /// From here on, lets the n-th write (from 0) of all have this fault.
+    /// Lets the n-th write (from 0) from here on have this fault.
     pub fn fault_at(&self, write: usize, fault: Fault) {
-        self.shared.writes.lock().unwrap().fault = Some((write, fault));
+        let mut writes = self.shared.writes.lock().unwrap();
+        writes.fault = Some((writes.seen.len() + write, fault));
     }
 
-    /// Ends when the sender of a write is to end.
-    pub async fn killed(&self) {
-        self.shared.killed.notified().await;
+    /// Lets every write through from here on. Whether the fault was still to come: if not, it is
+    /// done, or about to be.
+    pub fn disarm(&self) -> bool {
+        self.shared.writes.lock().unwrap().fault.take().is_some()
+    }
+
+    /// How many faults it has done.
+    pub fn fired(&self) -> usize {
+        *self.shared.fired.borrow()
+    }
+
+    /// Ends when it has done one.
+    pub async fn fires(&self) {
+        let mut fired = self.shared.fired.subscribe();
+        // The sender lives as long as the proxy.
+        let _ = fired.wait_for(|fired| *fired > 0).await;
     }
 
     /// Writes so far, as `PATCH /path`.
@@ -133,23 +159,20 @@ type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 
 impl Shared {
     async fn answer(self: Arc<Self>, request: Request<Incoming>, line: Arc<Line>) -> Result<Answer> {
-        match self.count(&request) {
-            None => self.forward(request, &line).await,
-            Some(Fault::Status(code)) => Ok(refusal(code)),
-            Some(Fault::CutBefore) => anyhow::bail!("cut"),
-            Some(Fault::CutAfter) => {
-                self.forward(request, &line).await?.into_body().collect().await?;
-                anyhow::bail!("cut")
-            }
-            Some(Fault::KillBefore) => {
-                self.killed.notify_one();
-                std::future::pending().await
-            }
-            Some(Fault::KillAfter) => {
-                self.forward(request, &line).await?.into_body().collect().await?;
-                self.killed.notify_one();
-                std::future::pending().await
-            }
+        let Some(fault) = self.count(&request) else {
+            return self.forward(request, &line).await;
+        };
+        if fault.is_after() {
+            // Over a connection of its own: the other one may have just been closed, and then the
+            // write is not done.
+            let answer = self.forward(request, &Line::default()).await?;
+            answer.into_body().collect().await?;
+        }
+        self.fired.send_modify(|fired| *fired += 1);
+        match fault {
+            Fault::Status(code) => Ok(refusal(code)),
+            Fault::CutBefore | Fault::CutAfter => anyhow::bail!("cut"),
+            Fault::KillBefore | Fault::KillAfter => std::future::pending().await,
         }
     }
 
@@ -166,10 +189,8 @@ impl Shared {
         }
         let number = writes.seen.len();
         writes.seen.push(format!("{} {path}", request.method()));
-        match writes.fault {
-            Some((at, fault)) if at == number => Some(fault),
-            _ => None,
-        }
+        let begun = writes.fault.take_if(|(at, _)| *at == number);
+        begun.map(|(_, fault)| fault)
     }
 
     async fn forward(&self, request: Request<Incoming>, line: &Line) -> Result<Answer> {

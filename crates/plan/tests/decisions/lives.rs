@@ -15,7 +15,7 @@ fn writes(world: &World) -> usize {
 }
 
 /// Runs until `phase`; the companion dies at its `n`-th action: before it took effect, or after and
-/// before it heard so.
+/// before it heard so. False if there are not so many until then.
 fn dies_at(world: &mut World, n: usize, before: bool, phase: Phase) -> bool {
     let start = writes(world);
     for _ in 0..400 {
@@ -41,7 +41,10 @@ fn dies_at(world: &mut World, n: usize, before: bool, phase: Phase) -> bool {
         world.settle();
         world.poll();
     }
-    false
+    panic!(
+        "neither action {n} nor phase {phase:?} came: {:#?}",
+        world.status()
+    )
 }
 
 #[test]

@@ -17,6 +17,12 @@ use crate::stage::Stage;
 
 const COMPANION: &str = "app.kubernetes.io/name=flotta-companion";
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/flotta/deployments/flotta-companion";
+/// Fewer writes than these of one direction are not all: those to the status and to the objects of
+/// Flotta, and on the way back the deletion of what was before.
+const WRITES: [(&str, usize); 2] = [("Remote", 8), ("Crd", 5)];
+/// So many writes at the end of a direction need not be made in every run: how often the status is
+/// written depends on what a look happens to see.
+const UNREACHED: usize = 4;
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/flotta/leases/flotta-companion";
 
 /// Killed while nothing happens: nobody notices.
@@ -141,38 +147,97 @@ async fn killed_at_every_write(stage: &mut Stage, side: Side) -> Result<()> {
     arrives(stage, "Crd").await?;
     stage.reached("the companion reaches kube-apiserver through a gate");
 
-    let mut directions = vec![("Remote", true), ("Crd", true)];
-    let mut write = 0;
-    while directions.iter().any(|(_, more)| *more) {
-        write += 1;
-        for (mode, more) in &mut directions {
-            let closed = go_and_die(stage, &gate, mode, (*more).then_some((write, side)))
+    let mut directions = WRITES.map(|(mode, at_least)| Direction {
+        mode,
+        at_least,
+        kills: 0,
+        more: true,
+        most: 0,
+    });
+    while directions.iter().any(|direction| direction.more) {
+        for direction in &mut directions {
+            let mode = direction.mode;
+            let write = direction.kills + 1;
+            let outcome = go_and_die(stage, &gate, mode, direction.more.then_some((write, side)))
                 .await
                 .with_context(|| format!("mode {mode}, killed {side:?} at write {write}"))?;
-            if *more && closed.is_none() {
-                stage.reached(&format!(
-                    "mode {mode}: killed {side:?} at each of {} writes",
-                    write - 1
-                ));
-                *more = false;
-            } else if let Some(what) = closed {
-                stage.reached(&format!("mode {mode}: killed {side:?} at write {write}, {what}"));
+            match outcome {
+                Outcome::Killed(what) => {
+                    direction.kills += 1;
+                    stage.reached(&format!("mode {mode}: killed {side:?} at write {write}, {what}"));
+                }
+                Outcome::Unharmed(writes) => {
+                    direction.more = false;
+                    direction.most = direction.most.max(writes);
+                }
             }
         }
     }
+    for direction in &directions {
+        let told = direction.told(side)?;
+        stage.reached(&told);
+    }
+    let kills: usize = directions.iter().map(|direction| direction.kills).sum();
+    ensure!(
+        gate.closings() == kills,
+        "the gate has closed {} times, and the companion was killed {kills} times",
+        gate.closings()
+    );
     let ask = json!({"spec": {"mode": "Remote"}});
     hands::change(stage.cluster(), PATH, PatchKind::Merge, &ask).await?;
     arrives(stage, "Remote").await?;
     on_our_store(stage, "after-every-kill").await
 }
 
-/// Goes in one direction with one kill. Which write it was, or none when there are not so many.
+/// What was proven of one direction.
+struct Direction {
+    mode: &'static str,
+    at_least: usize,
+    /// At so many writes it was killed: each from the first on.
+    kills: usize,
+    /// There may be a write at which it was not killed.
+    more: bool,
+    /// Most writes of a run without a kill.
+    most: usize,
+}
+
+impl Direction {
+    /// An error if there are writes at which it was not killed.
+    fn told(&self, side: Side) -> Result<String> {
+        let Self {
+            mode, kills, most, ..
+        } = self;
+        ensure!(
+            *kills >= self.at_least,
+            "mode {mode}: killed {side:?} at {kills} writes, which are too few to be all; {} are known",
+            self.at_least
+        );
+        let unreached = most.saturating_sub(*kills);
+        ensure!(
+            unreached <= UNREACHED,
+            "mode {mode}: killed {side:?} at {kills} writes, but a run without a kill made {most}"
+        );
+        Ok(format!(
+            "mode {mode}: killed {side:?} at each of {kills} writes; a run without a kill made {unreached} more"
+        ))
+    }
+}
+
+/// How a way ended.
+enum Outcome {
+    /// With a kill, at this write.
+    Killed(String),
+    /// Without, after so many writes.
+    Unharmed(usize),
+}
+
+/// Goes in one direction with one kill, if there are so many writes.
 async fn go_and_die(
     stage: &Stage,
     gate: &Gate,
     mode: &'static str,
     at: Option<(usize, Side)>,
-) -> Result<Option<String>> {
+) -> Result<Outcome> {
     let cluster = stage.cluster();
     let before = restarts(cluster).await?;
     match at {
@@ -191,9 +256,11 @@ async fn go_and_die(
         (there.holds(&seen) && gate.disarm()).then_some(false)
     })
     .await?;
-    let what = closed.then(|| gate.writes().pop().unwrap_or_default());
+    let mut writes = gate.writes();
     if closed {
-        for pod in faults::pods(cluster, COMPANION).await? {
+        let pods = faults::pods(cluster, COMPANION).await?;
+        ensure!(!pods.is_empty(), "there is no companion to be killed");
+        for pod in pods {
             faults::signal(cluster, &pod, Signal::KILL)?;
             let name = pod["metadata"]["name"].as_str().unwrap_or_default();
             // A pod of its own for the next one: the kubelet lets a container wait that ends again
@@ -210,7 +277,11 @@ async fn go_and_die(
     arrives(stage, mode).await?;
     let done = restarts(cluster).await? - before;
     ensure!(done == 1, "the Edge API was restarted {done} times");
-    Ok(what)
+    Ok(if closed {
+        Outcome::Killed(writes.pop().unwrap_or_default())
+    } else {
+        Outcome::Unharmed(writes.len())
+    })
 }
 
 async fn arrives(stage: &Stage, mode: &'static str) -> Result<()> {
