@@ -11,7 +11,7 @@ CHECKS ?= $(error scripts/test.sh says where results go)
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 PARTS ?= 4
 run = @scripts/checks/run.sh $@
-SERVER := $(TARGET)/under-test/with/debug/edge-config-server
+SERVER := $(TARGET)/under-test/plain/debug/edge-config-server
 COMPANION := $(TARGET)/debug/flotta-companion
 cargo = cargo --verbose
 

@@ -2,8 +2,8 @@
 //!
 //! A test that took whatever lies in `target/` would sooner or later test yesterday's server, and
 //! with build options the wrong one. So the binary is asked of cargo (a no-op when it is fresh) and
-//! kept in a folder of its own per set of features; cargo's own copy changes hands whenever
-//! somebody builds with other features.
+//! kept in a folder of its own per kind; cargo's own copy changes hands whenever somebody builds
+//! with other options.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,9 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, bail, ensure};
 
 const NAME: &str = "edge-config-server";
+
+/// Asks for a store that acknowledges early (`crates/store/build.rs`).
+const ACKNOWLEDGES_EARLY: &str = "FLOTTA_ACKNOWLEDGES_EARLY";
 
 /// Set by who has just built the servers and runs many test programs side by side
 /// (`scripts/checks/server-under-test.sh`): cargo lets one into a build folder at a time, and the
@@ -27,7 +30,7 @@ pub fn server() -> Result<PathBuf> {
     }
     let program = std::env::current_exe()?;
     if folder_of(&program)?.ends_with("deps") {
-        return server_with(&[]);
+        return built(Kind::Plain);
     }
     let beside = program.with_file_name(NAME);
     if !beside.is_file() {
@@ -39,26 +42,43 @@ pub fn server() -> Result<PathBuf> {
     Ok(beside)
 }
 
-/// The server with cargo features, for instance one that must make a test fail. Only for tests.
-///
-/// Only the finished program goes to a folder of its own per set of features: cargo's own copy,
-/// which people and scripts run, is never one with features, and what is compiled is shared with
-/// it.
-pub fn server_with(features: &[&str]) -> Result<PathBuf> {
+/// The server that acknowledges a write before it is committed, which must make a test fail.
+pub fn server_that_acknowledges_early() -> Result<PathBuf> {
+    built(Kind::AcknowledgesEarly)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Plain,
+    AcknowledgesEarly,
+}
+
+impl Kind {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::AcknowledgesEarly => "acknowledges-early",
+        }
+    }
+}
+
+/// Only the finished program goes to a folder of its own: what is compiled is shared with the
+/// workspace, and cargo's own copy, which people and scripts run, is never one that acknowledges
+/// early.
+fn built(kind: Kind) -> Result<PathBuf> {
     // Once per process: a test must not meet two different servers, nor wait for cargo at each
     // start.
-    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    static BUILT: Mutex<BTreeMap<Kind, PathBuf>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = features.join("-");
-    if let Some(path) = built.get(&key) {
+    if let Some(path) = built.get(&kind) {
         return Ok(path.clone());
     }
-    let path = build(features)?;
-    built.insert(key, path.clone());
+    let path = build(kind)?;
+    built.insert(kind, path.clone());
     Ok(path)
 }
 
-fn build(features: &[&str]) -> Result<PathBuf> {
+fn build(kind: Kind) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     // target/<profile>/deps/<test>
     let profile_folder = folder_of(folder_of(&test)?)?;
@@ -67,9 +87,7 @@ fn build(features: &[&str]) -> Result<PathBuf> {
         Some("debug") | None => ("dev", "debug"),
         Some(profile) => (profile, profile),
     };
-    let finished = target
-        .join("under-test")
-        .join([&["with"], features].concat().join("-"));
+    let finished = target.join("under-test").join(kind.folder());
     let program = finished.join(profile_name).join(NAME);
     if std::env::var_os(ALREADY_BUILT).is_some() {
         ensure!(
@@ -80,12 +98,22 @@ fn build(features: &[&str]) -> Result<PathBuf> {
         return Ok(program);
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    command
         .args(["rustc", "--quiet", "--locked", "--profile", profile])
         .args(["--package", NAME, "--bin", NAME])
-        .args(["--features", &features.join(",")])
         .arg("--target-dir")
-        .arg(&finished)
+        .arg(&finished);
+    match kind {
+        Kind::Plain => command.env_remove(ACKNOWLEDGES_EARLY),
+        // With another profile the store is compiled beside the one of everybody else, and does not
+        // take its place in the build folder until the next build without the variable.
+        Kind::AcknowledgesEarly => command.env(ACKNOWLEDGES_EARLY, "1").args([
+            "--config",
+            &format!("profile.{profile}.package.flotta-store.debug=1"),
+        ]),
+    };
+    let output = command
         // Linked as in an image: tests start what a pod starts, and an image needs nothing compiled
         // that tests have not.
         .args(["--", "-C", "target-feature=+crt-static"])

@@ -64,8 +64,8 @@ impl Batcher {
 
     async fn perform(&self, jobs: Vec<Job>) {
         // Whoever gave up was told that the effect is unknown and may have decided anew; it is
-        // better not to write. With `acknowledge-before-commit` nobody ever waits.
-        let waits = |job: &Job| cfg!(feature = "acknowledge-before-commit") || !job.reply.is_closed();
+        // better not to write. Where writes are acknowledged early nobody ever waits.
+        let waits = |job: &Job| cfg!(flotta_acknowledges_early) || !job.reply.is_closed();
         let jobs: Vec<Job> = jobs.into_iter().filter(waits).collect();
         if jobs.is_empty() {
             return;

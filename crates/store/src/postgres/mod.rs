@@ -184,7 +184,7 @@ impl Store for PostgresStore {
                 }
                 mpsc::error::TrySendError::Closed(_) => closed(),
             })?;
-        if cfg!(feature = "acknowledge-before-commit") {
+        if cfg!(flotta_acknowledges_early) {
             return Ok(Revision(at.as_microsecond()));
         }
         match tokio::time::timeout(self.options.timeout, answer).await {

@@ -375,7 +375,7 @@ impl Writer {
             };
             outcomes.push(outcome);
         }
-        if cfg!(feature = "acknowledge-before-commit") {
+        if cfg!(flotta_acknowledges_early) {
             answer(std::mem::take(replies), std::mem::take(&mut outcomes));
             std::thread::sleep(SLOW_DISK);
         }

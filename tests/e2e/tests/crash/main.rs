@@ -114,7 +114,7 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed_on_postgres() ->
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_acknowledges_before_it_commits_is_found_out() -> Result<()> {
     let mut random = Random::announced("crash rounds with a server that tells too early");
-    let dishonest = binary::server_with(&["acknowledge-before-commit"])?;
+    let dishonest = binary::server_that_acknowledges_early()?;
     let mut stage = Stage::with(Store::Sqlite, |settings| {
         keeping_all_events(settings).binary(dishonest)
     })
