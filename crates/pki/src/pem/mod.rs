@@ -4,7 +4,8 @@
 //! Programs do not agree about files that are not well-formed, and a certificate that one of them
 //! passes over without a word is a CA that it does not trust. So certificates are read strictly
 //! ([`certificates`]): each block, or what is wrong with it. What Go would read is a question of
-//! its own ([`certificates_in_go`]). Private keys are read by `rustls-pemfile`, which skips blocks
+//! its own ([`certificates_in_go`]), as are files that are only ours to read
+//! ([`certificates_leniently`]). Private keys are read by `rustls-pemfile`, which skips blocks
 //! whose label it does not know; so where it finds nothing, or stumbles, `x509-parser`'s reader
 //! says what the file does hold; and it alone reads certificate requests, whose label the Edge API
 //! does not check (`docs/decisions/0002-pem.md`,
@@ -73,8 +74,24 @@ pub fn certificates_in_go(file: &[u8]) -> Vec<CertificateDer<'static>> {
 /// The certificates of a file as far as they were read before reading was strict: what a server was
 /// served with so far.
 pub(crate) fn certificates_as_before(file: &[u8]) -> Vec<CertificateDer<'static>> {
-    let items = items(file).unwrap_or_default().into_iter();
+    only_certificates(items(file).unwrap_or_default())
+}
+
+/// All certificates of a file that no program of Flotta reads beside us, as `rustls-pemfile` finds
+/// them: blocks of other kinds and lines that only look like one are passed over, and none at all
+/// is no fault.
+pub fn certificates_leniently(file: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let items = known_items(file).map_err(|fault| match blocks(file) {
+        // The reader that counts all blocks says more.
+        Err(told @ PemError::Damaged { .. }) => told,
+        _ => fault,
+    })?;
+    Ok(only_certificates(items))
+}
+
+fn only_certificates(items: Vec<Item>) -> Vec<CertificateDer<'static>> {
     items
+        .into_iter()
         .filter_map(|item| match item {
             Item::X509Certificate(certificate) => Some(certificate),
             _ => None,
@@ -140,6 +157,10 @@ pub fn single_block(file: &[u8]) -> Result<Vec<u8>, PemError> {
 fn items(file: &[u8]) -> Result<Vec<Item>, PemError> {
     // What is damaged is told by the reader that counts all blocks.
     blocks(file)?;
+    known_items(file)
+}
+
+fn known_items(file: &[u8]) -> Result<Vec<Item>, PemError> {
     let (mut items, mut rest) = (Vec::new(), file);
     while let Some((item, behind)) =
         rustls_pemfile::read_one_from_slice(rest).map_err(|_| PemError::Damaged {
@@ -308,6 +329,35 @@ mod tests {
         assert_eq!(
             certificates((block("PRIVATE KEY", "AAAA") + &block("X509 CRL", "AAAA")).as_bytes()),
             Err(vec![PemError::Missing { wanted, found }])
+        );
+    }
+
+    #[test]
+    fn a_lenient_reader_passes_over_what_a_strict_one_refuses() {
+        let good = block("CERTIFICATE", "AAAA");
+        let der = CertificateDer::from(vec![0, 0, 0]);
+        let odd = [
+            format!("{good}  {good}"),
+            good.clone() + &block("TRUSTED CERTIFICATE", "AAAA"),
+        ];
+        for file in odd {
+            assert!(certificates(file.as_bytes()).is_err(), "{file}");
+            assert_eq!(
+                certificates_leniently(file.as_bytes()),
+                Ok(vec![der.clone()]),
+                "{file}"
+            );
+        }
+        let beside = block("PRIVATE KEY", "AAAA") + &good.repeat(2);
+        assert_eq!(
+            certificates_leniently(beside.as_bytes()),
+            Ok(vec![der.clone(), der])
+        );
+        assert_eq!(certificates_leniently(b"nothing"), Ok(Vec::new()));
+        let reason = "its content is not base64";
+        assert_eq!(
+            certificates_leniently((good + &block("CERTIFICATE", "?")).as_bytes()),
+            Err(PemError::Damaged { block: 2, reason })
         );
     }
 

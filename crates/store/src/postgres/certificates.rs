@@ -9,7 +9,7 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
+    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -67,8 +67,10 @@ fn roots(file: Option<PathBuf>) -> Result<RootCertStore, String> {
         |reason: String| format!("the certificates in {} cannot be used: {reason}", file.display());
     let text = fs::read(&file).map_err(|error| unreadable(error.to_string()))?;
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
+    // As a database's file was always read: strict reading is for files that the Edge API reads too.
+    let certificates =
+        pki::pem::certificates_leniently(&text).map_err(|fault| unreadable(fault.to_string()))?;
+    for certificate in certificates {
         roots
             .add(certificate)
             .map_err(|error| unreadable(error.to_string()))?;
@@ -216,6 +218,36 @@ impl ServerCertVerifier for AnyCertificate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn certificates_are_found_among_others_and_what_is_wrong_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let found = |text: &str| {
+            fs::write(&file, text).unwrap();
+            roots(Some(file.clone())).map(|roots| roots.len())
+        };
+        let key = rcgen::KeyPair::generate().unwrap();
+        let ca = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let both = key.serialize_pem() + &ca.pem();
+        assert_eq!(found(&both), Ok(1));
+        // As before certificates of Flotta were read strictly.
+        assert_eq!(
+            found(&format!("{both}  {}", ca.pem())),
+            Ok(1),
+            "an indented block is none"
+        );
+        let told = |text: &str| found(text).unwrap_err();
+        let torn = told(&both.replace("-----END CERTIFICATE-----", ""));
+        assert!(
+            torn.ends_with("ca.pem cannot be used: PEM block 2 is damaged: its end is missing"),
+            "{torn}"
+        );
+        for without in ["", &key.serialize_pem()] {
+            let none = told(without);
+            assert!(none.ends_with("there is none in it; give a PEM file"), "{none}");
+        }
+    }
 
     #[test]
     fn a_long_chain_is_not_looked_at() {
