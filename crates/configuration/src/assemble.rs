@@ -16,12 +16,12 @@ use std::{collections::BTreeMap, fmt};
 use bytes::Bytes;
 use contract::DeviceConfiguration;
 use manifests::{Key, Kind, kinds::Secret};
-use sha2::{Digest as _, Sha256};
+use sha256::Hashing;
 
 use crate::{
     catalogue::{Catalogue, Subject},
     fault::{Fault, Refusal, Trouble},
-    render::{Digest, Rendering},
+    render::Rendering,
     settings::Settings,
     workloads::{Candidate, State},
 };
@@ -282,22 +282,16 @@ fn write(
 /// secrets as sets by name). Workloads and secrets are sorted by name, and each part is preceded by
 /// its length, so that no two contents run together.
 fn version(settings: &[u8], chosen: &[Chosen<'_>], secrets: &[u8]) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = Hashing::default();
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
     part(settings);
     for workload in chosen {
-        let digest: &Digest = &workload.rendering.digest;
-        part(digest);
+        part(workload.rendering.digest.as_bytes());
     }
     part(b"secrets");
     part(secrets);
-    let digest: Digest = hash.finalize().into();
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hash.finish().to_string()
 }

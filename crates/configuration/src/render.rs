@@ -11,7 +11,7 @@ use manifests::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+use sha256::Digest;
 
 use crate::{
     fault::{Trouble, Troubles},
@@ -28,9 +28,6 @@ const PODMAN: &str = "podman/";
 const DOCKER_CONFIG: &str = ".dockerconfigjson";
 /// Key of an allow list's ConfigMap.
 const METRICS_LIST: &str = "metrics_list.yaml";
-
-/// A SHA-256 digest.
-pub(crate) type Digest = [u8; 32];
 
 /// A workload in its wire form, with the Secrets that its pod refers to.
 #[derive(Clone)]
@@ -62,7 +59,7 @@ impl Rendering {
         let json = serde_json::to_vec(&workload)?;
         Ok(Self {
             workload,
-            digest: Sha256::digest(&json).into(),
+            digest: Digest::of(&json),
             json: json.into(),
             secrets,
             parts: parts.map(Arc::new),

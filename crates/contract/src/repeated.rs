@@ -14,7 +14,7 @@ use serde::{
     Deserializer, Serialize,
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
-use sha2::{Digest, Sha256};
+use sha256::Hashing;
 
 use crate::{
     EventInfo, HeapSize,
@@ -47,15 +47,13 @@ pub struct Kind(pub [u8; 16]);
 impl Kind {
     /// That of an event whose words are whole.
     pub fn of(event: &EventInfo) -> Self {
-        let mut hash = Sha256::new();
+        let mut hash = Hashing::default();
         for part in [&event.r#type, &event.reason, &event.message] {
             hash.update(part.len().to_be_bytes());
             hash.update(part.as_bytes());
         }
         let mut kind = [0; 16];
-        kind.iter_mut()
-            .zip(hash.finalize())
-            .for_each(|(byte, hashed)| *byte = hashed);
+        kind.copy_from_slice(&hash.finish().as_bytes()[..16]);
         Self(kind)
     }
 }

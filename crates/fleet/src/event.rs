@@ -102,7 +102,7 @@ impl Event {
     fn told(info: &EventInfo, kind: repeated::Kind, count: u64) -> Self {
         Self {
             origin: Origin::Device,
-            kind: crate::hex(&kind.0),
+            kind: sha256::hexadecimal(&kind.0),
             severity: if info.r#type == "warn" {
                 Severity::Warning
             } else {

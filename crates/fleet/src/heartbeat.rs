@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use contract::{Cut, HardwareInfo, Heartbeat, PlaybookExecutionStatus, Repeated, WorkloadStatus};
 use jiff::SignedDuration;
+use serde::Serialize;
+use sha256::Hashing;
 
 use crate::{
     Change, Context, Device, Digest, Event, Life, Presence, Report, Severity, State, Verdict, clock, event,
@@ -73,8 +75,8 @@ pub fn heartbeat(
         ..Change::default()
     };
     let digest = match events {
-        Some(events) => Digest::of_json(&(beat, events))?,
-        None => Digest::of_json(beat)?,
+        Some(events) => digest(&(beat, events))?,
+        None => digest(beat)?,
     };
     // One that is ahead was recorded by a clock that was wrong, at no time that a copy could come
     // soon after.
@@ -132,6 +134,13 @@ pub fn heartbeat(
         answer: HeartbeatAnswer::Recorded,
         change,
     })
+}
+
+/// The digest of a value's JSON, which is never made as a whole.
+fn digest(value: &impl Serialize) -> Result<Digest, serde_json::Error> {
+    let mut hashing = Hashing::default();
+    serde_json::to_writer(&mut hashing, value)?;
+    Ok(hashing.finish())
 }
 
 /// Takes hardware over, from a heartbeat or a registration, with the labels that follow from it.

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, fmt, fs, io, path};
 
-use sha2::{Digest, Sha256};
+use sha256::Hashing;
 
 use crate::{
     Fault, Key, Object, Place, UnknownFields, Warning,
@@ -187,22 +187,14 @@ fn here(place: &Place) -> Place {
 pub fn digest<'a>(objects: impl IntoIterator<Item = &'a Object>) -> String {
     let mut sorted: Vec<_> = objects.into_iter().collect();
     sorted.sort_by(|one, other| one.key.cmp(&other.key));
-    let mut hash = Sha256::new();
+    let mut hash = Hashing::default();
     for object in sorted {
         // Maps are sorted, and JSON needs no escaping between lines: two lists have the same text
         // only if they are equal.
         hash.update(serde_json::to_vec(object).unwrap_or_default());
         hash.update(b"\n");
     }
-    format!("{:x}", HexOf(&hash.finalize()))
-}
-
-struct HexOf<'a>(&'a [u8]);
-
-impl fmt::LowerHex for HexOf<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
+    hash.finish().to_string()
 }
 
 /// The texts of a file or directory, with their names. A directory's are of one version.

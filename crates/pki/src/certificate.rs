@@ -12,10 +12,7 @@ use x509_parser::{
     time::ASN1Time,
 };
 
-use crate::{
-    fingerprint::{Fingerprint, hexadecimal},
-    pem,
-};
+use crate::{Fingerprint, pem};
 
 /// A certificate together with what it says.
 #[derive(Clone, Debug)]
@@ -152,7 +149,7 @@ impl Facts {
         Ok(Self {
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
-            serial: hexadecimal(certificate.raw_serial()),
+            serial: sha256::hexadecimal(certificate.raw_serial()),
             not_before: timestamp(certificate.validity().not_before),
             not_after: timestamp(certificate.validity().not_after),
             names: names

@@ -20,8 +20,8 @@ use x509_parser::{
 };
 
 use crate::{
+    Fingerprint,
     der::signed,
-    fingerprint::Fingerprint,
     pem::{self, PemError},
 };
 
@@ -32,7 +32,7 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedCsr {
     /// SHA-256 of its DER SubjectPublicKeyInfo.
-    pub key: [u8; 32],
+    pub key: Fingerprint,
     /// Common name of its subject; the last one if there are several, as Go reads it.
     pub subject_cn: Option<String>,
 }
@@ -86,7 +86,7 @@ fn verify_der(der: &[u8]) -> Result<VerifiedCsr, CsrError> {
     csr.verify_signature().map_err(|_| CsrError::BadSignature)?;
     let common_name = info.subject.iter_common_name().last();
     Ok(VerifiedCsr {
-        key: *Fingerprint::of(info.subject_pki.raw).as_bytes(),
+        key: Fingerprint::of(info.subject_pki.raw),
         subject_cn: common_name.and_then(|name| name.as_str().ok()).map(str::to_owned),
     })
 }

@@ -25,8 +25,8 @@ use x509_cert::der::{
 };
 
 use crate::{
+    Fingerprint,
     certificate::{Certificate, CertificateError, Facts},
-    fingerprint::Fingerprint,
     identity::Identity,
     issue::{IssueError, Issuer},
     pem::{self, CERTIFICATE, PemError},

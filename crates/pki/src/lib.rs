@@ -19,13 +19,15 @@ pub mod renewal;
 
 mod certificate;
 mod der;
-mod fingerprint;
 mod identity;
 mod material;
 mod pins;
 
 pub use certificate::{Certificate, CertificateError, Facts};
-pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use identity::Identity;
 pub use material::{MaterialFault, ServerIdentity, TrustBundle};
 pub use pins::{PinFault, Pins};
+
+/// SHA-256 of a key, over the DER SubjectPublicKeyInfo (as RFC 7469 pins do), or of a certificate,
+/// over its DER form (as `openssl x509 -fingerprint -sha256` does).
+pub type Fingerprint = sha256::Digest;

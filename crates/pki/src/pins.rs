@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::fingerprint::{Fingerprint, InvalidFingerprint};
+use sha256::InvalidDigest;
+
+use crate::Fingerprint;
 
 /// Fingerprints of the public keys that are accepted; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub enum PinFault {
         /// Its number, from 1.
         line: usize,
         /// What is wrong with it.
-        reason: InvalidFingerprint,
+        reason: InvalidDigest,
     },
     /// No fingerprint at all: nobody could connect.
     #[error(
@@ -93,11 +95,11 @@ mod tests {
             Err(vec![
                 PinFault::Line {
                     line: 1,
-                    reason: InvalidFingerprint::Length(3)
+                    reason: InvalidDigest::Length(3)
                 },
                 PinFault::Line {
                     line: 4,
-                    reason: InvalidFingerprint::Digit('z')
+                    reason: InvalidDigest::Digit('z')
                 },
             ])
         );

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use pki::{Certificate, Facts, fitness::MaterialFacts, renewal};
 use rustls_pki_types::ServerName;
 use serde_json::json;
-use sha2::{Digest, Sha256};
+use sha256::{Digest, Hashing};
 
 use crate::{
     action::{CertificateWrite, ServerSecret},
@@ -229,13 +229,13 @@ pub(crate) fn pins(secret: &Secret) -> BTreeSet<String> {
 
 /// A short value that changes with the content of the Secret.
 pub(crate) fn digest(secret: &Secret) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = Hashing::default();
     for (key, value) in secret.data.iter().flatten() {
         hash.update(key.as_bytes());
         hash.update([0]);
-        hash.update(Sha256::digest(&value.0));
+        hash.update(Digest::of(&value.0).as_bytes());
     }
-    crate::view::short(hash.finalize())
+    crate::view::short(hash.finish())
 }
 
 /// Pods that run, or will.

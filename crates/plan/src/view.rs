@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use pki::Fingerprint;
-use sha2::{Digest, Sha256};
+use sha256::{Digest, Hashing};
 
 use crate::{
     api::{Attempt, BackendInForce, Mode, RemoteBackendSpec, RemoteBackendStatus},
@@ -176,7 +175,7 @@ impl<'a> View<'a> {
     /// What failed switches are counted by: with other inputs, another spec or a person's decision the
     /// count begins anew.
     pub(crate) fn attempt_key(&self) -> String {
-        let mut hash = Sha256::new();
+        let mut hash = Hashing::default();
         hash.update(self.inputs.as_deref().unwrap_or_default());
         hash.update([0]);
         hash.update(
@@ -188,7 +187,7 @@ impl<'a> View<'a> {
                 .to_be_bytes(),
         );
         hash.update(self.retry().unwrap_or_default());
-        short(hash.finalize())
+        short(hash.finish())
     }
 
     /// The switch that is under way and was never verified.
@@ -367,7 +366,7 @@ fn annotation<'a>(o: &'a Observed, name: &str) -> Option<&'a str> {
 }
 
 fn inputs(desired: &BTreeMap<&'static str, String>, ca: Option<&Secret>, host: Option<&Secret>) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = Hashing::default();
     for (key, value) in desired {
         for text in [key, value.as_str()] {
             hash.update(text);
@@ -378,16 +377,16 @@ fn inputs(desired: &BTreeMap<&'static str, String>, ca: Option<&Secret>, host: O
         for (key, value) in secret.data.iter().flatten() {
             hash.update(key);
             // A hash of a hash: nothing of a private key can be tried out against it.
-            hash.update(Sha256::digest(&value.0));
+            hash.update(Digest::of(&value.0).as_bytes());
         }
         hash.update([1]);
     }
-    short(hash.finalize())
+    short(hash.finish())
 }
 
 /// The first 16 hexadecimal digits: enough to tell states of one object apart.
-pub(crate) fn short(hash: impl Into<[u8; 32]>) -> String {
-    let mut text = Fingerprint::from(hash.into()).to_string();
+pub(crate) fn short(digest: Digest) -> String {
+    let mut text = digest.to_string();
     text.truncate(16);
     text
 }

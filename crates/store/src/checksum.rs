@@ -136,8 +136,6 @@ pub(crate) const DAMAGED: &str = "its row is not what was written (the checksum 
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write as _;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -208,10 +206,7 @@ mod tests {
     #[test]
     fn the_form_of_a_checksum_stays() {
         let values = [Value::Text("a".to_owned()), Value::Null, Value::Integer(-1)];
-        let mut hex = String::new();
-        for byte in row(&values, 258).checksum() {
-            let _ = write!(hex, "{byte:02x}");
-        }
+        let hex = sha256::hexadecimal(&row(&values, 258).checksum());
         assert_eq!(82, hex.len());
         assert!(hex.starts_with("010000000000000102"), "{hex}");
         insta::assert_snapshot!(hex);

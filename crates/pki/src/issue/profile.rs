@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use jiff::Timestamp;
 use rustls::pki_types::ServerName;
+use sha256::Digest;
 use x509_cert::{
     attr::{AttributeTypeAndValue, AttributeValue},
     der::{
@@ -150,8 +150,8 @@ fn time(at: Timestamp) -> der::Result<Time> {
 /// The first 160 bits of the SHA-256 of the key (RFC 7093, 2, method 1).
 fn key_id(public_key: &[u8]) -> der::Result<Vec<u8>> {
     let key = SubjectPublicKeyInfoRef::from_der(public_key)?;
-    let digest = digest::digest(&digest::SHA256, key.subject_public_key.raw_bytes());
-    Ok(digest.as_ref()[..20].to_vec())
+    let digest = Digest::of(key.subject_public_key.raw_bytes());
+    Ok(digest.as_bytes()[..20].to_vec())
 }
 
 fn general_name(name: &ServerName<'_>) -> Result<GeneralName, IssueError> {

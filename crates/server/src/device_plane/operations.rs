@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use contract::{DeviceId, EnrolmentInfo, HeapSize, Namespace, RegistrationInfo, RegistrationStatus};
 use fleet::{
-    Digest, Operation,
+    Operation,
     admission::PutOff,
     enrolment::{Enrolment, EnrolmentAnswer},
     heartbeat::HeartbeatAnswer,
@@ -149,7 +149,7 @@ async fn register(service: &Service, metrics: &Metrics, call: Call) -> Result<Re
     } = received;
     let certificate_request = pki::csr::verify(info.certificate_request.as_bytes())
         .map(|verified| VerifiedRequest {
-            fingerprint: Digest(verified.key),
+            fingerprint: verified.key,
             pem: info.certificate_request,
         })
         .map_err(|error| error.to_string());
