@@ -15,9 +15,7 @@ use crate::{
 /// An API server takes `matchLabels:` without anything behind it out, and of the selector is left
 /// what selects every device.
 pub(super) fn before(object: &Map<String, Value>, findings: &mut Findings) {
-    let selector = object
-        .get("spec")
-        .and_then(|spec| at(spec, &["deviceSelector"]));
+    let selector = object.get("spec").and_then(|spec| at(spec, &["deviceSelector"]));
     for (name, empty) in [("matchExpressions", "[]"), ("matchLabels", "{}")] {
         if selector.and_then(|selector| selector.get(name)) == Some(&Value::Null) {
             let path = Path::root().field("spec").field("deviceSelector").field(name);

@@ -251,7 +251,9 @@ fn a_key_without_a_value_is_refused() {
     };
     let workload = |selector: &str, pod: &str| {
         let containers = "containers: [{name: c, image: i}]";
-        let spec = format!(", spec: {{type: pod, deviceSelector: {selector}, pod: {{spec: {{{containers}{pod}}}}}}}");
+        let spec = format!(
+            ", spec: {{type: pod, deviceSelector: {selector}, pod: {{spec: {{{containers}{pod}}}}}}}"
+        );
         object("EdgeWorkload", "", &spec)
     };
     let empty = "write \"\" if it shall be empty";
@@ -309,7 +311,9 @@ fn a_key_without_a_value_is_refused() {
     ] {
         assert_eq!(told.lines().count(), 1, "{told}");
         assert!(
-            told.starts_with("FAULT") && told.contains(&format!("{path} has no value")) && told.contains(remedy),
+            told.starts_with("FAULT")
+                && told.contains(&format!("{path} has no value"))
+                && told.contains(remedy),
             "{told}"
         );
     }

@@ -228,12 +228,9 @@ mod tests {
         }
     }
 
-    /// Each file is cut at every letter. What is read of it then and is another object lacks
-    /// something.
-    #[test]
-    fn no_cut_is_taken_for_another_change() {
-        let files = [
-            "apiVersion: management.project-flotta.io/v1alpha1
+    /// Of each kind of field one, in block style, so that many cuts can be read.
+    const FILES: [&str; 5] = [
+        "apiVersion: management.project-flotta.io/v1alpha1
 kind: EdgeWorkload
 metadata:
   name: a
@@ -272,7 +269,7 @@ spec:
                   three
       terminationGracePeriodSeconds: 300
 ",
-            "apiVersion: v1
+        "apiVersion: v1
 kind: ConfigMap
 metadata:
   name: a
@@ -286,7 +283,7 @@ data:
     b: 2
   limit: '4'
 ",
-            "apiVersion: v1
+        "apiVersion: v1
 kind: Secret
 metadata:
   name: a
@@ -295,7 +292,7 @@ data:
 stringData:
   password: hello world, hello all
 ",
-            "apiVersion: management.project-flotta.io/v1alpha1
+        "apiVersion: management.project-flotta.io/v1alpha1
 kind: EdgeDevice
 metadata:
   name: a
@@ -316,7 +313,7 @@ spec:
         name: allowed
       interval: 300
 ",
-            "apiVersion: management.project-flotta.io/v1alpha1
+        "apiVersion: management.project-flotta.io/v1alpha1
 kind: EdgeDeviceSignedRequest
 metadata:
   name: a
@@ -325,8 +322,13 @@ spec:
   targetSet: presses
   approved: true
 ",
-        ];
-        for file in files {
+    ];
+
+    /// Each file is cut at every letter. What is read of it then and is another object lacks
+    /// something.
+    #[test]
+    fn no_cut_is_taken_for_another_change() {
+        for file in FILES {
             let whole = manifests::read(file, "a");
             assert_eq!(whole.faults, []);
             let whole = &whole.objects[0];

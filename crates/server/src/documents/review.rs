@@ -229,7 +229,10 @@ mod tests {
         loss.count(&id(102), &set(&["a", "b"]), &set(&["a"]));
         assert_eq!(loss.objection(ten()), None);
         let objection = loss.objection_to_act(ten()).unwrap();
-        assert!(objection.starts_with("1 of 101 devices would lose"), "{objection}");
+        assert!(
+            objection.starts_with("1 of 101 devices would lose"),
+            "{objection}"
+        );
     }
 
     #[test]

@@ -123,7 +123,10 @@ mod tests {
             pod
         };
         let ports = json!([{"containerPort": 80, "hostPort": 80}]);
-        assert_eq!(paths(&pod(true, "containers", ports.clone())), ["containers[0].ports"]);
+        assert_eq!(
+            paths(&pod(true, "containers", ports.clone())),
+            ["containers[0].ports"]
+        );
         assert!(paths(&pod(true, "containers", json!([]))).is_empty());
         assert!(paths(&pod(true, "initContainers", ports.clone())).is_empty());
         assert!(paths(&pod(false, "containers", ports)).is_empty());
