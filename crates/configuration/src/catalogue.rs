@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::{
     fault::{Fault, Trouble},
-    former::Former,
+    last_good::Former,
     lookup::Objects,
     parts::{Holdings, Lost, lost},
     settings::{Sets, Settings},

@@ -16,8 +16,8 @@
 pub mod assemble;
 pub mod catalogue;
 pub mod fault;
-mod former;
 pub mod go_yaml;
+mod last_good;
 mod lookup;
 pub mod parts;
 pub mod playbooks;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     fault::{Fault, Trouble},
-    former::Former,
+    last_good::Former,
     lookup::Objects,
     parts::{self, Parts},
     render::{self, Rendering},

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Change, Context, DeletionMode, Delivery, Device, Event, Life, Phase, Report, Severity, State, Stray,
-    Tombstone, condition, enrolment::Preapproval, hardware, labels, registration::Registration,
+    Tombstone, condition, enrolment::Preapproval, hardware, key_gate::Registration, labels,
 };
 
 /// An administrator's act.

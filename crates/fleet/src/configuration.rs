@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::{Change, Context, Device, Event, Life, Offered, Presence, Severity, State, Verdict, tombstone};
+use crate::{Change, Context, Device, Event, Life, Offered, Presence, Severity, State, Verdict, deletion};
 
 /// Whether a device gets its configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub fn poll(
         return Verdict::only(ConfigurationAnswer::NotApproved);
     };
     if let State::Deleted(tombstone) = &device.life.state
-        && tombstone::rests(tombstone, &device.presence, context)
+        && deletion::rests(tombstone, &device.presence, context)
     {
         return Verdict::only(ConfigurationAnswer::NotApproved);
     }
@@ -54,7 +54,7 @@ pub fn poll(
         }
         State::Waiting { .. } | State::Rejected { .. } => ConfigurationAnswer::NotApproved,
         State::Deleted(before) => {
-            if let Some(after) = tombstone::polled(before, &device.presence, context) {
+            if let Some(after) = deletion::polled(before, &device.presence, context) {
                 let mut life = (*device.life).clone();
                 life.state = State::Deleted(after);
                 change.life = Some(life);

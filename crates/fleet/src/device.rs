@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AUTOMATIC_APPROVAL, Connectivity, Context, Delivery, Presence, Report, Watch, clock, labels,
-    registration::Registration,
+    AUTOMATIC_APPROVAL, Connectivity, Context, Delivery, Presence, Report, Watch, clock,
+    key_gate::Registration, labels,
 };
 
 /// Everything that is known about one device id.

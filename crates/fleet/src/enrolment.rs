@@ -10,8 +10,8 @@ use contract::{Cut, DeviceId, EnrolmentInfo, Namespace};
 
 use crate::{
     AUTOMATIC_APPROVAL, Admission, Approval, Change, Context, DeletionMode, Delivery, Device,
-    EnrolmentRequest, Event, Life, PREAPPROVAL, Report, Severity, State, Tombstone, Verdict,
-    admission::PutOff, condition, labels, registration::Registration,
+    EnrolmentRequest, Event, Life, PREAPPROVAL, Report, Severity, State, Tombstone, Verdict, condition,
+    intake::PutOff, key_gate::Registration, labels,
 };
 
 /// A device's request to join, with its id already read.

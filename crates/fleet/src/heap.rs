@@ -6,7 +6,7 @@ use crate::{
     Change, Delivery, Device, EnrolmentRequest, Event, EverReported, Life, Presence, Report, State,
     Tombstone,
     delivery::{Applied, Echo, Former, Meanwhile, Wanted},
-    registration::{Permission, RegisteredKey, Registration},
+    key_gate::{Permission, RegisteredKey, Registration},
     report::{Recent, WorkloadReport},
     runs::{Past, Run, Runs},
 };

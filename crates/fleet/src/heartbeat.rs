@@ -12,9 +12,9 @@ use serde::Serialize;
 use sha256::Hashing;
 
 use crate::{
-    Change, Context, Device, Digest, Event, Life, Presence, Report, Severity, State, Verdict, clock, event,
-    hardware,
-    identity::Trait,
+    Change, Context, Device, Digest, Event, Life, Presence, Report, Severity, State, Verdict, clock,
+    duplicate_identity::Trait,
+    event, hardware,
     report::{Recent, WorkloadReport},
 };
 

@@ -3,10 +3,9 @@
 use contract::{Cut, HardwareInfo, Namespace};
 
 use crate::{
-    Admission, Change, Context, Device, Event, Presence, Severity, State, Verdict,
-    admission::PutOff,
-    heartbeat,
-    registration::{GateRefusal, Passage, VerifiedRequest},
+    Admission, Change, Context, Device, Event, Presence, Severity, State, Verdict, heartbeat,
+    intake::PutOff,
+    key_gate::{GateRefusal, Passage, VerifiedRequest},
 };
 
 /// A registration: the certificate is signed already and is handed out if this is accepted.

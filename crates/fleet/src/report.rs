@@ -6,7 +6,7 @@ use contract::{Cut, HardwareInfo, PlaybookExecutionStatus, UpgradeStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Epoch, EverReported, clock, identity::IdentityTrail, runs::Runs};
+use crate::{Digest, Epoch, EverReported, clock, duplicate_identity::IdentityTrail, runs::Runs};
 
 /// What a device says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

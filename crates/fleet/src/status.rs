@@ -6,7 +6,7 @@ use contract::Namespace;
 
 use crate::{
     Change, Context, Device, Event, Presence, Severity, State, Verdict,
-    tombstone::{self, Word},
+    deletion::{self, Word},
 };
 
 /// What a caller hears about a device's registration.
@@ -53,7 +53,7 @@ pub fn registration_status(
         });
     };
     if let State::Deleted(tombstone) = &device.life.state
-        && tombstone::rests(tombstone, &device.presence, context)
+        && deletion::rests(tombstone, &device.presence, context)
     {
         return Verdict::only(StatusAnswer {
             status: Status::Unknown,
@@ -68,7 +68,7 @@ pub fn registration_status(
         State::Approved { .. } => Status::Registered,
         State::Waiting { .. } | State::Rejected { .. } => Status::Unknown,
         State::Deleted(tombstone) => {
-            let (word, changed) = tombstone::asked(tombstone, &device.presence, context);
+            let (word, changed) = deletion::asked(tombstone, &device.presence, context);
             if let Some(changed) = changed {
                 change.events.extend(told_event(tombstone, &changed));
                 let mut life = (*device.life).clone();

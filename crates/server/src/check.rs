@@ -12,8 +12,8 @@ use store::{Inspection, StoreError, postgres, sqlite};
 
 use crate::{
     admin::{NO_SOCKET, is_other_file},
-    admission::{self, NotServing},
     descriptors,
+    intake::{self, NotServing},
     open::{UNERASED, connect_options, keyring},
     settings::{Faults, Settings, StoreLocation},
     tls::{Expiry, Files, Material},
@@ -257,7 +257,7 @@ fn sources(path: &Path, unknown_fields: UnknownFields) -> Vec<Finding> {
 
 /// Whether devices would be served. What cannot be inspected has been told already.
 fn admission(path: &Path, inspection: Option<&Inspection>) -> Finding {
-    let order = match admission::read(path) {
+    let order = match intake::read(path) {
         Ok(order) => order,
         Err(fault) => return problem(format!("admission: {fault}")),
     };

@@ -5,13 +5,12 @@
 //! `settings`, `check`, `ops`, `metrics` and the crate `telemetry` are what an operator sees.
 
 pub mod admin;
-pub mod admission;
 pub mod check;
 pub mod descriptors;
 pub mod device_plane;
-pub mod documents;
 mod examination;
 mod files;
+pub mod intake;
 pub mod metrics;
 pub mod open;
 pub mod ops;
@@ -19,6 +18,7 @@ pub mod room;
 pub mod run;
 pub mod service;
 pub mod settings;
+pub mod sources;
 pub mod tls;
 pub mod transport;
 pub mod upkeep;

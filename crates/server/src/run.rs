@@ -24,15 +24,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, AdminPlane, AdminSocket},
-    admission, descriptors,
+    descriptors,
     device_plane::DevicePlane,
-    documents,
+    intake,
     metrics::Metrics,
     open,
     ops::{self, Health, OpsPlane, Probes},
     service::Service,
     settings::Settings,
-    tls,
+    sources, tls,
     transport::{Listener, Security, Server},
     upkeep,
 };
@@ -65,11 +65,11 @@ async fn serve_until(settings: Settings, tasks: Tasks, stop: CancellationToken) 
     let keeper = settings
         .tls
         .clone()
-        .map(|files| tls::Keeper::new(files, Arc::clone(&metrics)));
+        .map(|files| tls::Reloader::new(files, Arc::clone(&metrics)));
     let admission = settings
         .admission
         .clone()
-        .map(|path| admission::Keeper::new(path, Arc::clone(&metrics)));
+        .map(|path| intake::Reloader::new(path, Arc::clone(&metrics)));
     let health = Health::new(
         keeper.clone(),
         admission.clone(),
@@ -170,14 +170,14 @@ async fn serve_planes(
     let (_socket, admin_listener) = AdminSocket::bind(&settings.admin_socket)?;
     let follower = Arc::clone(service.documents()).follow(stop.clone());
     tasks.start("the follower of the documents", stop, follower);
-    let settle = documents::Settle::removals(settings.settle_removals);
+    let settle = sources::Settle::removals(settings.settle_removals);
     let watched = settings
         .manifests
         .clone()
-        .map(|path| documents::Watched::new(path, settings.unknown_fields, settle));
+        .map(|path| sources::Watched::new(path, settings.unknown_fields, settle));
     if let Some(watched) = &watched {
         let keeper = Arc::clone(service.documents());
-        let watch = documents::watch(Arc::clone(watched), keeper, stop.clone());
+        let watch = sources::watch(Arc::clone(watched), keeper, stop.clone());
         tasks.start("the watch of the manifests", stop, watch);
     }
     let device = Server {
@@ -212,13 +212,13 @@ async fn serve_planes(
     Ok(())
 }
 
-fn documents(settings: &Settings, store: &Arc<dyn Store>, metrics: &Arc<Metrics>) -> Arc<documents::Keeper> {
-    let options = documents::Options {
+fn documents(settings: &Settings, store: &Arc<dyn Store>, metrics: &Arc<Metrics>) -> Arc<sources::Reloader> {
+    let options = sources::Options {
         watched: settings.manifests.is_some(),
         strict: settings.strict,
         allowed: settings.confirm_above,
     };
-    documents::Keeper::new(
+    sources::Reloader::new(
         Arc::clone(store),
         options,
         Arc::new(Timestamp::now),
@@ -244,7 +244,7 @@ fn serve_ops(
     Ok(tasks.start("the operations port", end, server.serve(end.clone())))
 }
 
-fn secure(keeper: Option<Arc<tls::Keeper>>, tasks: &Tasks, end: &CancellationToken) -> Security {
+fn secure(keeper: Option<Arc<tls::Reloader>>, tasks: &Tasks, end: &CancellationToken) -> Security {
     let Some(keeper) = keeper else {
         tracing::warn!(
             "serving plain HTTP (--insecure-http): everybody who reaches the port can speak for every device"

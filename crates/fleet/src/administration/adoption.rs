@@ -3,9 +3,7 @@
 use contract::Namespace;
 
 use super::{ActError, changed, wrong};
-use crate::{
-    Change, Context, Delivery, Device, Event, Life, Severity, State, Stray, registration::Registration,
-};
+use crate::{Change, Context, Delivery, Device, Event, Life, Severity, State, Stray, key_gate::Registration};
 
 pub(super) fn adopt(
     id: &contract::DeviceId,

@@ -8,8 +8,8 @@ use fleet::{
     MAX_REPORTED, Origin,
     administration::Act,
     condition::conditions,
+    key_gate::{LONGEST_REQUEST, VerifiedRequest},
     register::RegistrationRequest,
-    registration::{LONGEST_REQUEST, VerifiedRequest},
     stored,
 };
 use proptest::prelude::*;

@@ -3,7 +3,7 @@
 use contract::{HardwareInfo, Heartbeat, SystemVendor};
 use fleet::{
     DeletionMode, administration::Act, condition, configuration::ConfigurationAnswer,
-    identity::EVIDENCE_LASTS, status::Status,
+    duplicate_identity::EVIDENCE_LASTS, status::Status,
 };
 
 use crate::world::{World, foreign, hardware};

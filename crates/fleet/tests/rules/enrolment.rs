@@ -4,8 +4,8 @@ use contract::DeviceId;
 use fleet::{
     Admission, Approval, DeletionMode, PREAPPROVAL, State,
     administration::Act,
-    admission::PutOff,
     enrolment::EnrolmentAnswer::{self, Approved, Wait},
+    intake::PutOff,
     labels::MEMBER_OF,
     status::Status,
 };

@@ -6,12 +6,12 @@ mod configured;
 use fleet::{
     Admission, Approval, DeletionMode, Epoch, Life, Report, State, Tombstone, UnknownKey,
     administration::Act,
-    admission::PutOff,
     configuration::ConfigurationAnswer,
     enrolment::EnrolmentAnswer,
     heartbeat::HeartbeatAnswer,
+    intake::PutOff,
+    key_gate::MAX_KEYS,
     register::{Refusal, RegistrationAnswer, RegistrationRequest},
-    registration::MAX_KEYS,
     status::Status,
 };
 use proptest::{prelude::*, strategy::ValueTree as _};

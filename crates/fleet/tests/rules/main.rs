@@ -13,7 +13,6 @@ extern crate flotta_fleet as fleet;
 mod world;
 
 mod administration;
-mod admission;
 mod bounds;
 mod clock;
 mod connectivity;
@@ -21,8 +20,9 @@ mod deletion;
 mod delivery;
 mod duplicates;
 mod enrolment;
-mod gate;
 mod heartbeats;
+mod intake;
+mod key_gate;
 mod labels;
 mod life;
 mod playbooks;

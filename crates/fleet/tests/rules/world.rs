@@ -12,9 +12,9 @@ use fleet::{
     configuration::{self, ConfigurationAnswer},
     enrolment::{self, Enrolment, EnrolmentAnswer, Preapproval},
     heartbeat::{self, HeartbeatAnswer},
+    key_gate::{GateRefusal, VerifiedRequest},
     playbooks::{self, PlaybookAnswer, Wanted},
     register::{self, Refusal, RegistrationAnswer, RegistrationRequest},
-    registration::{GateRefusal, VerifiedRequest},
     status::{self, Status, StatusAnswer},
 };
 use jiff::{SignedDuration, Timestamp};

@@ -15,8 +15,8 @@ use tokio::net::UnixStream;
 
 use super::AUTHOR;
 use crate::{
-    documents::{Applied, Status},
     service::{DeviceView, ListEntry, ListedPage, StrayView, WorkloadView},
+    sources::{Applied, Status},
 };
 
 /// An act on its way to the server.

@@ -16,8 +16,8 @@ use super::{
     client::{Acting, Apply, BrokenObject, Emptying, HandOver, ListedObject, ManifestsView, Rekeyed},
 };
 use crate::{
-    documents::{ApplyError, Consent, NotConfigured, SourceStatus, WATCHED, Watched},
     service::{Service, ServiceError},
+    sources::{ApplyError, Consent, NotConfigured, SourceStatus, WATCHED, Watched},
     telemetry,
     transport::{Handler, Pieces, answer},
 };

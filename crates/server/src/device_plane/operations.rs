@@ -4,12 +4,12 @@ use bytes::Bytes;
 use contract::{DeviceId, EnrolmentInfo, HeapSize, Namespace, RegistrationInfo, RegistrationStatus};
 use fleet::{
     Operation,
-    admission::PutOff,
     enrolment::{Enrolment, EnrolmentAnswer},
     heartbeat::HeartbeatAnswer,
+    intake::PutOff,
+    key_gate::VerifiedRequest,
     playbooks::PlaybookAnswer,
     register::{RegistrationAnswer, RegistrationRequest},
-    registration::VerifiedRequest,
     status::{Status, StatusAnswer},
 };
 use http::{Response, StatusCode};
@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use store::StoreError;
 
 use crate::{
-    admission::NotServing,
+    intake::NotServing,
     metrics::Metrics,
     service::{self, ConfigurationOutcome, NotRead, Received, Service, ServiceError},
     telemetry,

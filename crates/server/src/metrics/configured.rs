@@ -6,7 +6,7 @@ use prometheus_client::{
 };
 
 use super::OwnedLabels;
-use crate::documents::Current;
+use crate::sources::Current;
 
 /// Counters and gauges of configurations.
 #[derive(Default)]

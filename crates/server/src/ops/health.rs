@@ -16,7 +16,7 @@ use store::Store;
 use tasks::Tasks;
 
 use super::{probes::Probes, shared::Shared, status::Status, written::Written};
-use crate::{admission, documents, service::Service, tls};
+use crate::{intake, service::Service, sources, tls};
 
 /// The store has this long to answer a question.
 const PROBE_TIME: Duration = Duration::from_secs(1);
@@ -29,11 +29,11 @@ const PROBE_AGE: Duration = Duration::from_secs(1);
 pub struct Health {
     started: Timestamp,
     /// `None` with plain HTTP.
-    keeper: Option<Arc<tls::Keeper>>,
+    keeper: Option<Arc<tls::Reloader>>,
     /// `None` without an admission file.
-    admission: Option<Arc<admission::Keeper>>,
+    admission: Option<Arc<intake::Reloader>>,
     store: OnceLock<Arc<dyn Store>>,
-    documents: OnceLock<Arc<documents::Keeper>>,
+    documents: OnceLock<Arc<sources::Reloader>>,
     service: OnceLock<Service>,
     /// Why the store is not open yet.
     waiting: Mutex<String>,
@@ -51,8 +51,8 @@ impl Health {
     /// Of a process that has just started and has no store yet. Without a keeper of TLS material it
     /// serves plain HTTP, without one of the admission it takes in whomever the rules let in.
     pub fn new(
-        keeper: Option<Arc<tls::Keeper>>,
-        admission: Option<Arc<admission::Keeper>>,
+        keeper: Option<Arc<tls::Reloader>>,
+        admission: Option<Arc<intake::Reloader>>,
         probes: Arc<Probes>,
         now: Timestamp,
     ) -> Self {
@@ -86,7 +86,7 @@ impl Health {
     }
 
     /// What devices are configured by. Only the first call has an effect.
-    pub fn set_documents(&self, documents: Arc<documents::Keeper>) {
+    pub fn set_documents(&self, documents: Arc<sources::Reloader>) {
         let _ = self.documents.set(documents);
     }
 
@@ -190,7 +190,7 @@ impl Health {
         self.written.watch(look).await;
     }
 
-    fn not_serving(&self) -> Option<admission::NotServing> {
+    fn not_serving(&self) -> Option<intake::NotServing> {
         let keeper = self.admission.as_ref()?;
         match self.store.get() {
             None => keeper.missing(),

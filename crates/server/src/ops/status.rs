@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::probes::Probe;
-use crate::{admission, documents, tls};
+use crate::{intake, sources, tls};
 
 /// The state of the process. No data of the fleet.
 #[derive(Debug, Serialize)]
@@ -27,9 +27,9 @@ pub(super) struct Status {
     /// Which store this is; `null` before it is open.
     pub store: Option<store::Identity>,
     /// The order in force and what is wrong with its file; `null` without an admission file.
-    pub admission: Option<admission::Status>,
+    pub admission: Option<intake::Status>,
     /// What devices are configured by, in numbers; `null` before the store is open.
-    pub manifests: Option<documents::Summary>,
+    pub manifests: Option<sources::Summary>,
     /// The last verification calls, latest first.
     pub probes: Vec<Probe>,
 }

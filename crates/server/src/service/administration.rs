@@ -10,7 +10,7 @@ use fleet::{
 use store::{Census, Listing, Page, StoreError};
 
 use super::{Asker, DeviceView, ListEntry, ListedPage, Service, ServiceError, StrayView, losses};
-use crate::admission::Ruling;
+use crate::intake::Ruling;
 
 impl Service {
     /// Carries out an act and shows the device as it is afterwards. One that would take something

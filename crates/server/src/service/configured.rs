@@ -15,7 +15,7 @@ use fleet::{Device, Epoch};
 use moka::sync::Cache;
 use store::Revision;
 
-use crate::documents::Current;
+use crate::sources::Current;
 
 /// What an entry takes beside the assembly's own bytes and the labels.
 const OVERHEAD: usize = 1024;

@@ -18,8 +18,8 @@ use super::{
     work::{DECISION, LEAST},
 };
 use crate::{
-    admission::{NotServing, Ruling},
-    documents::{Current, NotConfigured},
+    intake::{NotServing, Ruling},
+    sources::{Current, NotConfigured},
 };
 
 /// How often a decision is made anew because the device changed meanwhile. Each round means that
@@ -380,8 +380,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        documents::{self, Share},
         service::{Clock, MemoryLimits},
+        sources::{self, Share},
     };
 
     const KIB: usize = 1024;
@@ -415,13 +415,13 @@ mod tests {
         };
         store.commit(write).await.unwrap();
         let clock: Clock = Arc::new(Timestamp::now);
-        let options = documents::Options {
+        let options = sources::Options {
             watched: false,
             strict: false,
             allowed: Share::TENTH,
         };
         let documents =
-            documents::Keeper::new(Arc::clone(&store), options, Arc::clone(&clock), Arc::default());
+            sources::Reloader::new(Arc::clone(&store), options, Arc::clone(&clock), Arc::default());
         let limits = MemoryLimits {
             cache: 64 * KIB * KIB,
             requests: 2 * KIB * KIB,

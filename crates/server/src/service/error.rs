@@ -3,7 +3,7 @@
 use fleet::administration::ActError;
 use store::StoreError;
 
-use crate::{admission::NotServing, documents::NotConfigured};
+use crate::{intake::NotServing, sources::NotConfigured};
 
 /// Why a request could not be decided.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! What would a device lose by an administrator's act?
 //!
-//! The same question as `documents::review` asks about a source, for one device. What it has is
+//! The same question as `sources::review` asks about a source, for one device. What it has is
 //! what it is to have by the manifests, once a configuration was handed to it; before that, as
 //! after an adoption, what its heartbeats listed. So it is with a workload of which nobody can say
 //! whom it selects. What is not known is never taken for nothing.
@@ -20,7 +20,7 @@ use super::{
     configured::{self, holdings},
     decide::{Known, applied},
 };
-use crate::documents::{Current, Keeper};
+use crate::sources::{Current, Reloader};
 
 /// So many losses are named.
 const NAMED: usize = 5;
@@ -32,7 +32,7 @@ pub(super) fn objection(
     before: Option<&Device>,
     change: &Change,
     known: &Known,
-    documents: &Keeper,
+    documents: &Reloader,
     context: &Context<'_>,
 ) -> Option<String> {
     let after = applied(id, before.cloned(), change.clone())?;

@@ -46,9 +46,9 @@ use serde::de::DeserializeOwned;
 use store::{Store, StoreError};
 
 use crate::{
-    admission::{self, NotServing},
-    documents::{self, NotConfigured},
+    intake::{self, NotServing},
     room::{Held, Holding},
+    sources::{self, NotConfigured},
     transport::Pieces,
 };
 
@@ -87,8 +87,8 @@ pub struct Service(Arc<Inner>);
 struct Inner {
     store: Arc<dyn Store>,
     policy: Policy,
-    admission: Option<Arc<admission::Keeper>>,
-    documents: Arc<documents::Keeper>,
+    admission: Option<Arc<intake::Reloader>>,
+    documents: Arc<sources::Reloader>,
     clock: Clock,
     memory: Memory,
     work: Work,
@@ -117,8 +117,8 @@ impl Service {
     pub fn new(
         store: Arc<dyn Store>,
         policy: Policy,
-        admission: Option<Arc<admission::Keeper>>,
-        documents: Arc<documents::Keeper>,
+        admission: Option<Arc<intake::Reloader>>,
+        documents: Arc<sources::Reloader>,
         clock: Clock,
         on_commit: CommitObserver,
     ) -> Self {
@@ -137,8 +137,8 @@ impl Service {
     pub fn with_memory(
         store: Arc<dyn Store>,
         policy: Policy,
-        admission: Option<Arc<admission::Keeper>>,
-        documents: Arc<documents::Keeper>,
+        admission: Option<Arc<intake::Reloader>>,
+        documents: Arc<sources::Reloader>,
         clock: Clock,
         on_commit: CommitObserver,
         limits: MemoryLimits,
@@ -371,7 +371,7 @@ impl Service {
     }
 
     /// The manifests that devices are configured by.
-    pub fn documents(&self) -> &Arc<documents::Keeper> {
+    pub fn documents(&self) -> &Arc<sources::Reloader> {
         &self.0.documents
     }
 

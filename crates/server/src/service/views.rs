@@ -7,7 +7,7 @@ use fleet::{
     AppliedBy, Connectivity, Context, Delivery, Device, EnrolmentRequest, Phase, Presence, RecordedEvent,
     Report, State, Stray,
     condition::{Condition, conditions},
-    registration::Registration,
+    key_gate::Registration,
 };
 use serde::{Deserialize, Serialize};
 use store::{Listed, Revision, Unreadable};

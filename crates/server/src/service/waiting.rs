@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use contract::HeapSize as _;
 use fleet::{
     Change, Device, Origin, Phase, Verdict,
-    admission::PutOff,
     enrolment::{self, EnrolmentAnswer},
+    intake::PutOff,
 };
 use store::{Store, StoreError};
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::{Page, StoreError};
 
 use super::{Inner, Service, ServiceError, configured::selected};
-use crate::documents::Current;
+use crate::sources::Current;
 
 /// The state in which podman reports a pod that runs.
 const RUNNING: &str = "Running";

@@ -24,9 +24,7 @@ use store::Bounds;
 pub use fault::{Fault, Faults, Origin};
 pub(crate) use yaml::flat;
 
-use crate::{
-    documents::Share, files, service::MemoryLimits, telemetry::Format, tls::Files, transport::Limits,
-};
+use crate::{files, service::MemoryLimits, sources::Share, telemetry::Format, tls::Files, transport::Limits};
 use layers::Layers;
 
 /// The port of plain HTTP, unless `--listen` says otherwise.

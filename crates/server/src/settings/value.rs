@@ -9,7 +9,7 @@ use manifests::UnknownFields;
 use tracing_subscriber::EnvFilter;
 
 use super::StoreLocation;
-use crate::{documents::Share, telemetry::Format};
+use crate::{sources::Share, telemetry::Format};
 
 pub(super) type Parsed<T> = Result<T, String>;
 

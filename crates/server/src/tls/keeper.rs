@@ -53,7 +53,7 @@ impl Expiry {
 
 /// The newest good set, and what is wrong with the files now.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Reloader {
     files: Files,
     current: ArcSwapOption<Material>,
     /// The pins of `current`, and never behind it: a key that is let in by it is among them.
@@ -125,7 +125,7 @@ impl Described {
     }
 }
 
-impl Keeper {
+impl Reloader {
     /// A keeper that has not looked yet.
     pub fn new(files: Files, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {

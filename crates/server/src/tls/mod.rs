@@ -13,7 +13,7 @@ mod refusal;
 mod verifier;
 
 pub use admitted::Admitted;
-pub use keeper::{Expiry, Keeper, Status};
+pub use keeper::{Expiry, Reloader, Status};
 pub use material::{Fault, Files, Material};
 pub use refusal::Refusal;
 pub use verifier::{NotPinned, key_of};

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     metrics::Metrics,
     room::Room,
-    tls::{Admitted, Keeper, Refusal},
+    tls::{Admitted, Refusal, Reloader},
 };
 
 /// Most bytes of a request's head. The Edge API sends some hundred.
@@ -170,7 +170,7 @@ async fn speaks<H>(
 /// The handshake of a caller, from its first word.
 async fn admit<H>(
     shared: &Shared<H>,
-    keeper: &Keeper,
+    keeper: &Reloader,
     stream: Stream,
     source: Source,
     silent: Seat,

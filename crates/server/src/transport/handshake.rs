@@ -23,7 +23,7 @@ const MOST: usize = 32 * 1024;
 /// Who has finished the handshake, and its stream.
 pub(super) async fn handshake<H>(
     shared: &Shared<H>,
-    keeper: &tls::Keeper,
+    keeper: &tls::Reloader,
     stream: Stream,
 ) -> Result<(TlsStream<Metered<Stream>>, Admitted), Refusal> {
     let material = keeper.current().ok_or(Refusal::NoMaterial)?;

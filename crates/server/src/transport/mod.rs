@@ -65,7 +65,7 @@ pub enum Security {
     Plain,
     /// By TLS with pinned client certificates. While there is no material yet, connections are
     /// closed as they arrive.
-    Tls(Arc<tls::Keeper>),
+    Tls(Arc<tls::Reloader>),
 }
 
 impl Security {

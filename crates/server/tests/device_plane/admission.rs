@@ -6,17 +6,17 @@ use std::sync::{
 };
 
 use edge_config_server::{
-    admission::Keeper,
-    documents,
+    intake::Reloader,
+    sources,
     room::Room,
     service::{Clock, Service},
 };
 use fleet::{
     Admission, Connectivity, DeletionMode, Digest, Policy,
     administration::Act,
-    admission::PutOff,
+    intake::PutOff,
     register::{RegistrationAnswer, RegistrationRequest},
-    registration::VerifiedRequest,
+    key_gate::VerifiedRequest,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -263,7 +263,7 @@ async fn an_order_holds_for_one_decision_and_is_over_with_its_last() {
         Arc::new(SqliteStore::open(folder.path().join("fleet.db"), OpenOptions::default()).unwrap());
     let file = folder.path().join("admission");
     std::fs::write(&file, "admission: Open").unwrap();
-    let keeper = Keeper::new(file.clone(), Arc::default());
+    let keeper = Reloader::new(file.clone(), Arc::default());
     keeper.look(Timestamp::UNIX_EPOCH);
     let (ordered, countdown) = (Arc::clone(&keeper), Arc::new(AtomicUsize::new(usize::MAX)));
     let until_closed = Arc::clone(&countdown);
@@ -281,7 +281,7 @@ async fn an_order_holds_for_one_decision_and_is_over_with_its_last() {
     };
     let service = |admission, clock: Clock| {
         let (store, policy) = (Arc::clone(&store), Policy::default());
-        let documents = documents::Keeper::new(
+        let documents = sources::Reloader::new(
             Arc::clone(&store),
             WITHOUT_MANIFESTS,
             Arc::clone(&clock),

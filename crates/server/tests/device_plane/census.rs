@@ -7,7 +7,7 @@ use std::sync::{
 
 use contract::DeviceId;
 use edge_config_server::{
-    documents,
+    sources,
     metrics::Metrics,
     ops::{Health, OpsPlane, Probes},
     service::{Clock, Service},
@@ -124,7 +124,7 @@ async fn agree(devices: Vec<Known>, periods: u32, pauses: Vec<i64>, heard: Vec<u
     };
     let metrics = Arc::new(Metrics::default());
     let documents =
-        documents::Keeper::new(Arc::clone(&store), WITHOUT_MANIFESTS, Arc::clone(&clock), metrics);
+        sources::Reloader::new(Arc::clone(&store), WITHOUT_MANIFESTS, Arc::clone(&clock), metrics);
     documents.refresh().await.unwrap();
     let policy = Policy {
         silent_after_periods: periods,

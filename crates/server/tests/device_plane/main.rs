@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-mod admission;
+mod intake;
 mod anonymous;
 mod census;
 mod clock;

@@ -11,9 +11,9 @@ use std::{
 use bytes::Bytes;
 use contract::DeviceId;
 use edge_config_server::{
-    admission::Keeper,
+    intake::Reloader,
     device_plane::{BASE_PATH, DevicePlane},
-    documents::{self, Share},
+    sources::{self, Share},
     metrics::Metrics,
     ops::Probes,
     service::{Clock, DeviceView, ListedView, Service},
@@ -31,7 +31,7 @@ use store::{
 use testkit::pki::{Key, KeyKind};
 
 /// What is in the store counts.
-pub(crate) const WITHOUT_MANIFESTS: documents::Options = documents::Options {
+pub(crate) const WITHOUT_MANIFESTS: sources::Options = sources::Options {
     watched: false,
     strict: false,
     allowed: Share::TENTH,
@@ -44,9 +44,9 @@ pub(crate) struct Fleet {
     policy: Policy,
     pub(crate) restored: bool,
     /// The admission file is looked at only by [`Fleet::order`].
-    admission: Option<Arc<Keeper>>,
+    admission: Option<Arc<Reloader>>,
     metrics: Arc<Metrics>,
-    documents: documents::Options,
+    documents: sources::Options,
     running: Option<(DevicePlane, Service, Arc<Probes>)>,
 }
 
@@ -61,7 +61,7 @@ impl Fleet {
     pub(crate) async fn with_admission(policy: Policy) -> Self {
         let mut fleet = Self::stopped(policy);
         let path = fleet.folder.path().join("admission");
-        fleet.admission = Some(Keeper::new(path, Arc::clone(&fleet.metrics)));
+        fleet.admission = Some(Reloader::new(path, Arc::clone(&fleet.metrics)));
         fleet.start().await;
         fleet
     }
@@ -86,7 +86,7 @@ impl Fleet {
         self.admission().look(self.service().now());
     }
 
-    pub(crate) fn admission(&self) -> &Keeper {
+    pub(crate) fn admission(&self) -> &Reloader {
         self.admission.as_ref().unwrap()
     }
 
@@ -115,7 +115,7 @@ impl Fleet {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(self.path(), options).unwrap());
         let clock = Arc::clone(&self.clock);
         let clock: Clock = Arc::new(move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap());
-        let documents = documents::Keeper::new(
+        let documents = sources::Reloader::new(
             Arc::clone(&store),
             self.documents,
             Arc::clone(&clock),

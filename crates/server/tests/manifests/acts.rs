@@ -260,7 +260,7 @@ async fn nothing_is_asked_where_nothing_can_be_lost_or_nobody_wants_to_be() {
     world.act("one", label("line", "paint")).await;
 
     let mut world = World::stopped();
-    world.allowed = edge_config_server::documents::Share::percent(100).unwrap();
+    world.allowed = edge_config_server::sources::Share::percent(100).unwrap();
     world.start().await;
     world.take_over().await;
     world.join("one").await;

@@ -72,7 +72,7 @@ async fn a_half_written_file_that_stays_so_waits_and_is_said_to() {
 #[tokio::test]
 async fn what_only_adds_counts_after_two_seconds_and_what_takes_away_after_thirty() {
     let mut world = World::stopped();
-    world.allowed = edge_config_server::documents::Share::percent(100).unwrap();
+    world.allowed = edge_config_server::sources::Share::percent(100).unwrap();
     world.start().await;
     world.watch(2).await;
     let applied = world.service().documents().catalogue().unwrap().applied.len();
@@ -251,7 +251,7 @@ fn versions(at: &Path, names: [&str; 2]) {
 
 async fn all_at_once(prepare: impl Fn(&World), replace: impl Fn(&World)) {
     let mut world = World::stopped();
-    world.allowed = edge_config_server::documents::Share::percent(100).unwrap();
+    world.allowed = edge_config_server::sources::Share::percent(100).unwrap();
     fs::remove_dir_all(world.source()).unwrap();
     prepare(&world);
     world.start().await;

@@ -1,6 +1,6 @@
 //! Who owns an object: one source alone, until an act hands it over or empties the source.
 
-use edge_config_server::documents::WATCHED;
+use edge_config_server::sources::WATCHED;
 use serde_json::json;
 
 use crate::{
@@ -160,7 +160,7 @@ async fn a_source_that_was_refused_for_another_one_is_tried_again() {
     let mut world = World::serving(false).await;
     world.stop().await;
     world.watches = true;
-    world.allowed = edge_config_server::documents::Share::percent(100).unwrap();
+    world.allowed = edge_config_server::sources::Share::percent(100).unwrap();
     world.start().await;
     assert!(world.look().await, "it is to be tried again");
     let emptying = json!({"source": "administrator"});

@@ -1,6 +1,6 @@
 //! What takes workloads away waits for a person, and devices keep their configuration meanwhile.
 
-use edge_config_server::documents::{Share, WATCHED};
+use edge_config_server::sources::{Share, WATCHED};
 use fleet::administration::Act;
 use serde_json::{Value, json};
 

@@ -12,9 +12,9 @@ use contract::DeviceId;
 use edge_config_server::{
     admin::AdminPlane,
     device_plane::{BASE_PATH, DevicePlane},
-    documents::{self, Share},
     ops::Probes,
     service::Service,
+    sources::{self, Share},
     transport::{Handler as _, Peer},
 };
 use fleet::{Approval, Policy};
@@ -47,7 +47,7 @@ impl Server {
             inner: Arc::new(PostgresStore::connect(url, options).await.unwrap()),
             faults: Arc::clone(&faults),
         });
-        let options = documents::Options {
+        let options = sources::Options {
             watched: false,
             strict: false,
             allowed: Share::TENTH,
@@ -56,7 +56,7 @@ impl Server {
             approval: Approval::Manual,
             ..Policy::default()
         };
-        let keeper = documents::Keeper::new(
+        let keeper = sources::Reloader::new(
             Arc::clone(&store) as _,
             options,
             Arc::new(Timestamp::now),

@@ -1,6 +1,6 @@
 //! Sources: each is taken over as one, and is not needed once it was.
 
-use edge_config_server::documents::WATCHED;
+use edge_config_server::sources::WATCHED;
 use fleet::{DeletionMode, State, administration::Act};
 use manifests::UnknownFields;
 use rusqlite::Connection;
@@ -144,7 +144,7 @@ async fn a_file_that_is_something_else_is_told_in_few_words() {
 #[tokio::test]
 async fn removing_a_devices_documents_deletes_no_device() {
     let mut world = World::stopped();
-    world.allowed = edge_config_server::documents::Share::percent(100).unwrap();
+    world.allowed = edge_config_server::sources::Share::percent(100).unwrap();
     world.write("request.yaml", "apiVersion: management.project-flotta.io/v1alpha1\nkind: EdgeDeviceSignedRequest\nmetadata: {name: four}\nspec: {approved: true, targetNamespace: default}\n");
     world.start().await;
     world.take_over().await;

@@ -16,10 +16,10 @@ use contract::DeviceId;
 use edge_config_server::{
     admin::AdminPlane,
     device_plane::{BASE_PATH, DevicePlane},
-    documents::{self, Settle, Share, Watched},
     metrics::Metrics,
     ops::{Health, Probes},
     service::{Clock, DeviceView, Service},
+    sources::{self, Settle, Share, Watched},
     transport::{Handler as _, Peer},
 };
 use fleet::{Policy, administration::Act};
@@ -158,12 +158,12 @@ impl World {
         });
         let clock = Arc::clone(&self.clock);
         let clock: Clock = Arc::new(move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap());
-        let options = documents::Options {
+        let options = sources::Options {
             watched: self.watches,
             strict: false,
             allowed: self.allowed,
         };
-        let keeper = documents::Keeper::new(
+        let keeper = sources::Reloader::new(
             Arc::clone(&store),
             options,
             Arc::clone(&clock),

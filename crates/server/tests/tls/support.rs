@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use edge_config_server::{
     metrics::Metrics,
-    tls::{Files, Keeper, Status},
+    tls::{Files, Reloader, Status},
     transport::{Handler, Limits, Listener, Peer, Security, Server, answer},
 };
 use http::{Request, Response, StatusCode};
@@ -73,7 +73,7 @@ impl Handler for Mirror {
 pub(crate) struct Served {
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    keeper: Arc<Keeper>,
+    keeper: Arc<Reloader>,
     pub(crate) handler: Arc<Mirror>,
     metrics: Arc<Metrics>,
     folder: TempDir,
@@ -105,7 +105,7 @@ impl Served {
             client_ca: file("ca.crt"),
             client_pins: file("pins"),
         };
-        let keeper = Keeper::new(files, Arc::clone(&metrics));
+        let keeper = Reloader::new(files, Arc::clone(&metrics));
         let handler = Arc::new(Mirror::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -49,7 +49,7 @@ pub(crate) fn life(state: State) -> Life {
         namespace: namespace("edge"),
         state,
         enrolment: None,
-        registration: fleet::registration::Registration::default(),
+        registration: fleet::key_gate::Registration::default(),
         taken_over: false,
         assigned_labels: [("zone".to_owned(), "a".to_owned())].into(),
         approval_labels: std::collections::BTreeMap::new(),

@@ -3,7 +3,7 @@
 use super::{Column, SENTENCE, say, table, time};
 use crate::{
     admin::client::{ListedObject, ManifestsView, Rekeyed},
-    documents::Applied,
+    sources::Applied,
     telemetry::brief,
 };
 

@@ -29,7 +29,7 @@ mod watch;
 
 pub use apply::{Applied, ApplyError, Consent};
 pub use current::Current;
-pub use keeper::{Keeper, NotConfigured, Options, SourceStatus, Status, Summary};
+pub use keeper::{NotConfigured, Options, Reloader, SourceStatus, Status, Summary};
 pub use outcome::Settling;
 pub use review::{Loss, Share};
 pub use settle::Settle;

@@ -10,4 +10,4 @@ mod file;
 mod keeper;
 
 pub use file::{Fault, Order, read};
-pub use keeper::{Keeper, NotServing, Ruling, Status};
+pub use keeper::{NotServing, Reloader, Ruling, Status};

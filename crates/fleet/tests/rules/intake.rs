@@ -6,12 +6,12 @@ use fleet::{
     DeletionMode::{Forget, Remove},
     State,
     administration::Act,
-    admission::PutOff,
     configuration::ConfigurationAnswer,
     enrolment::EnrolmentAnswer::{self, Approved, Wait},
     heartbeat::HeartbeatAnswer,
+    intake::PutOff,
+    key_gate::GateRefusal,
     register::{Refusal, RegistrationAnswer, RegistrationRequest},
-    registration::GateRefusal,
     status::Status::{Registered, Unknown, Unregistered},
 };
 

@@ -29,7 +29,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ApplyError, Consent, Keeper, WATCHED,
+    ApplyError, Consent, Reloader, WATCHED,
     outcome::Outcome,
     settle::{Settle, Standing, Stillness},
     trace::Trace,
@@ -164,7 +164,7 @@ impl Watched {
     /// Looks at it, reads it if it is time to, and has it taken over if it can be; whether that is
     /// to be tried again though nothing changes. `asked` is whether somebody wants it read now,
     /// though it looks the same.
-    pub async fn look(&self, keeper: &Arc<Keeper>, clock: Ticks<'_>, asked: bool) -> bool {
+    pub async fn look(&self, keeper: &Arc<Reloader>, clock: Ticks<'_>, asked: bool) -> bool {
         let mut looking = self.looking.lock().await;
         let now = clock();
         self.see(&mut looking, clock).await;
@@ -236,7 +236,7 @@ impl Watched {
     /// In a task of its own, so that a defect that some content meets is a fault of that content.
     async fn apply(
         &self,
-        keeper: &Arc<Keeper>,
+        keeper: &Arc<Reloader>,
         reading: SourceReading,
         is_confirmed: bool,
         settled: bool,
@@ -270,7 +270,7 @@ impl Watched {
         }
     }
 
-    fn tell(&self, keeper: &Keeper, outcome: Outcome) {
+    fn tell(&self, keeper: &Reloader, outcome: Outcome) {
         keeper.remember(WATCHED, &outcome);
         let path = self.path.display();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -310,7 +310,7 @@ impl Watched {
 /// Has the source taken over whenever it changed, until `shutdown`.
 pub async fn watch(
     watched: Arc<Watched>,
-    keeper: Arc<Keeper>,
+    keeper: Arc<Reloader>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;

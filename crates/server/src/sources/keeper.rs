@@ -14,7 +14,7 @@ use super::{Current, Settling, Share, WATCHED, outcome::Outcome};
 use crate::{metrics::Metrics, service::Clock};
 
 /// The catalogue that devices are configured by.
-pub struct Keeper {
+pub struct Reloader {
     pub(super) store: Arc<dyn Store>,
     pub(super) strict: bool,
     pub(super) allowed: Share,
@@ -119,7 +119,7 @@ pub struct Options {
     pub allowed: Share,
 }
 
-impl Keeper {
+impl Reloader {
     /// A keeper that has not read the store yet.
     pub fn new(store: Arc<dyn Store>, options: Options, clock: Clock, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
@@ -279,8 +279,8 @@ impl Keeper {
     }
 }
 
-impl std::fmt::Debug for Keeper {
+impl std::fmt::Debug for Reloader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keeper").finish_non_exhaustive()
+        f.debug_struct("Reloader").finish_non_exhaustive()
     }
 }

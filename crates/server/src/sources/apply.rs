@@ -10,7 +10,7 @@ use manifests::{Key, source::SourceReading};
 use serde::{Deserialize, Serialize};
 use store::{DocumentsWrite, Page, Store, StoreError, Stored};
 
-use super::{Current, Keeper, Loss, WATCHED, change::Change};
+use super::{Current, Loss, Reloader, WATCHED, change::Change};
 use crate::service::{Had, held, holdings};
 
 /// How often a change is decided anew because another server changed the documents meanwhile.
@@ -115,7 +115,7 @@ pub struct Consent<'a> {
     pub empties: bool,
 }
 
-impl Keeper {
+impl Reloader {
     /// Takes a source over.
     pub async fn apply(
         &self,

@@ -3,8 +3,8 @@
 //!
 //! A change takes effect at the next poll of each device that it touches, at whichever server it
 //! was made: where other servers may write, the read of the device brings the revision of the
-//! documents with it ([`Keeper::at`]). Looking for changes every second as well
-//! ([`Keeper::follow`]) keeps what is said about the sources up to date while nobody polls.
+//! documents with it ([`Reloader::at`]). Looking for changes every second as well
+//! ([`Reloader::follow`]) keeps what is said about the sources up to date while nobody polls.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -15,7 +15,7 @@ use store::{Revision, StoreError};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Current, Keeper, NotConfigured, current::Damaged};
+use super::{Current, NotConfigured, Reloader, current::Damaged};
 use crate::telemetry;
 
 /// How often another server's changes are looked for.
@@ -25,7 +25,7 @@ const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// the store hangs, this keeps requests from waiting in a row, each for its own failure.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-impl Keeper {
+impl Reloader {
     /// Reads the store's documents if they have changed.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _in_order = self.reading.lock().await;
@@ -59,7 +59,7 @@ impl Keeper {
     }
 
     /// What is known of this revision without reading it. What cannot be used is not read again for
-    /// each poll; it may be mended under the same revision, which [`Keeper::follow`] finds.
+    /// each poll; it may be mended under the same revision, which [`Reloader::follow`] finds.
     fn settled(&self, revision: Revision) -> Option<Result<Arc<Current>, NotConfigured>> {
         let current = self.current.load_full();
         if let Some(current) = current.filter(|current| current.revision == revision) {
@@ -115,7 +115,7 @@ impl Keeper {
         }
     }
 
-    /// Reads what was written here just now. If that fails, [`Keeper::follow`] tries again: it is
+    /// Reads what was written here just now. If that fails, [`Reloader::follow`] tries again: it is
     /// written, whatever comes.
     pub(super) async fn catch_up(&self) {
         self.behind.store(true, Ordering::Release);

@@ -4,8 +4,8 @@ use contract::HardwareInfo;
 use fleet::{
     DeletionMode,
     administration::Act,
+    key_gate::{GateRefusal, MAX_KEYS, Registration},
     register::{Refusal, RegistrationRequest},
-    registration::{GateRefusal, MAX_KEYS, Registration},
     status::Status,
 };
 use proptest::prelude::*;

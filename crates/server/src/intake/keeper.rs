@@ -17,7 +17,7 @@ use crate::{files, metrics::Metrics};
 
 /// The newest good order, and what is wrong with the file now.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Reloader {
     path: PathBuf,
     current: ArcSwapOption<Order>,
     state: Mutex<State>,
@@ -92,7 +92,7 @@ pub struct Status {
     pub faults_since: Option<Timestamp>,
 }
 
-impl Keeper {
+impl Reloader {
     /// A keeper that has not looked yet.
     pub fn new(path: PathBuf, metrics: Arc<Metrics>) -> Arc<Self> {
         metrics.admission(None);
