@@ -7,10 +7,10 @@ use std::sync::{
 
 use contract::DeviceId;
 use edge_config_server::{
-    sources,
     metrics::Metrics,
     ops::{Health, OpsPlane, Probes},
     service::{Clock, Service},
+    sources,
     transport::Handler as _,
 };
 use fleet::{Connectivity, Phase, Policy, Presence};

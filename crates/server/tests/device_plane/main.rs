@@ -3,12 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-mod intake;
 mod anonymous;
 mod census;
 mod clock;
 mod comparison;
 mod excess;
+mod intake;
 mod world;
 
 use contract::{DeviceId, Namespace};

@@ -11,12 +11,12 @@ use std::{
 use bytes::Bytes;
 use contract::DeviceId;
 use edge_config_server::{
-    intake::Reloader,
     device_plane::{BASE_PATH, DevicePlane},
-    sources::{self, Share},
+    intake::Reloader,
     metrics::Metrics,
     ops::Probes,
     service::{Clock, DeviceView, ListedView, Service},
+    sources::{self, Share},
     transport::{Handler as _, Peer},
 };
 use fleet::{Approval, Policy, administration::Act};

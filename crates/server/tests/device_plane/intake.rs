@@ -7,16 +7,16 @@ use std::sync::{
 
 use edge_config_server::{
     intake::Reloader,
-    sources,
     room::Room,
     service::{Clock, Service},
+    sources,
 };
 use fleet::{
     Admission, Connectivity, DeletionMode, Digest, Policy,
     administration::Act,
     intake::PutOff,
-    register::{RegistrationAnswer, RegistrationRequest},
     key_gate::VerifiedRequest,
+    register::{RegistrationAnswer, RegistrationRequest},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
