@@ -108,8 +108,8 @@ build() {
     echo "$name=$home/$binary"
 }
 
-# unpack PACKAGE FOLDER: unpacks Debian's package without installing it, which would start a service.
-# Does nothing where there is no apt or no such package.
+# unpack PACKAGE FOLDER: unpacks Debian's package without installing it, which would start a
+# service. Does nothing where there is no apt or no such package.
 unpack() {
     local package=$1 folder=$2 staging
     command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 0

@@ -73,8 +73,8 @@ pub async fn farewell(cluster: &Cluster, deployment: &str) {
             |fault| fault.to_string(),
         ),
     };
-    // After an uninstallation that rolled back, even the account is gone; then there is no finalizer
-    // either.
+    // After an uninstallation that rolled back, even the account is gone; then there is no
+    // finalizer either.
     tracing::info!(
         reason = because,
         "whether the RemoteBackend waits for a companion could not be found out"

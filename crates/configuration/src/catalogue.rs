@@ -227,7 +227,8 @@ impl Catalogue {
 
     /// The first thing that a device could lose where this catalogue is followed by another, if
     /// nothing is known of it but its name: of a workload that is gone, or is for other devices, or
-    /// of any in a namespace where its EdgeDevice has other labels, it may have been one that has it.
+    /// of any in a namespace where its EdgeDevice has other labels, it may have been one that has
+    /// it.
     pub fn may_lose(&self, after: &Self, device: &str) -> Option<Lost> {
         self.workloads.iter().find_map(|(namespace, workloads)| {
             let labels = |of: &Self| of.manifest_labels(namespace, device).clone();

@@ -136,8 +136,8 @@ impl Previous {
             .any(|former| *former == Former::Lost)
     }
 
-    /// The same with everything that is lost taken for absent: a person's decision that it was Flotta's
-    /// custom resources.
+    /// The same with everything that is lost taken for absent: a person's decision that it was
+    /// Flotta's custom resources.
     #[must_use]
     pub(crate) fn assume_absent(mut self) -> Self {
         for former in self

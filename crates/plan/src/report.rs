@@ -17,7 +17,8 @@ use crate::{
 /// Longest sentence of a status, in characters. The API server takes conditions of 32,768 bytes.
 const LONGEST: usize = 8192;
 
-/// Longest next action, in characters: it is a cell of `kubectl get`. All of it is in condition Ready.
+/// Longest next action, in characters: it is a cell of `kubectl get`. All of it is in condition
+/// Ready.
 const CELL: usize = 79;
 
 /// What to do next.

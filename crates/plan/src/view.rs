@@ -172,8 +172,8 @@ impl<'a> View<'a> {
         self.url.as_ref().is_ok_and(|url| url.https)
     }
 
-    /// What failed switches are counted by: with other inputs, another spec or a person's decision the
-    /// count begins anew.
+    /// What failed switches are counted by: with other inputs, another spec or a person's decision
+    /// the count begins anew.
     pub(crate) fn attempt_key(&self) -> String {
         let mut hash = Hashing::default();
         hash.update(self.inputs.as_deref().unwrap_or_default());

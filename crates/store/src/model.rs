@@ -189,8 +189,8 @@ impl Portion {
         Self::Devices(String::new())
     }
 
-    /// Of one at which a look stops, since what it needs is damaged: what that is, and where it goes
-    /// on.
+    /// Of one at which a look stops, since what it needs is damaged: what that is, and where it
+    /// goes on.
     pub(crate) fn stopped(&self) -> (String, Option<Self>) {
         match self {
             Self::Devices(after) if after.is_empty() => ("the devices".to_owned(), Some(Self::Documents)),

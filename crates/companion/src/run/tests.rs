@@ -22,7 +22,7 @@ const TASKS: [&str; 3] = [
 struct Running {
     health: Arc<Health>,
     stop: CancellationToken,
-    running: JoinHandle<anyhow::Result<()>>,
+    outcome: JoinHandle<anyhow::Result<()>>,
 }
 
 /// One whose API server is away.
@@ -45,14 +45,14 @@ async fn start() -> Running {
         health: Arc::clone(&health),
     };
     let stopped = stop.clone();
-    let running = tokio::spawn(async move { run_until(&arguments, parts, stopped).await });
+    let outcome = tokio::spawn(async move { run_until(&arguments, parts, stopped).await });
     wait_until("all tasks", PATIENCE, async || health.tasks().names() == TASKS)
         .await
         .unwrap();
     Running {
         health,
         stop,
-        running,
+        outcome,
     }
 }
 
@@ -61,7 +61,7 @@ async fn whichever_task_ends_the_companion_stops_in_order_and_fails() {
     for name in TASKS {
         let companion = start().await;
         companion.health.tasks().abort(name);
-        let error = companion.running.await.unwrap().unwrap_err().to_string();
+        let error = companion.outcome.await.unwrap().unwrap_err().to_string();
         assert!(
             error.starts_with(&format!("{name} has ended: it was aborted;")),
             "{error}"
@@ -73,6 +73,6 @@ async fn whichever_task_ends_the_companion_stops_in_order_and_fails() {
 async fn the_end_of_all_tasks_at_a_stop_is_none() {
     let companion = start().await;
     companion.stop.cancel();
-    companion.running.await.unwrap().unwrap();
+    companion.outcome.await.unwrap().unwrap();
     assert_eq!(companion.health.tasks().early(), None);
 }

@@ -1,5 +1,5 @@
-//! Restores the previous settings, for a rollback that a person asks for and for a switch that could
-//! not be verified.
+//! Restores the previous settings, for a rollback that a person asks for and for a switch that
+//! could not be verified.
 
 use jiff::SignedDuration;
 

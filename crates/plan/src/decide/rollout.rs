@@ -1,5 +1,5 @@
-//! What every change of the Edge API has in common: what was before is saved, and a restart comes to
-//! its end or does not.
+//! What every change of the Edge API has in common: what was before is saved, and a restart comes
+//! to its end or does not.
 
 use crate::{
     action::Action,

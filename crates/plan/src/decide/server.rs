@@ -126,8 +126,8 @@ fn waits_because(pod: &Pod) -> Option<&str> {
         .find(|reason| *reason != "ContainerCreating")
 }
 
-/// Records the store that all pods have, when none is recorded, or a person's decision for another one.
-/// It is in the Secret from its first version on.
+/// Records the store that all pods have, when none is recorded, or a person's decision for another
+/// one. It is in the Secret from its first version on.
 pub(super) fn record_store(view: &View<'_>, report: &mut Report) -> Option<Step> {
     let mut ids = BTreeSet::new();
     for pod in server::alive(&view.o.server_pods) {

@@ -92,8 +92,8 @@ pub(crate) enum Had {
     Unknown,
 }
 
-/// What an approved device has that a change of the manifests could take; `None` for one that has no
-/// say: one that keeps what it runs until it is released, which is an act that is looked at by
+/// What an approved device has that a change of the manifests could take; `None` for one that has
+/// no say: one that keeps what it runs until it is released, which is an act that is looked at by
 /// itself, and one that nobody vouches for.
 pub(crate) fn held(device: &Device, before: &Current, epoch: Epoch) -> Option<Had> {
     if !is_given_one(device) {

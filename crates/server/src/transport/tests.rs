@@ -359,7 +359,7 @@ async fn take_slowly(stream: &mut DuplexStream, a_second: usize, all: usize) -> 
 #[tokio::test(start_paused = true)]
 async fn all_of_an_answer_has_one_time_and_the_next_answer_one_of_its_own() {
     let stage = Stage::new(LIMITS);
-    let (mut stream, served) = stage.connect(1024);
+    let (mut stream, served) = stage.connect(4 * connection::BUFFER);
     stream.write_all(get("/large").as_bytes()).await.unwrap();
     let taken = take_slowly(&mut stream, 2 * connection::BUFFER, 1 << 20).await;
     assert!((1 << 18..1 << 20).contains(&taken), "{taken}");

@@ -179,7 +179,8 @@ async fn one_that_is_damaged_while_it_is_served_loses_nothing() {
             fault.contains("device three cannot be read, so that it may lose workload watch"),
             "{change}: {fault}"
         );
-        // Also by that word it is not told what was decided on something that is not there any more.
+        // Also by that word it is not told what was decided on something that is not there any
+        // more.
         let digest = world.unconfirmed().unwrap();
         assert_eq!(world.confirm(&digest).await, 200);
         world.look().await;

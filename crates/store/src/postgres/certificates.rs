@@ -67,7 +67,8 @@ fn roots(file: Option<PathBuf>) -> Result<RootCertStore, String> {
         |reason: String| format!("the certificates in {} cannot be used: {reason}", file.display());
     let text = fs::read(&file).map_err(|error| unreadable(error.to_string()))?;
     let mut roots = RootCertStore::empty();
-    // As a database's file was always read: strict reading is for files that the Edge API reads too.
+    // As a database's file was always read: strict reading is for files that the Edge API reads
+    // too.
     let certificates =
         pki::pem::certificates_leniently(&text).map_err(|fault| unreadable(fault.to_string()))?;
     for certificate in certificates {

@@ -24,8 +24,8 @@ use crate::{StoreError, checksum::Standing, record::summed_report};
 struct Table {
     name: &'static str,
     columns: &'static str,
-    /// The column that every write moves on, if any. With a flipped bit in it a row looks like one of
-    /// a program without checksums. Nobody is looked for by it.
+    /// The column that every write moves on, if any. With a flipped bit in it a row looks like one
+    /// of a program without checksums. Nobody is looked for by it.
     stamp: Option<&'static str>,
     standing: fn(&Row<'_>) -> rusqlite::Result<Standing>,
 }
@@ -57,12 +57,12 @@ pub(super) struct Lacking {
     index: String,
     /// Whether it is that of the stamp alone.
     is_of_stamp: bool,
-    /// Rows that are not found by it and have to be: they are what was written, or say nothing about
-    /// it and are not in the index at all.
+    /// Rows that are not found by it and have to be: they are what was written, or say nothing
+    /// about it and are not in the index at all.
     whole: usize,
-    /// Rows, by their numbers, that are not found by it and are not what was written, or say nothing
-    /// about it and are in the index under another key: it may be their keys that are damaged, and
-    /// that the index has right.
+    /// Rows, by their numbers, that are not found by it and are not what was written, or say
+    /// nothing about it and are in the index under another key: it may be their keys that are
+    /// damaged, and that the index has right.
     doubtful: Vec<i64>,
 }
 
@@ -100,7 +100,8 @@ pub(super) struct Looked {
     pub(super) unknown: Vec<String>,
 }
 
-/// All such indexes. A page that cannot be read is no reason not to serve: who is on it gets errors.
+/// All such indexes. A page that cannot be read is no reason not to serve: who is on it gets
+/// errors.
 pub(super) fn look_at_all(connection: &Connection) -> rusqlite::Result<Looked> {
     let mut all = Looked::default();
     for table in &TABLES {

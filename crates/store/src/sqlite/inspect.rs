@@ -15,7 +15,8 @@ use crate::{Identity, Inspection, Portion, StoreError, migrations, record};
 /// Looks at a database and changes nothing in it. Reads the whole file to find damage.
 pub fn inspect(path: &Path) -> Result<Inspection, StoreError> {
     if !path.exists() {
-        // Where a start could make none, for there is no such folder, it is said as a start says it.
+        // Where a start could make none, for there is no such folder, it is said as a start says
+        // it.
         let path = &open::canonical(path)?;
         let pending = migrations::pending(0, 0)?
             .iter()

@@ -250,8 +250,8 @@ fn left_behind(path: &Path, mark: Option<&Mark>, restored: bool) -> Option<Strin
     ))
 }
 
-/// Whether a server ended in order, and the database has all that it had written: whoever was reading
-/// then has brought it there, and removed the log. Looked at without SQLite making a log.
+/// Whether a server ended in order, and the database has all that it had written: whoever was
+/// reading then has brought it there, and removed the log. Looked at without SQLite making a log.
 fn is_all_there(path: &Path, mark: &Mark) -> bool {
     mark.ended
         && connection::connect(path, Access::Frozen)

@@ -308,8 +308,8 @@ impl Writer {
         result
     }
 
-    /// Puts something in the place of a device that cannot be used. Where an index does not let go of
-    /// it, that is made again before.
+    /// Puts something in the place of a device that cannot be used. Where an index does not let go
+    /// of it, that is made again before.
     fn replace(&mut self, connection: &mut Connection, write: &Write) -> Result<i64, Undone> {
         let refused = |failure| Undone::By(0, failure);
         let next = self.next_revision(write.at).map_err(refused)?;
@@ -550,8 +550,8 @@ fn answer(replies: Vec<Reply>, outcomes: Vec<Result<i64, StoreError>>) {
 }
 
 /// Whether the error says something about the database and not about one write: that its disk is
-/// full, or that it cannot be written now. Damage is that of whoever meets it, and so is what has no
-/// code, for it was found by reading a row.
+/// full, or that it cannot be written now. Damage is that of whoever meets it, and so is what has
+/// no code, for it was found by reading a row.
 fn concerns_all(error: &rusqlite::Error) -> bool {
     !is_corrupt(error)
         && error.sqlite_error_code().is_some_and(|code| {
@@ -562,9 +562,10 @@ fn concerns_all(error: &rusqlite::Error) -> bool {
         })
 }
 
-/// Whether others cannot be written behind it, though the transaction is still there: SQLite refuses
-/// every write once it has met a damaged page in it, also where that was read and told as the damage
-/// of one device. Only of an index that does not fit its table it is certain that it does not.
+/// Whether others cannot be written behind it, though the transaction is still there: SQLite
+/// refuses every write once it has met a damaged page in it, also where that was read and told as
+/// the damage of one device. Only of an index that does not fit its table it is certain that it
+/// does not.
 fn ends_transaction(failure: &Failure) -> bool {
     match failure {
         Failure::Sqlite(error) => is_corrupt(error) && !is_of_index(error),
@@ -606,8 +607,8 @@ impl From<rusqlite::Error> for Undone {
 }
 
 impl Undone {
-    /// Whether the connection is as good as before once the transaction is rolled back. Where a page
-    /// could not be read it has to be read again.
+    /// Whether the connection is as good as before once the transaction is rolled back. Where a
+    /// page could not be read it has to be read again.
     fn keeps_connection(&self) -> bool {
         match self {
             Self::All(error) => matches!(

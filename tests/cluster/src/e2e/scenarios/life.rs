@@ -108,8 +108,8 @@ fn other_store(words: &str, recorded: &str) -> Result<String> {
         .ok_or_else(|| anyhow::anyhow!("no other store is named in: {words}"))
 }
 
-/// The server is away for a while: errors, nothing is rolled back, and devices are served when it is
-/// there again.
+/// The server is away for a while: errors, nothing is rolled back, and devices are served when it
+/// is there again.
 pub(crate) async fn server_away(stage: &mut Stage) -> Result<()> {
     let before = restarts(stage.cluster()).await?;
     let watcher = at_work(stage, &["waits"]).await?;

@@ -104,8 +104,8 @@ pub(crate) async fn permission_missing(stage: &mut Stage) -> Result<()> {
     goes_on_when_mended(stage).await
 }
 
-/// The new pod of the Edge API never comes: rolled back, three times at most, then a person's decision
-/// is awaited.
+/// The new pod of the Edge API never comes: rolled back, three times at most, then a person's
+/// decision is awaited.
 pub(crate) async fn rollout_never_finishes(stage: &mut Stage) -> Result<()> {
     // Server, companion and the Edge API's pod that runs: no room for a new one beside it.
     let quota = json!({
