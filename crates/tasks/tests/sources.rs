@@ -112,6 +112,7 @@ const TASKS: &[(&str, &[&str])] = &[
         "server/src/run.rs",
         &[
             "the follower of the documents",
+            "the look whether the store can be written",
             "the operations port",
             "the store",
             "the upkeep of the store",

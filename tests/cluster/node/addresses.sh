@@ -1,4 +1,5 @@
-# shellcheck shell=bash disable=SC2034 Addresses and names of a cluster; sourced. All clusters use
+# shellcheck shell=bash disable=SC2034
+# Addresses and names of a cluster; sourced. All clusters use
 # the same: each has a network of its own.
 node=node1
 node_ip=172.31.255.1

@@ -20,8 +20,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Those of a server with everything that can be set, but for the wait for a signal: a test program
 /// goes on taking its own.
-const TASKS: [&str; 7] = [
+const TASKS: [&str; 8] = [
     "the follower of the documents",
+    "the look whether the store can be written",
     "the operations port",
     "the store",
     "the upkeep of the store",

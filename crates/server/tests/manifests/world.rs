@@ -145,15 +145,28 @@ impl World {
     }
 
     fn open(&mut self) {
-        let options = OpenOptions {
+        let options = || OpenOptions {
             keyring: self
                 .keys
                 .map_or_else(Keyring::default, |text| Keyring::parse(text).unwrap()),
             restored: self.restored,
             ..OpenOptions::default()
         };
+        // A program that another test starts has the lock until it runs.
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let store = loop {
+            match SqliteStore::open(self.db(), options()) {
+                Err(error)
+                    if error.to_string().contains("another process")
+                        && std::time::Instant::now() < patience =>
+                {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+                opened => break opened.unwrap(),
+            }
+        };
         let store: Arc<dyn Store> = Arc::new(Faulty {
-            inner: Arc::new(SqliteStore::open(self.db(), options).unwrap()),
+            inner: Arc::new(store),
             faults: Arc::clone(&self.faults),
         });
         let clock = Arc::clone(&self.clock);
