@@ -10,7 +10,7 @@ use crate::telemetry::Format;
 
 const AFTER_HELP: &str = "\
 Everything that concerns the Edge API is in the RemoteBackend resource of the namespace; `kubectl get rb` tells how it is.
-Flags can be given by environment variables too: FLOTTA_COMPANION_ and the name of the flag.";
+Flags can be given by environment variables too, which the description of each flag names.";
 
 const RUN_HELP: &str = "\
 Signals:
@@ -30,7 +30,7 @@ Exit codes:
   2  something would be done, or stands in the way";
 
 const RESTORE_HELP: &str = "\
-For the uninstallation: rolling the Edge API back to its previous settings the switch, needing neither a running companion nor \
+For the uninstallation: rolls the Edge API back to its previous settings, needing neither a running companion nor \
 a running server, and takes the finalizer off the RemoteBackend.
 
 Exit codes:
@@ -126,9 +126,9 @@ pub struct RunArgs {
     )]
     pub ops_listen: SocketAddr,
 
-    /// The Deployment that this process is of. When it is gone or going at the end, no companion
-    /// will come: the finalizer is taken off RemoteBackend `flotta`, whose deletion would wait for
-    /// ever. Without a name that is left alone
+    /// The Deployment that this process belongs to. If it is deleted when the process stops, no
+    /// companion will follow, and the finalizer is removed from RemoteBackend `flotta`, whose
+    /// deletion would hang otherwise. Without a name the finalizer stays
     #[arg(long, env = "FLOTTA_COMPANION_DEPLOYMENT", value_name = "NAME")]
     pub deployment: Option<String>,
 }

@@ -179,10 +179,12 @@ impl Findings {
             .any(|(of, field)| *of == structure.name && field.is_none_or(|field| field == name));
         let path = path.field(name);
         let structure_name = structure.name;
-        if left_out || self.unknown_fields == UnknownFields::Warn {
+        let similar = structure.fields.iter().find(|field| is_similar(field.name, name));
+        // What API servers and other tools write there looks like none of its fields; `lables` does.
+        let slip = structure_name == "ObjectMeta" && similar.is_some();
+        if left_out && !slip || self.unknown_fields == UnknownFields::Warn {
             return self.warning(&path, format!("is no field of {structure_name}; it was left out"));
         }
-        let similar = structure.fields.iter().find(|field| is_similar(field.name, name));
         let remedy = match similar {
             Some(field) => format!("is {} meant?", field.name),
             None => "correct it, or take it out".to_owned(),
@@ -224,14 +226,17 @@ pub(crate) fn shown(name: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether one is the other with a letter more, less or changed, or in another case.
+/// Whether one is the other with a letter more, less or changed, with two neighbours exchanged, or
+/// in another case.
 fn is_similar(one: &str, other: &str) -> bool {
     let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
     let (one, other) = (&one[same..], &other[same..]);
     let tail = |bytes: &[u8], skip: usize| bytes.get(skip..).map(<[u8]>::to_vec);
+    let exchanged = matches!((one, other), ([a, b, ..], [c, d, ..]) if a == d && b == c);
     one == other
+        || exchanged && tail(one, 2) == tail(other, 2)
         || tail(one, 1) == tail(other, 1) && !one.is_empty()
         || tail(one, 1).is_some_and(|rest| rest == other)
         || tail(other, 1).is_some_and(|rest| rest == one)
@@ -259,6 +264,7 @@ mod tests {
             ("containers", "container"),
             ("hostPort", "hostPorts"),
             ("image", "imaga"),
+            ("labels", "lables"),
         ] {
             assert!(is_similar(one, other) && is_similar(other, one), "{one} {other}");
         }

@@ -236,6 +236,35 @@ fn a_volume_of_the_agent_s_name_is_refused() {
     assert_eq!(nameless.lines().count(), 1, "{nameless}");
 }
 
+/// A device that lost its labels so would lose the workloads that they select.
+#[test]
+fn a_slip_in_metadata_is_no_foreign_field() {
+    for (field, meant) in [
+        ("lables: {a: b}", "labels"),
+        ("label: {a: b}", "labels"),
+        ("Namespace: x", "namespace"),
+        ("namepsace: x", "namespace"),
+        ("annotation: {a: b}", "annotations"),
+    ] {
+        let name = field.split(':').next().unwrap();
+        for kind in [
+            "{apiVersion: v1, kind: ConfigMap",
+            "{apiVersion: management.project-flotta.io/v1alpha1, kind: EdgeDevice",
+        ] {
+            let told = told(&format!("{kind}, metadata: {{name: a, {field}}}}}"));
+            assert!(
+                told.starts_with("FAULT")
+                    && told.contains(&format!(
+                        "metadata.{name} is no field of ObjectMeta; is {meant} meant?"
+                    )),
+                "{told}"
+            );
+        }
+    }
+    let exported = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, clusterName: x, initializers: {}}}";
+    assert!(!told(exported).contains("FAULT"), "{}", told(exported));
+}
+
 /// An API server takes such a key out, or makes the empty text of it: either selects others than
 /// the file seems to.
 #[test]

@@ -102,7 +102,8 @@ fn pages(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let damaged = |what: &str| format!("the database is damaged ({what}); restore a backup");
     let told = lines.filter_map(|line| match line {
         Ok(line) if line == "ok" => None,
-        Ok(line) => Some(Ok(damaged(&line))),
+        // One finding is one line.
+        Ok(line) => Some(Ok(damaged(&line.trim().replace('\n', ", ")))),
         Err(error) if is_corrupt(&error) => Some(Ok(damaged(&error.to_string()))),
         Err(error) => Some(Err(error)),
     });
