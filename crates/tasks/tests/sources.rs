@@ -37,12 +37,12 @@ const ELSEWHERE: &[(&str, usize, &str)] = &[
         "an act, which its caller waits for",
     ),
     (
-        "server/src/documents/reading.rs",
+        "server/src/sources/reading.rs",
         1,
         "a reading, which the follower waits for",
     ),
     (
-        "server/src/documents/watch.rs",
+        "server/src/sources/watch.rs",
         4,
         "one look or taking over, which the watch waits for",
     ),
