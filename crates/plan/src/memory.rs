@@ -40,6 +40,7 @@ pub struct Memory {
 /// How far the switch has come: the states that there are, each with what belongs to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state")]
+#[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
 pub enum Progress {
     /// Nothing was begun, or all of it was rolled back.
     #[default]

@@ -2,22 +2,22 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs, io,
     path::Path,
 };
 
 /// Modules of a folder that import each other in a circle, in their order; none when there is none.
-/// A module is a file; what `mod.rs` imports does not count, since it stands above them.
-///
-/// # Panics
-/// When the folder cannot be read.
-pub fn circle(folder: &Path) -> Option<Vec<String>> {
+/// A module is a file; what `mod.rs` imports does not count, since it stands above them. Fails when
+/// the folder cannot be read.
+pub fn circle(folder: &Path) -> io::Result<Option<Vec<String>>> {
     let mut sources = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        if path.extension().is_some_and(|extension| extension == "rs") && stem != "mod" && stem != "lib" {
-            sources.insert(stem, fs::read_to_string(path).unwrap());
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if let Some(stem) = name.and_then(|name| name.strip_suffix(".rs"))
+            && !matches!(stem, "mod" | "lib")
+        {
+            sources.insert(stem.to_owned(), fs::read_to_string(&path)?);
         }
     }
     let imports: BTreeMap<&str, BTreeSet<&str>> = sources
@@ -31,7 +31,7 @@ pub fn circle(folder: &Path) -> Option<Vec<String>> {
             )
         })
         .collect();
-    imports.keys().find_map(|start| way_back(start, &imports))
+    Ok(imports.keys().find_map(|start| way_back(start, &imports)))
 }
 
 /// A way from a module to itself.
@@ -106,7 +106,7 @@ mod tests {
             ("c.rs", "use super::a::A;"),
             ("d.rs", "use crate::a;"),
         ];
-        let found = circle(folder(&files).path()).unwrap();
+        let found = circle(folder(&files).path()).unwrap().unwrap();
         assert_eq!(found, ["a", "b", "c"]);
     }
 
@@ -117,6 +117,6 @@ mod tests {
             ("b.rs", "use super::c;"),
             ("c.rs", "use crate::{a, b};"),
         ];
-        assert_eq!(circle(folder(&files).path()), None);
+        assert_eq!(circle(folder(&files).path()).unwrap(), None);
     }
 }
