@@ -16,7 +16,7 @@ use crate::{
         ASSUME_PREVIOUS_ANNOTATION, FINALIZER, INPUTS_ANNOTATION, RETIRING_ANNOTATION, RETRY_ANNOTATION,
     },
     object::Read,
-    observed::{Observed, ProbeOutcome},
+    observed::{Dated, Observed, PodVerdict, ProbeOutcome},
     previous::{Previous, Unreadable},
     server, settings,
     url::{BackendUrl, UnusableUrl},
@@ -143,7 +143,7 @@ impl<'a> View<'a> {
         annotation(self.o, RETIRING_ANNOTATION).is_some()
     }
 
-    /// A person's word that what was before is to be taken for Flotta's custom resources.
+    /// An administrator says that Flotta's custom resources were used before.
     pub(crate) fn assumes_previous(&self) -> bool {
         annotation(self.o, ASSUME_PREVIOUS_ANNOTATION) == Some("crd")
     }
@@ -252,15 +252,15 @@ impl<'a> View<'a> {
         format!("{started}/{}", pods.join(","))
     }
 
+    /// What the last calls through these pods have shown, if there were any.
+    pub(crate) fn last_calls(&self) -> Option<&'a Dated<Vec<PodVerdict>>> {
+        let last = self.o.evidence.verification.as_ref();
+        last.filter(|last| !last.value.is_empty() && last.about == self.pods_key())
+    }
+
     /// What the Edge API uses now, as far as it can be told.
     pub(crate) fn backend_in_force(&self) -> BackendInForce {
-        let shown = self
-            .o
-            .evidence
-            .verification
-            .as_ref()
-            .filter(|shown| shown.about == self.pods_key());
-        if let Some(shown) = shown.filter(|shown| !shown.value.is_empty()) {
+        if let Some(shown) = self.last_calls() {
             if shown
                 .value
                 .iter()

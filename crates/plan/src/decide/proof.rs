@@ -28,12 +28,7 @@ pub(super) fn proof(view: &View<'_>, again: SignedDuration, age: SignedDuration)
         return Proof::Fails("the Edge API has no pods; scale its Deployment up".to_owned());
     }
     let about = view.pods_key();
-    let last = view
-        .o
-        .evidence
-        .verification
-        .as_ref()
-        .filter(|last| last.about == about && !last.value.is_empty());
+    let last = view.last_calls();
     let judged = last.map(|last| (last, judge(view, &last.value)));
     let passed = last
         .map(|last| last.at.duration_until(view.o.now))

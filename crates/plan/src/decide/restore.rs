@@ -81,12 +81,7 @@ fn prove(view: &View<'_>, report: &mut Report) -> Option<Step> {
     // Without pods there is nobody to ask, and nobody who could answer wrongly.
     view.edge_pods().next()?;
     let about = view.pods_key();
-    let last = view
-        .o
-        .evidence
-        .verification
-        .as_ref()
-        .filter(|last| last.about == about && !last.value.is_empty());
+    let last = view.last_calls();
     let not_crd = |pod: &&PodVerdict| pod.outcome != ProbeOutcome::Crd;
     "verifying: calling the Edge API as a device does".clone_into(&mut report.status.next_action);
     let failed = last.and_then(|last| last.value.iter().find(not_crd));

@@ -9,11 +9,8 @@ use crate::{
 };
 
 fn switched() -> World {
-    let mut world = World::new();
-    world.run(60);
-    assert_eq!(world.phase(), Phase::Remote, "{:#?}", world.status());
+    let mut world = World::switched();
     world.here.insert("device-1".into());
-    world.starts = 0;
     world
 }
 

@@ -6,14 +6,6 @@ use plan::api::{BackendInForce, Phase};
 
 use crate::world::{Material, World};
 
-fn switched() -> World {
-    let mut world = World::new();
-    world.run(60);
-    assert_eq!(world.phase(), Phase::Remote, "{:#?}", world.status());
-    world.starts = 0;
-    world
-}
-
 type Spoil = fn(&mut World, &Material);
 
 /// `flotta-ca` with something behind its certificate.
@@ -25,7 +17,7 @@ fn followed_by(material: &Material, text: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn a_setting_changed_by_hand_is_set_right_without_a_restart() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.edit_config("kubectl-edit", &[("BACKEND", Some("crd"))]);
     world.run(30);
     assert_eq!(world.setting("BACKEND").as_deref(), Some("remote"));
@@ -41,7 +33,7 @@ fn a_setting_changed_by_hand_is_set_right_without_a_restart() {
 
 #[test]
 fn a_store_that_cannot_be_written_is_told_and_changes_nothing() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.ours[0].store_not_writable = Some("its disk is full".into());
     world.run(60);
     let (status, reason, message) = world.condition("Degraded");
@@ -56,7 +48,7 @@ fn a_store_that_cannot_be_written_is_told_and_changes_nothing() {
 
 #[test]
 fn a_deployment_replaced_by_hand_gets_back_what_it_lost() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.deploy();
     world.run(60);
     assert_eq!(world.phase(), Phase::Remote, "{:#?}", world.status());
@@ -66,7 +58,7 @@ fn a_deployment_replaced_by_hand_gets_back_what_it_lost() {
 
 #[test]
 fn a_host_certificate_rotated_properly_by_hand_restarts_once() {
-    let mut world = switched();
+    let mut world = World::switched();
     let rotated = world.material.rotated();
     world.put_material(&rotated, "cert-tool");
     world.run(60);
@@ -89,7 +81,7 @@ fn a_host_certificate_rotated_properly_by_hand_restarts_once() {
 /// Devices are served, so that it is said and nothing else is done.
 #[test]
 fn manifests_that_are_not_taken_over_are_reported_and_fixed_by_nobody() {
-    let mut world = switched();
+    let mut world = World::switched();
     for (waits, faulty, unconfirmed, reason, words) in [
         (false, 1, 0, "ManifestsRejected", "they have faults"),
         (false, 1, 1, "ManifestsRejected", "waits for a confirmation"),
@@ -130,7 +122,7 @@ fn manifests_that_are_not_taken_over_are_reported_and_fixed_by_nobody() {
 
 #[test]
 fn both_keys_may_connect_until_the_new_one_is_seen() {
-    let mut world = switched();
+    let mut world = World::switched();
     let rotated = world.material.rotated();
     world.put_material(&rotated, "cert-tool");
     while !world.done.ends_with(&["ApplyDeployment"]) || world.starts == 0 {
@@ -207,7 +199,7 @@ fn material_that_we_would_not_have_written_restarts_nothing() {
         ),
     ];
     for (what, spoil, reason) in spoils {
-        let mut world = switched();
+        let mut world = World::switched();
         let secret = world.server_secret.clone().unwrap()["data"]["ca.crt"].clone();
         spoil(&mut world, &foreign);
         world.run(120);
@@ -250,7 +242,7 @@ fn material_that_we_would_not_have_written_restarts_nothing() {
 
 #[test]
 fn a_lost_field_is_not_put_back_by_a_restart_on_bad_material() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.put_ca(&Material::new().ca_secret, "kubectl-edit");
     world.run(10);
     let before = world.done.len();
@@ -263,7 +255,7 @@ fn a_lost_field_is_not_put_back_by_a_restart_on_bad_material() {
 
 #[test]
 fn an_outage_is_reported_and_leads_nowhere() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.unreachable = true;
     world.restart_pod();
     world.run(1200);
@@ -280,7 +272,7 @@ fn an_outage_is_reported_and_leads_nowhere() {
 
 #[test]
 fn a_server_that_is_gone_is_noticed_at_once() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.ours.clear();
     world.run(15);
     assert_eq!(world.phase(), Phase::Degraded);
@@ -291,7 +283,7 @@ fn a_server_that_is_gone_is_noticed_at_once() {
 
 #[test]
 fn a_restart_by_anybody_else_is_verified_again() {
-    let mut world = switched();
+    let mut world = World::switched();
     let before = world.status().verified.unwrap().pods;
     world.restart_pod();
     world.run(60);
@@ -301,7 +293,7 @@ fn a_restart_by_anybody_else_is_verified_again() {
 
 #[test]
 fn a_lost_volume_serves_nothing_until_a_person_says_so() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.ours[0].store = "store-b".into();
     world.run(60);
     assert_eq!(world.phase(), Phase::Degraded);
@@ -320,7 +312,7 @@ fn a_lost_volume_serves_nothing_until_a_person_says_so() {
 
 #[test]
 fn a_new_pod_of_the_server_gets_what_it_needs() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.ours[0].uid = "server-0-again".into();
     world.ours[0].loaded.clear();
     world.ours[0].nudge = None;
@@ -331,7 +323,7 @@ fn a_new_pod_of_the_server_gets_what_it_needs() {
 
 #[test]
 fn the_certificate_of_the_server_is_renewed_without_a_restart() {
-    let mut world = switched();
+    let mut world = World::switched();
     let before = world.status().served.certificate.unwrap();
     world.now += jiff::SignedDuration::from_hours(61 * 24);
     world.run(60);
@@ -348,7 +340,7 @@ fn the_certificate_of_the_server_is_renewed_without_a_restart() {
 
 #[test]
 fn a_missing_right_is_reported_while_devices_are_served() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.missing_rights = vec!["the companion may not get Secret flotta-ca".into()];
     world.run(900);
     assert_eq!(world.phase(), Phase::Degraded);
@@ -358,7 +350,7 @@ fn a_missing_right_is_reported_while_devices_are_served() {
 
 #[test]
 fn a_foreign_ca_is_not_trusted_where_the_status_was_lost() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.resource.status = None;
     world.put_material(&Material::new(), "kubectl-edit");
     world.run(120);
@@ -369,7 +361,7 @@ fn a_foreign_ca_is_not_trusted_where_the_status_was_lost() {
 
 #[test]
 fn no_ca_is_trusted_for_a_bundle_that_cannot_be_read_where_the_status_was_lost() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.resource.status = None;
     world.server_secret.as_mut().unwrap()["data"]["ca.crt"] = "-----BEGIN CERTIFICATE-----\n".into();
     world.put_material(&Material::new(), "kubectl-edit");
@@ -386,7 +378,7 @@ fn no_ca_is_trusted_for_a_bundle_that_cannot_be_read_where_the_status_was_lost()
 /// Written by a version that did not look so closely: pods have what they could read, and say so.
 #[test]
 fn what_a_pod_could_not_read_of_its_bundle_is_told_and_keeps_nothing_back() {
-    let mut world = switched();
+    let mut world = World::switched();
     let bundle = followed_by(&world.material, &format!("  {}", Material::new().ca.pem()));
     world.put_ca(&bundle, "kubectl-edit");
     world.server_secret.as_mut().unwrap()["data"]["ca.crt"] = bundle["ca.crt"].clone().into();
@@ -407,7 +399,7 @@ fn what_a_pod_could_not_read_of_its_bundle_is_told_and_keeps_nothing_back() {
 
 #[test]
 fn the_former_host_stays_in_the_certificate_until_the_url_is_switched() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.resource.spec.backend.url = "https://elsewhere.example:8443/api/flotta-backend/v1".into();
     world.resource.metadata.generation = Some(2);
     world.run(60);
@@ -433,7 +425,7 @@ fn the_former_host_stays_in_the_certificate_until_the_url_is_switched() {
 
 #[test]
 fn a_new_url_that_cannot_be_verified_is_undone_and_said() {
-    let mut world = switched();
+    let mut world = World::switched();
     // It answers the companion, and not the Edge API.
     let elsewhere = "https://elsewhere.example:8443/api/flotta-backend/v1";
     world.answers_at = Some(elsewhere.to_owned());
@@ -469,7 +461,7 @@ fn a_new_url_that_cannot_be_verified_is_undone_and_said() {
 
 #[test]
 fn a_malformed_setting_is_told_before_it_ends_the_edge_api() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.edit_config("kubectl-edit", &[("LOG_LEVEL", Some("loud"))]);
     world.run(60);
     assert_eq!((world.phase(), world.starts), (Phase::Degraded, 0));
@@ -481,7 +473,7 @@ fn a_malformed_setting_is_told_before_it_ends_the_edge_api() {
 
 #[test]
 fn a_ca_renewed_with_its_key_restarts_once_and_is_passed_on_first() {
-    let mut world = switched();
+    let mut world = World::switched();
     let renewed = world.material.renewed();
     world.put_material(&renewed, "kubectl-edit");
     world.run(60);

@@ -4,16 +4,9 @@ use plan::api::{Mode, Phase};
 
 use crate::world::{Material, World};
 
-fn switched() -> World {
-    let mut world = World::new();
-    world.run(60);
-    assert_eq!(world.phase(), Phase::Remote, "{:#?}", world.status());
-    world
-}
-
 #[test]
 fn nothing_is_ready_without_a_pod_of_the_server() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.ours.clear();
     world.round();
     assert_ne!(world.condition("Ready").0, "True", "{:#?}", world.status());
@@ -21,7 +14,7 @@ fn nothing_is_ready_without_a_pod_of_the_server() {
 
 #[test]
 fn nothing_is_verified_while_the_backend_does_not_answer() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.unreachable = true;
     world.run(70);
     assert_eq!(world.condition("BackendReachable").0, "False");
@@ -38,7 +31,7 @@ fn nothing_is_verified_while_the_backend_does_not_answer() {
 
 #[test]
 fn observing_a_switched_fleet_is_shown_as_observing() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.change(|spec| spec.mode = Mode::Observe);
     world.run(30);
     assert_eq!(world.phase(), Phase::Observing, "{:#?}", world.status());
@@ -47,7 +40,7 @@ fn observing_a_switched_fleet_is_shown_as_observing() {
 
 #[test]
 fn a_foreign_ca_is_named_before_the_host_certificate() {
-    let mut world = switched();
+    let mut world = World::switched();
     world.put_ca(&Material::new().ca_secret, "kubectl-edit");
     world.run(10);
     let (_, _, message) = world.condition("Trusted");
@@ -59,7 +52,7 @@ fn a_foreign_ca_is_named_before_the_host_certificate() {
 
 #[test]
 fn no_cell_is_wider_than_a_terminal_takes() {
-    let mut world = switched();
+    let mut world = World::switched();
     let reason =
         "a change window that somebody has described in more words than any table has room for ".repeat(3);
     world.change(|spec| {

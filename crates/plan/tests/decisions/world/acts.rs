@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use plan::{
     Action, Memory, Plan,
     action::{CertificateWrite, How, Kind},
-    api::RemoteBackendStatus,
+    api::{Phase, RemoteBackendStatus},
     memory::{Calls, Progress},
     names::SETTINGS_ANNOTATION,
     observed::{Dated, DeviceComparison, PodVerdict, ProbeOutcome},
@@ -32,6 +32,15 @@ impl World {
         self.settle();
         self.poll();
         plan
+    }
+
+    /// One in which the switch is verified.
+    pub(crate) fn switched() -> Self {
+        let mut world = Self::new();
+        world.run(60);
+        assert_eq!(world.phase(), Phase::Remote, "{:#?}", world.status());
+        world.starts = 0;
+        world
     }
 
     /// Rounds and time until nothing happens any more, or for `seconds`.
