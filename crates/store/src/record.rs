@@ -51,9 +51,9 @@ pub(crate) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// A sum as SQL gives it.
+/// A sum as SQL gives it; one that is none leaves no room.
 pub(crate) fn size(sum: i64) -> usize {
-    usize::try_from(sum).unwrap_or_default()
+    usize::try_from(sum).unwrap_or(usize::MAX)
 }
 
 /// The columns of [`Presence`]: polled, asked, beat, beating_since.
