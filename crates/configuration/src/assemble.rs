@@ -186,7 +186,7 @@ impl Catalogue {
             }
             faults.push(trouble.fault(
                 &candidate.key,
-                "the device never had it and gets it when that is mended",
+                "the device never had it and gets it when that is fixed",
             ));
         }
         Ok((chosen, !broken.is_empty()))

@@ -71,7 +71,7 @@ impl Former {
         let Ok(former) = Rendering::from_kept(kept) else {
             self.carry(key);
             return State::Unreadable(Trouble::unreadable(format!(
-                "{}; its last good form is damaged; mend the workload",
+                "{}; its last good form is damaged; fix the workload",
                 trouble.message
             )));
         };

@@ -22,7 +22,7 @@ use crate::{
 
 /// What follows for the devices of a namespace with a workload of which nobody can say whom it
 /// selects.
-const NAMESPACE_WAITS: &str = "until it is mended the devices of its namespace keep what they have";
+const NAMESPACE_WAITS: &str = "until it is fixed the devices of its namespace keep what they have";
 
 /// The workloads of a namespace.
 #[derive(Default)]
@@ -110,7 +110,7 @@ impl Workloads {
                 faults.push(trouble.fault(key, "devices get it in its last good form"));
             }
             State::Broken(trouble) | State::Unreadable(trouble) => {
-                faults.push(trouble.fault(key, "devices get it when that is mended"));
+                faults.push(trouble.fault(key, "devices get it when that is fixed"));
             }
         }
         let parts = match &state {

@@ -1,7 +1,7 @@
 //! Whom the fleet takes in now: a standing order from outside, beside the settings, that can change
 //! at any time.
 //!
-//! A switch to this server may be taken back until it is verified. The backend before it
+//! A switch to this server may be rolled back until it is verified. The backend before it
 //! disconnects every device that it does not know, so until then nobody may come to depend on this
 //! one: see [`Admission::Hold`]. Before the way back, the devices are counted, so nobody may join
 //! any more: see [`Admission::Closed`].

@@ -137,7 +137,7 @@ fn admit(device: &Device, request: &RegistrationRequest, context: &Context<'_>) 
         heartbeat::take_hardware(&mut report, hardware, &request.cut);
     }
     // The first key of a device whose keys are unknown is taken on trust and is then its only one.
-    // On hold that is put off: if the switch is taken back, the device may come to register another
+    // On hold that is put off: if the switch is rolled back, the device may come to register another
     // there, and would be refused after the next one.
     let decided = !(context.admission == Admission::Hold && passage == Passage::Unknown);
     Ok(Change {

@@ -35,7 +35,7 @@ pub async fn change(cluster: &Cluster, path: &str, kind: PatchKind, changes: &Va
         .await
 }
 
-/// A person's word that the companion is to try again, and to forget who wrote what back.
+/// Asks the companion to try again, and to forget who wrote what back.
 pub async fn ask_again(cluster: &Cluster) -> Result<()> {
     let word = uuid::Uuid::new_v4().to_string();
     let changes = json!({"metadata": {"annotations": {"companion.project-flotta.io/retry": word}}});

@@ -97,7 +97,7 @@ async fn a_refused_uninstallation_changes_nothing_and_the_companion_goes_on() ->
     );
     world.wait("Remote", is_remote).await?;
 
-    // A person's word: as it is.
+    // An administrator decides: as it is.
     let (_proxy, parts) = world.companion("restore").await?;
     restore::skip(&parts.cluster).await?;
     let resource = world.resource().await?;
@@ -109,7 +109,7 @@ async fn a_refused_uninstallation_changes_nothing_and_the_companion_goes_on() ->
     );
     ensure!(world.settings().await?["BACKEND"] == "remote");
 
-    // A person's word: without those devices.
+    // An administrator decides: without those devices.
     let leaving = json!({"spec": {"devices": {"leaving": "DisconnectThemAndRemoveTheirWorkloads"}}});
     world.merge::<RemoteBackend>("flotta", leaving).await?;
     let said = run(&world, 120).await?;

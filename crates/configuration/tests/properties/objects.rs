@@ -41,7 +41,7 @@ pub(crate) fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// What takes a referenced object away or makes it useless, and what mends it; workloads change,
+/// What takes a referenced object away or makes it useless, and what fixes it; workloads change,
 /// but do not go.
 pub(crate) fn breakage() -> impl Strategy<Value = Change> {
     let referenced = prop_oneof![

@@ -122,14 +122,14 @@ fn mending_ends_it_and_begins_the_next() {
     world.store();
     world.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {a: '2'}}");
     world.store();
-    let mended = device().ask(&world).unwrap();
-    assert!(!is_stale(&mended));
-    assert_eq!(mended.faults, []);
-    assert!(text(&mended).contains("a: \\\"2\\\""));
+    let fixed = device().ask(&world).unwrap();
+    assert!(!is_stale(&fixed));
+    assert_eq!(fixed.faults, []);
+    assert!(text(&fixed).contains("a: \\\"2\\\""));
     world.remove(Kind::ConfigMap, "settings");
     assert_eq!(
         text(&device().ask(&world).unwrap()),
-        text(&mended),
+        text(&fixed),
         "it is the form of the second"
     );
 }

@@ -117,7 +117,7 @@ fn on_hold_only_who_was_taken_over_registers() {
     assert_eq!(world.beat(&running("Running")), HeartbeatAnswer::Recorded);
 }
 
-/// What a switch that was taken back leaves behind must not lock a device out after the next one.
+/// What a switch that was rolled back leaves behind must not lock a device out after the next one.
 #[test]
 fn a_first_key_on_hold_binds_nobody() {
     let mut world = adopted();

@@ -83,7 +83,7 @@ pub struct Backend {
     /// Secret that the server's pods mount; the companion fills it.
     #[schemars(length(min = 1, max = 253))]
     pub secret: String,
-    /// A person's word that the store with this id is to serve although another one is recorded in status.storeId, for
+    /// The store with this id is to serve although another one is recorded in status.storeId, for
     /// example because the volume was lost. Devices that only the former store knew get no configuration from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]

@@ -231,7 +231,7 @@ pub struct Options {
         value_name = "PATH"
     )]
     pub manifests: Option<String>,
-    /// Share of devices that new manifests may take a workload from without a person's word, and
+    /// Share of devices that new manifests may take a workload from without a confirmation, and
     /// never any device's last one
     ///
     /// Beyond it they wait for `edge-config-server manifests confirm`, and devices keep what they

@@ -59,7 +59,7 @@ impl Reloader {
     }
 
     /// What is known of this revision without reading it. What cannot be used is not read again for
-    /// each poll; it may be mended under the same revision, which [`Reloader::follow`] finds.
+    /// each poll; it may be fixed under the same revision, which [`Reloader::follow`] finds.
     fn settled(&self, revision: Revision) -> Option<Result<Arc<Current>, NotConfigured>> {
         let current = self.current.load_full();
         if let Some(current) = current.filter(|current| current.revision == revision) {

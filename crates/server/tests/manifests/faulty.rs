@@ -117,7 +117,7 @@ impl Faults {
     }
 
     /// No call fails any more; whether one has.
-    pub(crate) fn mend(&self) -> bool {
+    pub(crate) fn lift(&self) -> bool {
         self.run.store(0, Ordering::SeqCst);
         self.left.swap(i64::MAX, Ordering::SeqCst) < 0
     }

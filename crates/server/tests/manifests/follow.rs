@@ -48,7 +48,7 @@ async fn a_source_whose_writing_failed_is_tried_again() {
     );
     world.write_all();
     world.write("maps.yaml", "nonsense");
-    assert!(!world.look().await, "only a change mends it");
+    assert!(!world.look().await, "only a change fixes it");
 }
 
 /// A reading that takes long comes to its end after a later change was written: the later one
@@ -59,7 +59,7 @@ async fn an_earlier_reading_never_comes_after_a_later_one() {
     world.edit("maps.yaml", "limit: \"4\"", "limit: \"5\"");
     world.faults.fail_only("documents_revision", 1);
     world.look().await;
-    world.faults.mend();
+    world.faults.lift();
     world.faults.hang("documents");
     let reading = tokio::spawn({
         let keeper = Arc::clone(world.service().documents());

@@ -371,7 +371,7 @@ async fn a_stored_workload_that_cannot_be_read_is_lost_like_any_other() {
     }
 }
 
-/// Between a person's word and the next look the source may change once more.
+/// Between a confirmation and the next look the source may change once more.
 #[tokio::test]
 async fn a_confirmation_does_not_count_for_what_came_after_it() {
     let world = World::serving(true).await;

@@ -254,7 +254,7 @@ async fn a_change_that_cannot_be_read_leaves_each_device_what_it_has() {
         .presence
         .polled;
     assert!(polled.is_some(), "a poll that gets nothing was heard");
-    there.faults.mend();
+    there.faults.lift();
     assert_eq!(there.told().await, ("1".to_owned(), 1));
 }
 

@@ -217,11 +217,11 @@ async fn no_failing_call_of_the_store_takes_anything_away() {
                     let _ = world.heartbeat(id, &serde_json::json!({"status": "up", "version": after.to_string(), "workloads": []})).await;
                 }
                 before.check(&world, &when).await;
-                let failed = world.faults.mend();
-                before.check(&world, &format!("{when}, mended")).await;
+                let failed = world.faults.lift();
+                before.check(&world, &format!("{when}, fixed")).await;
                 world.look().await;
                 before
-                    .check(&world, &format!("{when}, mended and looked at"))
+                    .check(&world, &format!("{when}, fixed and looked at"))
                     .await;
                 if after % 5 == 0 {
                     world.restart().await;
@@ -253,9 +253,9 @@ async fn a_start_on_a_failing_store_takes_nothing_away() {
         before
             .check(&world, &format!("call {after} of a start fails, looked at"))
             .await;
-        world.faults.mend();
+        world.faults.lift();
         world.look().await;
-        assert_eq!(before.check(&world, "mended").await, 0);
+        assert_eq!(before.check(&world, "fixed").await, 0);
     }
 }
 

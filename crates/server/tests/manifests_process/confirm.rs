@@ -1,8 +1,8 @@
-//! A change that takes workloads away waits for a person's word, at one server and at several.
+//! A change that takes workloads away waits for a confirmation, at one server and at several.
 
 use super::*;
 
-/// A person's word at one of two servers is seen at the other.
+/// A confirmation at one of two servers is seen at the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_confirmed_at_one_server_waits_at_no_other() {
     let postgres = Postgres::start().await.unwrap();
@@ -65,7 +65,7 @@ async fn what_is_confirmed_at_one_server_waits_at_no_other() {
     assert!(other.stop().unwrap().success());
 }
 
-/// What waits is shown with its digest, and goes on by a person's word.
+/// What waits is shown with its digest, and goes on when it is confirmed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_confirms_by_the_command_line() {
     let folder = tempfile::tempdir().unwrap();

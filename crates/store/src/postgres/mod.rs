@@ -108,7 +108,7 @@ macro_rules! call {
 impl PostgresStore {
     /// Opens the store at a URL such as
     /// `postgres://user:password@host/database?sslmode=verify-full`, creates or migrates it. An
-    /// unreachable server is [`StoreError::Unavailable`], anything that waiting cannot mend is
+    /// unreachable server is [`StoreError::Unavailable`], anything that waiting cannot fix is
     /// [`StoreError::Open`].
     pub async fn connect(url: &str, options: ConnectOptions) -> Result<Self, StoreError> {
         let target = Target::parse(url, &options)?;

@@ -97,7 +97,7 @@ pub(crate) async fn a_text_opens_in_its_own_place_alone(place: &dyn Place) {
     for (name, body) in texts(&*store).await.iter().chain(&rendered(&*store).await) {
         assert!(unreadable(body).1.contains("damaged or moved"), "{name}");
     }
-    // To write it again mends it.
+    // To write it again fixes it.
     put(&*store, vec![document("Secret", "a", "1")]).await;
     assert_eq!(plain("1"), texts(&*store).await[0].1);
 }
